@@ -1,0 +1,83 @@
+"""Small numerical pieces that several losses share."""
+
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy.special import entr
+from jaxtyping import Array, Bool, Float
+
+__all__ = [
+    "entropy_terms",
+    "in_accumulation_dtype",
+    "mean_over_cells",
+    "n_counted",
+    "safe_inverse",
+    "safe_norm",
+    "softmax_over",
+    "zeroed",
+]
+
+
+def in_accumulation_dtype(*arrays: Array) -> tuple[Array, ...]:
+    """Cast to ``promote_types(input, float32)``: half precision computes in float32."""
+    dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    return tuple(array.astype(dtype) for array in arrays)
+
+
+def zeroed(array: Float[Array, "n_cells *rest"], where: Bool[Array, " n_cells"] | None) -> Array:
+    """Replace the masked cells' rows by 0, so that neither they nor their gradient count."""
+    if where is None:
+        return array
+    return jnp.where(where.reshape((-1,) + (1,) * (array.ndim - 1)), array, 0)
+
+
+def mean_over_cells(
+    per_cell: Float[Array, " n_cells"], where: Bool[Array, " n_cells"] | None
+) -> Float[Array, ""]:
+    """Mean over the unmasked cells; 0 if there are none."""
+    if where is None:
+        return jnp.mean(per_cell)
+    return jnp.sum(zeroed(per_cell, where)) / n_counted(per_cell, where)
+
+
+def n_counted(like: Array, where: Bool[Array, " n_cells"] | None) -> Float[Array, ""]:
+    """Number of unmasked cells, at least 1, in the dtype of ``like``."""
+    if where is None:
+        return jnp.asarray(like.shape[0], like.dtype)
+    return jnp.maximum(jnp.sum(where, dtype=like.dtype), 1)
+
+
+def entropy_terms(probabilities: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """``-p ln p`` with value *and* gradient 0 at p = 0.
+
+    ``entr`` has an infinite slope at 0; reading 1 there instead (``entr(1) = 0``)
+    stops the gradient without a second mask.
+    """
+    return entr(jnp.where(probabilities == 0, 1, probabilities))
+
+
+def safe_inverse(norm: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """``1 / norm``, and 0 at norm = 0: the zero vector has no direction and no gradient."""
+    return jnp.where(norm == 0, 0, 1 / jnp.where(norm == 0, 1, norm))
+
+
+def safe_norm(vectors: Float[Array, "*shape dim"]) -> Float[Array, "*shape"]:
+    """Euclidean norm over the last axis, without under- or overflow of the squares.
+
+    The zero vector has norm 0 and gradient 0, where ``sqrt`` alone would give NaN.
+    """
+    scale = lax.stop_gradient(jnp.max(jnp.abs(vectors), axis=-1, keepdims=True))
+    scale = jnp.where(scale == 0, 1, scale)
+    scaled = vectors / scale
+    squared = jnp.sum(scaled * scaled, axis=-1)
+    return scale[..., 0] * jnp.where(squared == 0, 0, jnp.sqrt(jnp.where(squared == 0, 1, squared)))
+
+
+def softmax_over(
+    logits: Float[Array, "n_cells k"], usable: Bool[Array, "n_cells k"]
+) -> Float[Array, "n_cells k"]:
+    """Softmax over the usable entries of each row; all 0 where there is none."""
+    logits = jnp.where(usable, logits, -jnp.inf)
+    any_usable = jnp.any(usable, axis=1, keepdims=True)
+    largest = jnp.max(logits, axis=1, keepdims=True)
+    exponentials = jnp.exp(logits - lax.stop_gradient(jnp.where(any_usable, largest, 0)))
+    return exponentials / jnp.where(any_usable, jnp.sum(exponentials, axis=1, keepdims=True), 1)

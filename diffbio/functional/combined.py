@@ -1,0 +1,148 @@
+"""The combined objective of an integration model, with the document's weights."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from diffbio import _checks
+from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
+from diffbio.functional.batch_mixing import batch_mixing_loss
+from diffbio.functional.compactness import clustering_compactness_loss
+
+__all__ = [
+    "BALANCED",
+    "CLEAR_CELL_TYPES",
+    "STRONG_BATCH_EFFECTS",
+    "CombinedLoss",
+    "LossWeights",
+    "combined_loss",
+]
+
+
+class LossWeights(NamedTuple):
+    """Weights of the terms of :func:`combined_loss`; the default is :data:`BALANCED`."""
+
+    batch: float = 0.5
+    cluster: float = 0.5
+    reconstruction: float = 1.0
+
+
+STRONG_BATCH_EFFECTS = LossWeights(batch=1.0, cluster=0.1)
+CLEAR_CELL_TYPES = LossWeights(batch=0.3, cluster=1.0)
+BALANCED = LossWeights(batch=0.5, cluster=0.5)
+
+
+class CombinedLoss(NamedTuple):
+    """The weighted total and its unweighted terms, each a scalar."""
+
+    total: Float[Array, ""]
+    batch: Float[Array, ""]
+    cluster: Float[Array, ""]
+    reconstruction: Float[Array, ""]
+
+
+def combined_loss(
+    embeddings: Float[Array, "n_cells dim"],
+    batch_labels: Int[Array, " n_cells"],
+    assignments: Float[Array, "n_cells n_clusters"],
+    *,
+    features: Float[Array, "n_cells n_features"] | None = None,
+    reconstructed: Float[Array, "n_cells n_features"] | None = None,
+    weights: LossWeights = BALANCED,
+    n_batches: int = 3,
+    n_neighbors: int = 15,
+    temperature: float | Float[Array, ""] = 1.0,
+    normalize: bool = False,
+    bandwidth: str = "global",
+    neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
+    block_size: int | None = None,
+    centroids: Float[Array, "n_clusters dim"] | None = None,
+    separation_weight: float | Float[Array, ""] = 1.0,
+    min_separation: float | Float[Array, ""] = 1.0,
+    where: Bool[Array, " n_cells"] | None = None,
+) -> CombinedLoss:
+    r"""Weighted sum of batch mixing, clustering compactness and reconstruction.
+
+    .. math::
+        L = w_b L_{batch} + w_c L_{cluster} + w_r \operatorname{mean}((\hat f - f)^2)
+
+    Every term is minimised; the batch term is not negated.
+
+    Args:
+        embeddings: ``(n_cells, dim)`` floating coordinates, any unit.
+        batch_labels: ``(n_cells,)`` integers in ``[0, n_batches)``.
+        assignments: ``(n_cells, n_clusters)`` soft assignments.
+        features: ``(n_cells, n_features)`` what a decoder should reproduce.
+        reconstructed: ``(n_cells, n_features)`` what it did; given together with
+            ``features`` or not at all, in which case the term is 0.
+        weights: :class:`LossWeights`, or a preset: :data:`STRONG_BATCH_EFFECTS`,
+            :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`.
+        n_batches, n_neighbors, temperature, normalize, bandwidth, neighbor_indices,
+            block_size: as in :func:`batch_mixing_loss`.
+        centroids, separation_weight, min_separation: as in
+            :func:`clustering_compactness_loss`.
+        where: ``(n_cells,)`` mask of the cells that count, for every term.
+
+    Returns:
+        :class:`CombinedLoss`; differentiate its ``total``.
+
+    Raises:
+        ValueError, TypeError: as the terms do; ValueError if only one of ``features`` and
+            ``reconstructed`` is given or their shapes differ.
+
+    Gradient:
+        The weighted sum of the terms' gradients.
+    """
+    for name, weight in zip(LossWeights._fields, weights, strict=True):
+        _checks.finite(f"weights.{name}", weight)
+    batch = batch_mixing_loss(
+        embeddings,
+        batch_labels,
+        n_batches=n_batches,
+        n_neighbors=n_neighbors,
+        temperature=temperature,
+        normalize=normalize,
+        bandwidth=bandwidth,
+        neighbor_indices=neighbor_indices,
+        where=where,
+        block_size=block_size,
+    )
+    cluster = clustering_compactness_loss(
+        embeddings,
+        assignments,
+        centroids,
+        separation_weight=separation_weight,
+        min_separation=min_separation,
+        where=where,
+    )
+    reconstruction = _reconstruction(features, reconstructed, jnp.asarray(embeddings), where)
+    total = (
+        weights.batch * batch + weights.cluster * cluster + weights.reconstruction * reconstruction
+    )
+    return CombinedLoss(total, batch, cluster, reconstruction)
+
+
+def _reconstruction(features, reconstructed, embeddings: Array, where) -> Float[Array, ""]:
+    """Mean squared error over unmasked cells and all features; 0 without features."""
+    if (features is None) != (reconstructed is None):
+        missing = "features" if features is None else "reconstructed"
+        raise ValueError(f"features and reconstructed go together, got no {missing}")
+    if features is None:
+        (like,) = in_accumulation_dtype(embeddings)
+        return jnp.zeros((), like.dtype)
+    arrays = {
+        "features": _checks.floating("features", features, ("n_cells", "n_features")),
+        "reconstructed": _checks.floating(
+            "reconstructed", reconstructed, ("n_cells", "n_features")
+        ),
+    }
+    _checks.same_axis("n_features", {name: (array, 1) for name, array in arrays.items()})
+    arrays["embeddings"] = embeddings
+    _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
+    where = _checks.mask(where, embeddings.shape[0])
+    f, g = (
+        zeroed(a, where)
+        for a in in_accumulation_dtype(arrays["features"], arrays["reconstructed"])
+    )
+    return mean_over_cells(jnp.mean((g - f) ** 2, axis=1), where)

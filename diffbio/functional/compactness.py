@@ -1,0 +1,113 @@
+"""Clustering compactness: tight clusters whose centroids keep a distance."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from diffbio import _checks
+from diffbio._numerics import in_accumulation_dtype, n_counted, safe_norm, zeroed
+from diffbio._scatter import centroids_and_scatter, scatter_about
+
+__all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
+
+
+def clustering_compactness_loss(
+    embeddings: Float[Array, "n_cells dim"],
+    assignments: Float[Array, "n_cells n_clusters"],
+    centroids: Float[Array, "n_clusters dim"] | None = None,
+    *,
+    separation_weight: float | Float[Array, ""] = 1.0,
+    min_separation: float | Float[Array, ""] = 1.0,
+    where: Bool[Array, " n_cells"] | None = None,
+) -> Float[Array, ""]:
+    r"""Mean squared distance to the centroids, plus a hinge on the centroids' distances.
+
+    .. math::
+        s_k = \sum_i a_{ik}, \quad c_k = \frac{1}{s_k} \sum_i a_{ik} x_i, \quad
+        L = \frac{1}{N} \sum_{ik} a_{ik} \lVert x_i - c_k \rVert^2
+          + \lambda \, \operatorname*{mean}_{k \ne l} \max(0, m - \lVert c_k - c_l \rVert)
+
+    With ``L_inter = mean min(|c_k - c_l|, m)`` this is the document's ``L_intra -
+    lambda L_inter`` plus the constant ``lambda m``: pushing centroids apart beyond m
+    earns nothing.
+
+    Args:
+        embeddings: ``(n_cells, dim)`` floating coordinates x, any unit.
+        assignments: ``(n_cells, n_clusters)`` soft assignments a.
+        centroids: ``(n_clusters, dim)`` centroids c to use instead of the weighted means.
+        separation_weight: lambda; may be traced.
+        min_separation: m, a distance (not squared) in the unit of the embedding, at
+            least 0; may be traced.
+        where: ``(n_cells,)`` mask of the cells that count.
+
+    Returns:
+        Scalar in ``promote_types(input, float32)``.
+
+    Raises:
+        ValueError: shapes that disagree, ``min_separation < 0``, non-finite configuration.
+        TypeError: non-floating arrays, non-boolean mask.
+
+    Gradient:
+        With respect to all arrays, through the centroids too; reverse mode only. A
+        cluster with ``s_k = 0`` has no weighted mean: it adds nothing, takes no part in
+        the separation and passes no gradient on. Given centroids always take part. Coincident centroids cost m without a
+        gradient; at a distance of exactly m the gradient is 0.
+
+    References:
+        The first term is the objective of fuzzy k-means; the second is the margin of
+        De Brabandere et al., Semantic instance segmentation with a discriminative loss
+        function, 2017.
+    """
+    embeddings = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
+    assignments = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
+    _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "assignments": (assignments, 0)})
+    if centroids is not None:
+        centroids = _checks.floating("centroids", centroids, ("n_clusters", "dim"))
+        _checks.same_axis(
+            "n_clusters", {"assignments": (assignments, 1), "centroids": (centroids, 0)}
+        )
+        _checks.same_axis("dim", {"embeddings": (embeddings, 1), "centroids": (centroids, 1)})
+    check_compactness_configuration(separation_weight, min_separation)
+    where = _checks.mask(where, embeddings.shape[0])
+    return _clustering_compactness_loss(
+        embeddings, assignments, centroids, separation_weight, min_separation, where
+    )
+
+
+def check_compactness_configuration(
+    separation_weight: float | Float[Array, ""], min_separation: float | Float[Array, ""]
+) -> None:
+    """Raise for a configuration that no data could make valid."""
+    _checks.finite("separation_weight", separation_weight)
+    _checks.non_negative("min_separation", min_separation)
+
+
+@jax.jit
+def _clustering_compactness_loss(
+    embeddings, assignments, centroids, separation_weight, min_separation, where
+):
+    given = () if centroids is None else (centroids,)
+    x, a, *given = in_accumulation_dtype(embeddings, assignments, *given)
+    x, a = zeroed(x, where), zeroed(a, where)
+    weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
+
+    centre = lax.stop_gradient(jnp.sum(x, axis=0) / n_counted(x, where))
+    x = zeroed(x - centre, where)
+    if given:
+        c = given[0] - centre
+        alive = jnp.ones(c.shape[0], bool)
+        scatter = scatter_about(x, a, c)
+    else:
+        alive = jnp.sum(a, axis=0) != 0
+        c, scatter = centroids_and_scatter(x, jnp.where(alive, a, 0))
+    return scatter / n_counted(x, where) + weight * _separation(c, alive, margin)
+
+
+def _separation(c: Float[Array, "n_clusters dim"], alive: Bool[Array, " n_clusters"], margin):
+    """Mean over ordered pairs of live clusters of ``max(0, m - |c_k - c_l|)``."""
+    distances = safe_norm(c[:, None] - c[None])
+    pairs = alive[:, None] & alive[None] & ~jnp.eye(c.shape[0], dtype=bool)
+    shortfall = margin - distances
+    hinge = jnp.where(pairs & (shortfall > 0), shortfall, 0)
+    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs), 1)

@@ -1,0 +1,118 @@
+"""Diversity of soft cluster assignments: Shannon entropy and Simpson concentration."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from diffbio import _checks
+from diffbio._numerics import (
+    entropy_terms,
+    in_accumulation_dtype,
+    mean_over_cells,
+    n_counted,
+    zeroed,
+)
+
+__all__ = ["shannon_diversity", "simpson_diversity"]
+
+OVER = ("cells", "clusters")
+
+
+def shannon_diversity(
+    assignments: Float[Array, "n_cells n_clusters"],
+    *,
+    over: str = "cells",
+    where: Bool[Array, " n_cells"] | None = None,
+    reduce: bool = True,
+) -> Float[Array, "..."]:
+    r"""Shannon entropy of soft cluster assignments, in nats; higher is more diverse.
+
+    .. math::
+        H = \frac{1}{N} \sum_i \sum_k -p_{ik} \ln p_{ik} \in [0, \ln K], \qquad
+        H_{clusters} = \sum_k -\bar p_k \ln \bar p_k, \; \bar p = \frac{1}{N} \sum_i p_i
+
+    The mean over cells is 0 for one-hot assignments whether clusters are balanced or all
+    cells sit in one. To keep clusters balanced, use ``over="clusters"``.
+
+    Args:
+        assignments: ``(n_cells, n_clusters)`` probabilities p; rows are not normalised here.
+        over: static. ``"cells"``: mean of the cells' entropies. ``"clusters"``: entropy of
+            the mean assignment.
+        where: ``(n_cells,)`` mask of the cells that count.
+        reduce: static; False returns the ``(n_cells,)`` entropies (0 where masked) and
+            needs ``over="cells"``.
+
+    Returns:
+        Scalar, or ``(n_cells,)``, in ``promote_types(input, float32)``.
+
+    Raises:
+        ValueError: wrong rank, unknown ``over``, ``reduce=False`` over clusters.
+        TypeError: non-floating assignments, non-boolean mask.
+
+    Gradient:
+        ``-(ln p + 1) / N``, and 0 at p = 0.
+
+    References:
+        Shannon, A mathematical theory of communication, 1948.
+    """
+    return _diversity(entropy_terms, assignments, over, where, reduce)
+
+
+def simpson_diversity(
+    assignments: Float[Array, "n_cells n_clusters"],
+    *,
+    over: str = "cells",
+    where: Bool[Array, " n_cells"] | None = None,
+    reduce: bool = True,
+) -> Float[Array, "..."]:
+    r"""Simpson concentration of soft cluster assignments; lower is more diverse.
+
+    .. math::
+        D = \frac{1}{N} \sum_i \sum_k p_{ik}^2 \in [1/K, 1], \qquad
+        D_{clusters} = \sum_k \bar p_k^2, \; \bar p = \frac{1}{N} \sum_i p_i
+
+    Args:
+        assignments: ``(n_cells, n_clusters)`` probabilities p; rows are not normalised here.
+        over: static. ``"cells"``: mean of the cells' concentrations. ``"clusters"``:
+            concentration of the mean assignment, which sees unbalanced clusters.
+        where: ``(n_cells,)`` mask of the cells that count.
+        reduce: static; False returns the ``(n_cells,)`` concentrations (0 where masked)
+            and needs ``over="cells"``.
+
+    Returns:
+        Scalar, or ``(n_cells,)``, in ``promote_types(input, float32)``.
+
+    Raises:
+        ValueError: wrong rank, unknown ``over``, ``reduce=False`` over clusters.
+        TypeError: non-floating assignments, non-boolean mask.
+
+    Gradient:
+        ``2 p / N``; smooth everywhere.
+
+    References:
+        Simpson, Measurement of diversity, Nature 163, 1949.
+    """
+    return _diversity(jnp.square, assignments, over, where, reduce)
+
+
+def _diversity(terms: Callable[[Array], Array], assignments, over, where, reduce) -> Array:
+    assignments = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
+    _checks.choice("over", over, OVER)
+    _checks.flag("reduce", reduce)
+    if over == "clusters" and not reduce:
+        raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
+    where = _checks.mask(where, assignments.shape[0])
+    return _diversity_of(terms, assignments, where, over=over, reduce=reduce)
+
+
+@partial(jax.jit, static_argnames=("terms", "over", "reduce"))
+def _diversity_of(terms, assignments, where, *, over, reduce):
+    (p,) = in_accumulation_dtype(zeroed(assignments, where))
+    if over == "clusters":
+        return jnp.sum(terms(jnp.sum(p, axis=0) / n_counted(p, where)))
+    if reduce:
+        return jnp.sum(terms(p)) / n_counted(p, where)
+    return jnp.sum(terms(p), axis=1)

@@ -1,0 +1,258 @@
+"""Single-cell losses as ``nnx.Module``: they hold configuration and no arrays.
+
+The formulas, errors and gradients are those of the functions in
+:mod:`diffbio.functional` that the modules call. ``rngs`` is accepted because NNX
+constructors take it, and ignored: nothing here is random.
+"""
+
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from diffbio import _checks
+from diffbio.functional.batch_mixing import batch_mixing_loss, check_batch_mixing_configuration
+from diffbio.functional.compactness import (
+    check_compactness_configuration,
+    clustering_compactness_loss,
+)
+from diffbio.functional.diversity import shannon_diversity, simpson_diversity
+from diffbio.functional.transition import check_transition_configuration, velocity_transition_loss
+from diffbio.functional.velocity import check_velocity_configuration, velocity_consistency_loss
+
+__all__ = [
+    "BatchMixingLoss",
+    "ClusteringCompactnessLoss",
+    "ShannonDiversityLoss",
+    "SimpsonDiversityLoss",
+    "VelocityConsistencyLoss",
+]
+
+
+class BatchMixingLoss(nnx.Module):
+    """Negative mean batch entropy around each cell: lowest when batches are mixed.
+
+    See :func:`diffbio.functional.batch_mixing_loss`. Add it to an objective; negated, it
+    separates the batches.
+
+    Args:
+        n_neighbors: neighbours per cell.
+        n_batches: number of batches.
+        temperature: softmax temperature, in the squared unit of the embedding.
+        normalize: divide by the logarithm of ``n_batches``.
+        bandwidth: ``"global"``, or ``"local"`` for invariance to the embedding's scale.
+        block_size: rows searched at once; chosen from the shape by default.
+        rngs: ignored.
+
+    Raises:
+        ValueError: an impossible configuration.
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 15,
+        n_batches: int = 3,
+        temperature: float = 1.0,
+        *,
+        normalize: bool = False,
+        bandwidth: str = "global",
+        block_size: int | None = None,
+        rngs: nnx.Rngs | None = None,
+    ):
+        check_batch_mixing_configuration(
+            n_batches=n_batches,
+            n_neighbors=n_neighbors,
+            temperature=temperature,
+            normalize=normalize,
+            bandwidth=bandwidth,
+            block_size=block_size,
+        )
+        self.n_neighbors = n_neighbors
+        self.n_batches = n_batches
+        self.temperature = temperature
+        self.normalize = normalize
+        self.bandwidth = bandwidth
+        self.block_size = block_size
+
+    def __call__(
+        self,
+        embeddings: Float[Array, "n_cells dim"],
+        batch_labels: Int[Array, " n_cells"],
+        *,
+        neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
+        where: Bool[Array, " n_cells"] | None = None,
+    ) -> Float[Array, ""]:
+        """The loss of ``(n_cells, dim)`` embeddings with ``(n_cells,)`` batch labels."""
+        return batch_mixing_loss(
+            embeddings,
+            batch_labels,
+            n_batches=self.n_batches,
+            n_neighbors=self.n_neighbors,
+            temperature=self.temperature,
+            normalize=self.normalize,
+            bandwidth=self.bandwidth,
+            neighbor_indices=neighbor_indices,
+            where=where,
+            block_size=self.block_size,
+        )
+
+
+class ClusteringCompactnessLoss(nnx.Module):
+    """Mean squared distance to the centroids plus a hinge on their separation.
+
+    See :func:`diffbio.functional.clustering_compactness_loss`.
+
+    Args:
+        separation_weight: weight of the separation.
+        min_separation: distance between centroids beyond which nothing is gained.
+        rngs: ignored.
+
+    Raises:
+        ValueError: an impossible configuration.
+    """
+
+    def __init__(
+        self,
+        separation_weight: float = 1.0,
+        min_separation: float = 1.0,
+        *,
+        rngs: nnx.Rngs | None = None,
+    ):
+        check_compactness_configuration(separation_weight, min_separation)
+        self.separation_weight = separation_weight
+        self.min_separation = min_separation
+
+    def __call__(
+        self,
+        embeddings: Float[Array, "n_cells dim"],
+        assignments: Float[Array, "n_cells n_clusters"],
+        centroids: Float[Array, "n_clusters dim"] | None = None,
+        *,
+        where: Bool[Array, " n_cells"] | None = None,
+    ) -> Float[Array, ""]:
+        """The loss of ``(n_cells, dim)`` embeddings, ``(n_cells, n_clusters)`` assignments."""
+        return clustering_compactness_loss(
+            embeddings,
+            assignments,
+            centroids,
+            separation_weight=self.separation_weight,
+            min_separation=self.min_separation,
+            where=where,
+        )
+
+
+class VelocityConsistencyLoss(nnx.Module):
+    """Disagreement of extrapolated and observed change, optionally with transitions.
+
+    See :func:`diffbio.functional.velocity_consistency_loss` and
+    :func:`diffbio.functional.velocity_transition_loss`, which is added with
+    ``transition_weight`` and not computed at its default of 0.
+
+    Args:
+        dt: time step.
+        cosine_weight: weight of the direction.
+        magnitude_weight: weight of the length.
+        transition_weight: weight of the transition term.
+        n_neighbors: neighbours per cell in the transition term.
+        transition_temperature: softmax temperature of the transition probabilities.
+        rngs: ignored.
+
+    Raises:
+        ValueError: an impossible configuration.
+    """
+
+    def __init__(
+        self,
+        dt: float = 0.1,
+        cosine_weight: float = 1.0,
+        magnitude_weight: float = 1.0,
+        *,
+        transition_weight: float = 0.0,
+        n_neighbors: int = 30,
+        transition_temperature: float = 0.1,
+        rngs: nnx.Rngs | None = None,
+    ):
+        check_velocity_configuration(dt, cosine_weight, magnitude_weight)
+        _checks.finite("transition_weight", transition_weight)
+        check_transition_configuration(n_neighbors, transition_temperature)
+        self.dt = dt
+        self.cosine_weight = cosine_weight
+        self.magnitude_weight = magnitude_weight
+        self.transition_weight = transition_weight
+        self.n_neighbors = n_neighbors
+        self.transition_temperature = transition_temperature
+
+    def __call__(
+        self,
+        expression: Float[Array, "n_cells n_genes"],
+        velocity: Float[Array, "n_cells n_genes"],
+        future_expression: Float[Array, "n_cells n_genes"],
+        *,
+        neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
+        where: Bool[Array, " n_cells"] | None = None,
+    ) -> Float[Array, ""]:
+        """The loss of three ``(n_cells, n_genes)`` arrays."""
+        loss = velocity_consistency_loss(
+            expression,
+            velocity,
+            future_expression,
+            dt=self.dt,
+            cosine_weight=self.cosine_weight,
+            magnitude_weight=self.magnitude_weight,
+            where=where,
+        )
+        if self.transition_weight == 0:
+            return loss
+        return loss + self.transition_weight * velocity_transition_loss(
+            expression,
+            velocity,
+            dt=self.dt,
+            n_neighbors=self.n_neighbors,
+            temperature=self.transition_temperature,
+            neighbor_indices=neighbor_indices,
+            where=where,
+        )
+
+
+class ShannonDiversityLoss(nnx.Module):
+    """Mean Shannon entropy of the assignments in nats; higher is more diverse.
+
+    See :func:`diffbio.functional.shannon_diversity`.
+
+    Args:
+        rngs: ignored.
+    """
+
+    def __init__(self, *, rngs: nnx.Rngs | None = None):
+        pass
+
+    def __call__(
+        self,
+        assignments: Float[Array, "n_cells n_clusters"],
+        *,
+        over: str = "cells",
+        where: Bool[Array, " n_cells"] | None = None,
+    ) -> Float[Array, ""]:
+        """The entropy of ``(n_cells, n_clusters)`` assignments."""
+        return shannon_diversity(assignments, over=over, where=where)
+
+
+class SimpsonDiversityLoss(nnx.Module):
+    """Mean Simpson concentration of the assignments; lower is more diverse.
+
+    See :func:`diffbio.functional.simpson_diversity`.
+
+    Args:
+        rngs: ignored.
+    """
+
+    def __init__(self, *, rngs: nnx.Rngs | None = None):
+        pass
+
+    def __call__(
+        self,
+        assignments: Float[Array, "n_cells n_clusters"],
+        *,
+        over: str = "cells",
+        where: Bool[Array, " n_cells"] | None = None,
+    ) -> Float[Array, ""]:
+        """The concentration of ``(n_cells, n_clusters)`` assignments."""
+        return simpson_diversity(assignments, over=over, where=where)

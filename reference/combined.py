@@ -1,0 +1,41 @@
+"""The combined objective: a weighted sum of the terms and of their gradients."""
+
+import numpy as np
+
+from reference.batch_mixing import batch_mixing_gradients, batch_mixing_loss
+from reference.compactness import clustering_compactness_gradients, clustering_compactness_loss
+
+
+def combined_loss(
+    x, labels, a, features, reconstructed, *, weights=(0.5, 0.5, 1.0), where=None, **batch_options
+):
+    """``(total, batch, cluster, reconstruction)``."""
+    batch = batch_mixing_loss(x, labels, where=where, **batch_options)
+    cluster = clustering_compactness_loss(x, a, where=where)
+    counted = slice(None) if where is None else np.asarray(where)
+    misses = _misses(features, reconstructed)[counted]
+    reconstruction = (misses**2).mean() if misses.size else 0.0
+    terms = (batch, cluster, reconstruction)
+    return sum(w * t for w, t in zip(weights, terms, strict=True)), *terms
+
+
+def combined_gradients(
+    x, labels, a, features, reconstructed, *, weights=(0.5, 0.5, 1.0), where=None, **batch_options
+):
+    """Gradients of the total by embeddings, assignments and reconstruction."""
+    w_batch, w_cluster, w_reconstruction = weights
+    batch = batch_mixing_gradients(x, labels, where=where, **batch_options)
+    cluster = clustering_compactness_gradients(x, a, where=where)
+    misses = _misses(features, reconstructed)
+    if where is not None:
+        misses = np.where(np.asarray(where)[:, None], misses, 0)
+    n_counted = len(misses) if where is None else max(np.sum(where), 1)
+    return {
+        "embeddings": w_batch * batch["embeddings"] + w_cluster * cluster["embeddings"],
+        "assignments": w_cluster * cluster["assignments"],
+        "reconstructed": w_reconstruction * 2 * misses / (n_counted * misses.shape[1]),
+    }
+
+
+def _misses(features, reconstructed):
+    return np.asarray(reconstructed, dtype=np.float64) - np.asarray(features, dtype=np.float64)

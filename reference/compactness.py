@@ -1,0 +1,93 @@
+r"""Clustering compactness, cluster by cluster.
+
+With s_k = sum_i a_ik, c_k = sum_i a_ik x_i / s_k and h the mean over the P ordered pairs
+of live clusters of max(0, m - |c_k - c_l|):
+
+    L = (1/N) sum_ik a_ik |x_i - c_k|^2 + lambda h
+
+    dL/dc_k  (through h)        g_k = -(2 lambda / P) sum_l [|c_k - c_l| < m] (c_k - c_l)^
+    dL/dc_k  (through scatter)  (2/N) sum_i a_ik (c_k - x_i),  which is 0 at the mean
+    dL/dx_i  = (2/N) sum_k a_ik (x_i - c_k) + sum_k (a_ik / s_k) g_k
+    dL/da_ik = (1/N) |x_i - c_k|^2 + (x_i - c_k) . g_k / s_k
+"""
+
+import numpy as np
+
+
+def clustering_compactness_loss(
+    x, a, centroids=None, *, separation_weight=1.0, min_separation=1.0, where=None
+):
+    """The loss; see the module's formula."""
+    x, a, n_counted = _counted(x, a, where)
+    c, alive = _centroids(x, a, centroids)
+    scatter = sum(
+        (a[:, k] * ((x - c[k]) ** 2).sum(axis=1)).sum() for k in range(len(c)) if alive[k]
+    )
+    hinge, _ = _hinge(c, alive, min_separation)
+    return scatter / n_counted + separation_weight * hinge
+
+
+def clustering_compactness_gradients(
+    x, a, centroids=None, *, separation_weight=1.0, min_separation=1.0, where=None
+):
+    """Gradients with respect to embeddings, assignments and, if given, centroids."""
+    x, a, n_counted = _counted(x, a, where)
+    c, alive = _centroids(x, a, centroids)
+    _, by_hinge = _hinge(c, alive, min_separation)
+    by_hinge = separation_weight * by_hinge
+    by_x, by_a, by_c = np.zeros_like(x), np.zeros_like(a), by_hinge.copy()
+    for k in np.flatnonzero(alive):
+        from_centroid = x - c[k]
+        by_x += 2 / n_counted * a[:, [k]] * from_centroid
+        by_a[:, k] += (from_centroid**2).sum(axis=1) / n_counted
+        if centroids is None:
+            pull = by_hinge[k] / a[:, k].sum()
+            by_x += a[:, [k]] * pull
+            by_a[:, k] += from_centroid @ pull
+        else:
+            by_c[k] -= 2 / n_counted * (a[:, [k]] * from_centroid).sum(axis=0)
+    if where is not None:
+        by_x[~np.asarray(where)] = 0
+        by_a[~np.asarray(where)] = 0
+    gradients = {"embeddings": by_x, "assignments": by_a}
+    return gradients if centroids is None else {**gradients, "centroids": by_c}
+
+
+def _counted(x, a, where):
+    """Masked cells get the first unmasked cell's place and no weight: they cannot count."""
+    x, a = np.array(x, dtype=np.float64), np.array(a, dtype=np.float64)
+    if where is None:
+        return x, a, len(x)
+    where = np.asarray(where)
+    a[~where] = 0
+    x[~where] = x[where][0] if where.any() else 0
+    return x, a, max(where.sum(), 1)
+
+
+def _centroids(x, a, centroids):
+    if centroids is not None:
+        c = np.asarray(centroids, dtype=np.float64)
+        return c, np.ones(len(c), bool)
+    sizes = a.sum(axis=0)
+    alive = sizes != 0
+    c = np.zeros((a.shape[1], x.shape[1]))
+    for k in np.flatnonzero(alive):
+        origin = x[0]
+        c[k] = origin + (a[:, [k]] * (x - origin)).sum(axis=0) / sizes[k]
+    return c, alive
+
+
+def _hinge(c, alive, margin):
+    """Mean shortfall over ordered pairs of live clusters and its gradient by centroid."""
+    live = np.flatnonzero(alive)
+    n_pairs = len(live) * (len(live) - 1)
+    total, gradient = 0.0, np.zeros_like(c)
+    for k in live:
+        for other in live:
+            distance = np.sqrt(((c[k] - c[other]) ** 2).sum())
+            if k == other or distance >= margin:
+                continue
+            total += margin - distance
+            if distance > 0:
+                gradient[k] -= 2 * (c[k] - c[other]) / distance
+    return total / max(n_pairs, 1), gradient / max(n_pairs, 1)

@@ -1,0 +1,66 @@
+r"""Velocity consistency, all cells at once.
+
+With p = dt v and a = f - x of one cell:
+
+    loss = alpha (1 - p.a / (|p| |a|)) + beta (|p| - |a|)^2
+
+    dloss/dp = -alpha (a^ - cos p^) / |p| + 2 beta (|p| - |a|) p^
+    dloss/da = -alpha (p^ - cos a^) / |a| - 2 beta (|p| - |a|) a^
+
+where ^ marks unit vectors, and every term with a zero vector's direction is 0.
+Then v gets dt dloss/dp, f gets dloss/da and x gets -dloss/da.
+"""
+
+import numpy as np
+
+
+def velocity_consistency_loss(x, v, f, **options):
+    """Mean loss over the unmasked cells; options as in ``velocity_consistency_per_cell``."""
+    where = options.get("where")
+    losses = velocity_consistency_per_cell(x, v, f, **options)
+    return losses.mean() if where is None else losses[where].sum() / max(np.sum(where), 1)
+
+
+def velocity_consistency_per_cell(
+    x, v, f, *, dt=0.1, cosine_weight=1.0, magnitude_weight=1.0, where=None
+):
+    """The loss of every cell, 0 where masked."""
+    _, p_length, _, a_length, cosine = _geometry(x, v, f, dt)
+    losses = cosine_weight * (1 - cosine) + magnitude_weight * (p_length - a_length) ** 2
+    return losses if where is None else np.where(where, losses, 0)
+
+
+def velocity_consistency_gradients(
+    x, v, f, *, dt=0.1, cosine_weight=1.0, magnitude_weight=1.0, where=None
+):
+    """Gradients with respect to expression, velocity and future expression."""
+    p_unit, p_length, a_unit, a_length, cosine = _geometry(x, v, f, dt)
+    excess = 2 * magnitude_weight * (p_length - a_length)
+    turn_p = a_unit - cosine[:, None] * p_unit
+    turn_a = p_unit - cosine[:, None] * a_unit
+    by_p = excess[:, None] * p_unit - cosine_weight * turn_p * _inverse(p_length)[:, None]
+    by_a = -excess[:, None] * a_unit - cosine_weight * turn_a * _inverse(a_length)[:, None]
+    n_counted = len(by_p) if where is None else max(np.sum(where), 1)
+    if where is not None:
+        by_p, by_a = np.where(where[:, None], by_p, 0), np.where(where[:, None], by_a, 0)
+    by_p, by_a = by_p / n_counted, by_a / n_counted
+    return {"expression": -by_a, "velocity": dt * by_p, "future_expression": by_a}
+
+
+def _geometry(x, v, f, dt):
+    x, v, f = (np.asarray(array, dtype=np.float64) for array in (x, v, f))
+    p, a = dt * v, f - x
+    p_length, a_length = _length(p), _length(a)
+    p_unit, a_unit = p * _inverse(p_length)[:, None], a * _inverse(a_length)[:, None]
+    return p_unit, p_length, a_unit, a_length, (p_unit * a_unit).sum(axis=1)
+
+
+def _length(vectors):
+    """Norm of each row; scaled first, so that tiny vectors keep their length."""
+    scale = np.abs(vectors).max(axis=1)
+    scaled = vectors * _inverse(scale)[:, None]
+    return scale * np.sqrt((scaled**2).sum(axis=1))
+
+
+def _inverse(lengths):
+    return np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
