@@ -19,22 +19,22 @@ import numpy as np
 from reference.neighbors import nearest_neighbors, usable
 
 
-def batch_mixing_loss(x, labels, **options):
+def batch_mixing_loss(embeddings, batch_labels, **options):
     """Mean loss over the unmasked cells; options as in ``batch_mixing_per_cell``."""
     where = options.get("where")
-    losses = batch_mixing_per_cell(x, labels, **options)
+    losses = batch_mixing_per_cell(embeddings, batch_labels, **options)
     return _mean(losses, where)
 
 
-def batch_mixing_per_cell(x, labels, **options):
+def batch_mixing_per_cell(embeddings, batch_labels, **options):
     """The loss of every cell, 0 where masked."""
-    losses, _ = _losses_and_gradients(x, labels, **options)
+    losses, _ = _losses_and_gradients(embeddings, batch_labels, **options)
     return losses
 
 
-def batch_mixing_gradients(x, labels, **options):
+def batch_mixing_gradients(embeddings, batch_labels, **options):
     """Gradient of ``batch_mixing_loss`` with respect to the embeddings."""
-    _, gradient = _losses_and_gradients(x, labels, **options)
+    _, gradient = _losses_and_gradients(embeddings, batch_labels, **options)
     where = options.get("where")
     n_counted = len(gradient) if where is None else max(np.sum(where), 1)
     return {"embeddings": gradient / n_counted}
@@ -85,6 +85,9 @@ def _one_cell(distances, labels, n_batches, temperature, bandwidth):
     proportions = np.array([weights[labels == b].sum() for b in range(n_batches)])
     present = proportions > 0
     logs = np.log(np.where(present, proportions, 1))
+    if proportions.max() > 0.5:  # ln p = log1p(p - 1), where p - 1 must not be rounded
+        most = proportions.argmax()
+        logs[most] = np.log1p(-weights[labels != most].sum())
     loss = (proportions * logs).sum()
 
     by_batch = np.where(present, logs + 1, 0)

@@ -7,11 +7,19 @@ from reference.compactness import clustering_compactness_gradients, clustering_c
 
 
 def combined_loss(
-    x, labels, a, features, reconstructed, *, weights=(0.5, 0.5, 1.0), where=None, **batch_options
+    embeddings,
+    batch_labels,
+    assignments,
+    features,
+    reconstructed,
+    *,
+    weights=(0.5, 0.5, 1.0),
+    where=None,
+    **batch_options,
 ):
     """``(total, batch, cluster, reconstruction)``."""
-    batch = batch_mixing_loss(x, labels, where=where, **batch_options)
-    cluster = clustering_compactness_loss(x, a, where=where)
+    batch = batch_mixing_loss(embeddings, batch_labels, where=where, **batch_options)
+    cluster = clustering_compactness_loss(embeddings, assignments, where=where)
     counted = slice(None) if where is None else np.asarray(where)
     misses = _misses(features, reconstructed)[counted]
     reconstruction = (misses**2).mean() if misses.size else 0.0
@@ -20,12 +28,20 @@ def combined_loss(
 
 
 def combined_gradients(
-    x, labels, a, features, reconstructed, *, weights=(0.5, 0.5, 1.0), where=None, **batch_options
+    embeddings,
+    batch_labels,
+    assignments,
+    features,
+    reconstructed,
+    *,
+    weights=(0.5, 0.5, 1.0),
+    where=None,
+    **batch_options,
 ):
     """Gradients of the total by embeddings, assignments and reconstruction."""
     w_batch, w_cluster, w_reconstruction = weights
-    batch = batch_mixing_gradients(x, labels, where=where, **batch_options)
-    cluster = clustering_compactness_gradients(x, a, where=where)
+    batch = batch_mixing_gradients(embeddings, batch_labels, where=where, **batch_options)
+    cluster = clustering_compactness_gradients(embeddings, assignments, where=where)
     misses = _misses(features, reconstructed)
     if where is not None:
         misses = np.where(np.asarray(where)[:, None], misses, 0)

@@ -15,10 +15,16 @@ import numpy as np
 
 
 def clustering_compactness_loss(
-    x, a, centroids=None, *, separation_weight=1.0, min_separation=1.0, where=None
+    embeddings,
+    assignments,
+    centroids=None,
+    *,
+    separation_weight=1.0,
+    min_separation=1.0,
+    where=None,
 ):
     """The loss; see the module's formula."""
-    x, a, n_counted = _counted(x, a, where)
+    x, a, n_counted = _counted(embeddings, assignments, where)
     c, alive = _centroids(x, a, centroids)
     scatter = sum(
         (a[:, k] * ((x - c[k]) ** 2).sum(axis=1)).sum() for k in range(len(c)) if alive[k]
@@ -28,10 +34,16 @@ def clustering_compactness_loss(
 
 
 def clustering_compactness_gradients(
-    x, a, centroids=None, *, separation_weight=1.0, min_separation=1.0, where=None
+    embeddings,
+    assignments,
+    centroids=None,
+    *,
+    separation_weight=1.0,
+    min_separation=1.0,
+    where=None,
 ):
     """Gradients with respect to embeddings, assignments and, if given, centroids."""
-    x, a, n_counted = _counted(x, a, where)
+    x, a, n_counted = _counted(embeddings, assignments, where)
     c, alive = _centroids(x, a, centroids)
     _, by_hinge = _hinge(c, alive, min_separation)
     by_hinge = separation_weight * by_hinge

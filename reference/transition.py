@@ -16,15 +16,15 @@ import numpy as np
 from reference.neighbors import nearest_neighbors, usable
 
 
-def velocity_transition_loss(x, v, **options):
+def velocity_transition_loss(expression, velocity, **options):
     """Mean loss over the unmasked cells."""
-    losses, _, _ = _losses_and_gradients(x, v, **options)
+    losses, _, _ = _losses_and_gradients(expression, velocity, **options)
     return losses.sum() / _n_counted(losses, options.get("where"))
 
 
-def velocity_transition_gradients(x, v, **options):
+def velocity_transition_gradients(expression, velocity, **options):
     """Gradients with respect to expression and velocity."""
-    losses, by_x, by_v = _losses_and_gradients(x, v, **options)
+    losses, by_x, by_v = _losses_and_gradients(expression, velocity, **options)
     n_counted = _n_counted(losses, options.get("where"))
     return {"expression": by_x / n_counted, "velocity": by_v / n_counted}
 

@@ -14,27 +14,43 @@ Then v gets dt dloss/dp, f gets dloss/da and x gets -dloss/da.
 import numpy as np
 
 
-def velocity_consistency_loss(x, v, f, **options):
+def velocity_consistency_loss(expression, velocity, future_expression, **options):
     """Mean loss over the unmasked cells; options as in ``velocity_consistency_per_cell``."""
     where = options.get("where")
-    losses = velocity_consistency_per_cell(x, v, f, **options)
+    losses = velocity_consistency_per_cell(expression, velocity, future_expression, **options)
     return losses.mean() if where is None else losses[where].sum() / max(np.sum(where), 1)
 
 
 def velocity_consistency_per_cell(
-    x, v, f, *, dt=0.1, cosine_weight=1.0, magnitude_weight=1.0, where=None
+    expression,
+    velocity,
+    future_expression,
+    *,
+    dt=0.1,
+    cosine_weight=1.0,
+    magnitude_weight=1.0,
+    where=None,
 ):
     """The loss of every cell, 0 where masked."""
-    _, p_length, _, a_length, cosine = _geometry(x, v, f, dt)
+    _, p_length, _, a_length, cosine = _geometry(expression, velocity, future_expression, dt)
     losses = cosine_weight * (1 - cosine) + magnitude_weight * (p_length - a_length) ** 2
     return losses if where is None else np.where(where, losses, 0)
 
 
 def velocity_consistency_gradients(
-    x, v, f, *, dt=0.1, cosine_weight=1.0, magnitude_weight=1.0, where=None
+    expression,
+    velocity,
+    future_expression,
+    *,
+    dt=0.1,
+    cosine_weight=1.0,
+    magnitude_weight=1.0,
+    where=None,
 ):
     """Gradients with respect to expression, velocity and future expression."""
-    p_unit, p_length, a_unit, a_length, cosine = _geometry(x, v, f, dt)
+    p_unit, p_length, a_unit, a_length, cosine = _geometry(
+        expression, velocity, future_expression, dt
+    )
     excess = 2 * magnitude_weight * (p_length - a_length)
     turn_p = a_unit - cosine[:, None] * p_unit
     turn_a = p_unit - cosine[:, None] * a_unit

@@ -9,7 +9,6 @@ from jaxtyping import Array, Bool, Float, Int
 from diffbio import _checks
 from diffbio._edges import edge_measures, padded_to_itself, usable_neighbors
 from diffbio._numerics import (
-    entropy_terms,
     in_accumulation_dtype,
     mean_over_cells,
     softmax_over,
@@ -173,8 +172,7 @@ def _batch_mixing_loss(
         weights = softmax_over(-_over_local_mean(squared_distances, usable) / temperature, usable)
     else:
         weights = softmax_over(-squared_distances / temperature, usable)
-    proportions = _batch_proportions(weights, batch_labels[neighbors], n_batches)
-    losses = -jnp.sum(entropy_terms(proportions), axis=1)
+    losses = -_batch_entropy(weights, batch_labels[neighbors], n_batches)
     if normalize:
         losses = losses / jnp.log(jnp.asarray(n_batches, x.dtype))
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
@@ -192,9 +190,22 @@ def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
     return jnp.where(mean == 0, 0, distances / jnp.where(mean == 0, 1, mean))
 
 
-def _batch_proportions(
+def _batch_entropy(
     weights: Float[Array, "n_cells k"], neighbor_labels: Int[Array, "n_cells k"], n_batches: int
-) -> Float[Array, "n_cells n_batches"]:
-    """``p_ib = sum_j w_ij [b_j = b]``; a comparison and a sum that XLA fuses."""
+) -> Float[Array, " n_cells"]:
+    """``-sum_b p_b ln p_b`` with ``p_ib = sum_j w_ij [b_j = b]``.
+
+    Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0, so
+    ``ln p`` is taken as ``log1p`` of minus the weight of all *other* batches. Value and
+    gradient stay accurate however small the entropy. Batches with p = 0 add neither.
+    """
     same = neighbor_labels[:, :, None] == jnp.arange(n_batches, dtype=neighbor_labels.dtype)
-    return jnp.sum(jnp.where(same, weights[:, :, None], 0), axis=1)
+    p = jnp.sum(jnp.where(same, weights[:, :, None], 0), axis=1)
+    others = jnp.sum(jnp.where(same, 0, weights[:, :, None]), axis=1)
+    dominant = p > 0.5
+    log_p = jnp.where(
+        dominant,
+        jnp.log1p(-jnp.where(dominant, others, 0)),
+        jnp.log(jnp.where(dominant | (p == 0), 1, p)),
+    )
+    return -jnp.sum(p * log_p, axis=1)

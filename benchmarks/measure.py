@@ -1,0 +1,136 @@
+"""How one thing is measured: compile phases, counters, throughput, retraces.
+
+Every function takes what it measures as an argument; none knows the catalog's contents.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.catalog import Arrays, Case
+
+__all__ = [
+    "CompilePhases",
+    "Program",
+    "compile_cold",
+    "counters",
+    "count_retraces",
+    "program",
+    "time_calls",
+]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A transform of a loss and the device arrays that it is called with."""
+
+    function: Callable[..., Any]
+    differentiated: Mapping[str, jax.Array]
+    constant: Mapping[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class CompilePhases:
+    """Seconds of each phase of a cold compilation, and its result."""
+
+    trace_seconds: float
+    lower_seconds: float
+    compile_seconds: float
+    compiled: Any
+
+
+def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> Program:
+    """The loss, or its value and gradient, with its inputs resident on the device."""
+
+    def value(differentiated, constant):
+        return case.loss(**differentiated, **constant)
+
+    function = jax.value_and_grad(value) if transform == "value_and_grad" else value
+    placed = {name: jax.device_put(array, device) for name, array in arrays.items()}
+    jax.block_until_ready(placed)
+    differentiated = {name: placed.pop(name) for name in case.differentiable}
+    return Program(function, differentiated, placed)
+
+
+def compile_cold(program: Program) -> CompilePhases:
+    """Trace, lower and compile with every in-memory cache cleared, timed apart."""
+    jax.clear_caches()
+    start = time.perf_counter()
+    traced = jax.jit(program.function).trace(program.differentiated, program.constant)
+    after_trace = time.perf_counter()
+    lowered = traced.lower()
+    after_lower = time.perf_counter()
+    compiled = lowered.compile()
+    end = time.perf_counter()
+    return CompilePhases(
+        after_trace - start, after_lower - after_trace, end - after_lower, compiled
+    )
+
+
+def counters(compiled: Any) -> dict[str, float | str | None]:
+    """Deterministic figures of a compiled program; None where the backend has none.
+
+    The fingerprint is a hash of the optimised HLO without names of source files: equal
+    fingerprints mean that a difference in time is noise.
+    """
+    memory = compiled.memory_analysis()
+    cost = compiled.cost_analysis() or {}
+    text = _anonymous_hlo(compiled.as_text())
+    return {
+        "temp_bytes": getattr(memory, "temp_size_in_bytes", None),
+        "argument_bytes": getattr(memory, "argument_size_in_bytes", None),
+        "output_bytes": getattr(memory, "output_size_in_bytes", None),
+        "generated_code_bytes": getattr(memory, "generated_code_size_in_bytes", None),
+        "flops": cost.get("flops"),
+        "bytes_accessed": cost.get("bytes accessed"),
+        "transcendentals": cost.get("transcendentals", 0.0),
+        "hlo_instructions": len(re.findall(r"^\s+(?:ROOT )?%?[\w.-]+ = ", text, re.MULTILINE)),
+        "hlo_fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
+
+
+def _anonymous_hlo(text: str) -> str:
+    """HLO text without what the source's place on disk puts into it."""
+    text = re.sub(r", metadata=\{[^}]*\}", "", text)
+    text = re.sub(r", frontend_attributes=\{[^}]*\}", "", text)
+    tables = r"^(FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*"
+    return re.sub(tables, "", text, flags=re.MULTILINE)
+
+
+def time_calls(
+    compiled: Any, program: Program, *, seconds: float = 0.5, most: int = 50, least: int = 3
+) -> list[float]:
+    """Seconds of single calls, each blocked on its outputs, after one warm-up call."""
+    call = (program.differentiated, program.constant)
+    jax.block_until_ready(compiled(*call))
+    samples: list[float] = []
+    began = time.perf_counter()
+    while len(samples) < least or (
+        len(samples) < most and time.perf_counter() - began < seconds
+    ):
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(*call))
+        samples.append(time.perf_counter() - start)
+    return samples
+
+
+def count_retraces(program: Program) -> int:
+    """How often a second call with new values of the same shapes traces again."""
+    traces = 0
+
+    def counting(*arguments):
+        nonlocal traces
+        traces += 1
+        return program.function(*arguments)
+
+    jitted = jax.jit(counting)
+    jax.block_until_ready(jitted(program.differentiated, program.constant))
+    renewed = jax.tree.map(lambda array: array * np.array(0.5, array.dtype), program.differentiated)
+    jax.block_until_ready(jitted(renewed, program.constant))
+    return traces - 1

@@ -1,0 +1,88 @@
+"""The rows that a sweep produces, their units, and the file that holds them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Record", "write_sweep"]
+
+SCHEMA_VERSION = 1
+
+
+class Metric(NamedTuple):
+    """What a number means: its unit, which direction is better, and its kind."""
+
+    unit: str
+    better: str
+    kind: str
+
+
+METRICS: Mapping[str, Metric] = {
+    "trace_seconds": Metric("s", "lower", "compile"),
+    "lower_seconds": Metric("s", "lower", "compile"),
+    "compile_seconds": Metric("s", "lower", "compile"),
+    "call_seconds": Metric("s", "lower", "time"),
+    "ns_per_cell": Metric("ns", "lower", "time"),
+    "cells_per_second": Metric("cells/s", "higher", "time"),
+    "temp_bytes": Metric("bytes", "lower", "memory"),
+    "argument_bytes": Metric("bytes", "lower", "memory"),
+    "output_bytes": Metric("bytes", "lower", "memory"),
+    "generated_code_bytes": Metric("bytes", "lower", "memory"),
+    "flops": Metric("flop", "lower", "counter"),
+    "bytes_accessed": Metric("bytes", "lower", "counter"),
+    "transcendentals": Metric("operations", "lower", "counter"),
+    "hlo_instructions": Metric("instructions", "lower", "counter"),
+    "hlo_fingerprint": Metric("hash", "equal", "counter"),
+    "retraces": Metric("traces", "lower", "counter"),
+    "value_error": Metric("relative", "lower", "accuracy"),
+    "gradient_error": Metric("relative", "lower", "accuracy"),
+    "finite_difference_error": Metric("relative", "lower", "accuracy"),
+}
+
+
+class Record(NamedTuple):
+    """One measurement: a row of the tidy frame that the reports read."""
+
+    benchmark: str
+    loss: str
+    transform: str
+    cells: str
+    n_cells: int
+    dtype: str
+    device: str
+    metric: str
+    value: float | str | None
+    samples: Sequence[float] = ()
+    status: str = "ok"
+    detail: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The record with its metric's unit and direction."""
+        metric = METRICS[self.metric]
+        return {**self._asdict(), "unit": metric.unit, "better": metric.better}
+
+
+def write_sweep(
+    path: Path,
+    environment: Mapping[str, Any],
+    data: Mapping[str, str],
+    records: Sequence[Record],
+    v_curves: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write one JSON file, completely or not at all."""
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "environment": environment,
+        "data_digests": data,
+        "records": [record.row() for record in records],
+        "v_curves": list(v_curves),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
