@@ -1,6 +1,15 @@
 """Names and sizes that every view shares; imports nothing, so that asv starts fast."""
 
-__all__ = ["CELL_COUNTS", "DEVICES", "LOSSES", "PROGRAMS", "REAL", "SIMULATED", "TRANSFORMS"]
+__all__ = [
+    "ACCURACY_LIMITS",
+    "CELL_COUNTS",
+    "DEVICES",
+    "LOSSES",
+    "PROGRAMS",
+    "REAL",
+    "SIMULATED",
+    "TRANSFORMS",
+]
 
 LOSSES = (
     "batch_mixing",
@@ -19,3 +28,10 @@ CELL_COUNTS = (256, 1024, 4096, 16384)
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
 SIMULATED, REAL = "simulated", "real"
+
+# What counts as agreement in float32 (values, gradients) and for float64 differences.
+ACCURACY_LIMITS = {
+    "value_error": 1e-5,
+    "gradient_error": 1e-4,
+    "finite_difference_error": 1e-7,
+}

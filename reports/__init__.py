@@ -1,0 +1,1 @@
+"""Turn measurements into a page, a headline and an exit code."""

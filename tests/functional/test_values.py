@@ -1,0 +1,71 @@
+"""Every loss against its twin: values and gradients, for every kind of input and dtype."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks.catalog import CATALOG
+from tests.inputs import KINDS, draw, for_reference, relative_error, split
+from tests.tolerances import DTYPES, GRADIENT, VALUE
+
+CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+N_CELLS = 50
+
+
+@CASES
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_value_and_gradient_equal_the_twins(case, dtype):
+    for kind in KINDS:
+        arrays = draw(case, kind, N_CELLS, dtype=DTYPES[dtype])
+        differentiated, constant = split(case, arrays)
+        value, gradients = jax.value_and_grad(lambda d, c=constant: case.loss(**d, **c))(
+            differentiated
+        )
+        twin = for_reference(arrays)
+        expected, expected_gradients = case.reference(**twin), case.reference_gradients(**twin)
+        assert relative_error(value, expected) <= VALUE[dtype], kind
+        for name, gradient in gradients.items():
+            assert gradient.dtype == arrays[name].dtype
+            error = relative_error(gradient, expected_gradients[name])
+            assert error <= GRADIENT[dtype], (kind, name)
+
+
+@CASES
+def test_result_is_at_least_float32(case):
+    for name, dtype in DTYPES.items():
+        value = case.loss(**draw(case, "random", N_CELLS, dtype=dtype))
+        assert value.dtype == ("float64" if name == "float64" else "float32")
+        assert value.shape == ()
+
+
+@CASES
+def test_real_cells_agree_with_the_twin(case):
+    arrays = case.real_inputs()
+    assert relative_error(case.loss(**arrays), case.reference(**arrays)) <= VALUE["float32"]
+
+
+SEARCHING = [case for case in CATALOG if case.n_neighbors is not None and case.module is not None]
+
+
+@pytest.mark.parametrize("case", SEARCHING, ids=lambda case: case.name)
+def test_blocks_of_every_size_around_the_number_of_cells_agree_with_the_twin(case):
+    block = 32
+    k = case.n_neighbors
+    sizes = {k + 1, block - 1, block, block + 1, 3 * block + 7}
+    for n_cells in sorted(n for n in sizes if n > k):
+        arrays = draw(case, "random", n_cells)
+        differentiated, constant = split(case, arrays)
+        value, gradients = jax.value_and_grad(
+            lambda d, c=constant: case.loss(**d, **c, block_size=block)
+        )(differentiated)
+        twin = for_reference(arrays)
+        assert relative_error(value, case.reference(**twin)) <= VALUE["float64"], n_cells
+        expected = case.reference_gradients(**twin)
+        for name, gradient in gradients.items():
+            assert relative_error(gradient, expected[name]) <= GRADIENT["float64"], (n_cells, name)
+
+
+def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers():
+    for case in SEARCHING:
+        arrays = draw(case, "far", 500, dtype=np.float32)
+        assert relative_error(case.loss(**arrays), case.reference(**for_reference(arrays))) <= 1e-4

@@ -1,0 +1,64 @@
+"""Inputs of every kind for every case, drawn by argument name."""
+
+import jax.numpy as jnp
+import numpy as np
+
+KINDS = ("random", "clustered", "duplicated", "far", "masked")
+N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
+
+
+def draw(case, kind, n_cells, seed=0, dtype=jnp.float64):
+    """Arguments for a case: floats in ``dtype``, and ``where`` if the kind is masked."""
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(n_cells, DIM))
+    if kind == "clustered":
+        points = 0.1 * points + 3 * rng.normal(size=(N_CLUSTERS, DIM))[np.arange(n_cells) % 4]
+    if kind == "duplicated":
+        points[1::2] = points[: n_cells - 1 : 2]
+    if kind == "far":
+        points = points + 1e4
+    available = {
+        "embeddings": points,
+        "expression": points,
+        "velocity": 10 * rng.normal(size=points.shape),
+        "future_expression": points + rng.normal(size=points.shape),
+        "assignments": rng.dirichlet(np.ones(N_CLUSTERS), n_cells),
+        "features": points,
+        "reconstructed": points + rng.normal(size=points.shape),
+        "batch_labels": rng.integers(N_BATCHES, size=n_cells),
+        "neighbor_indices": neighbor_lists(rng, n_cells, 6),
+    }
+    arrays = {}
+    for name in case.make_inputs(64):
+        array = jnp.asarray(available[name])
+        arrays[name] = array.astype(dtype) if array.dtype == jnp.float64 else array
+    if kind == "masked":
+        arrays["where"] = jnp.asarray(rng.random(n_cells) < 0.7)
+    return arrays
+
+
+def neighbor_lists(rng, n_cells, n_listed):
+    """Distinct random neighbours, some entries padding: -1 or the cell itself."""
+    lists = np.array([rng.permutation(n_cells)[:n_listed] for _ in range(n_cells)])
+    lists[rng.random(lists.shape) < 0.1] = -1
+    return lists
+
+
+def for_reference(arrays):
+    """The same numbers for the twin: float64 of whatever the input was rounded to."""
+    return {
+        name: np.asarray(a, np.float64) if jnp.issubdtype(a.dtype, jnp.floating) else np.asarray(a)
+        for name, a in arrays.items()
+    }
+
+
+def split(case, arrays):
+    """The arrays to differentiate, and the others."""
+    differentiated = {name: arrays[name] for name in case.differentiable}
+    return differentiated, {k: v for k, v in arrays.items() if k not in differentiated}
+
+
+def relative_error(found, expected):
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    norm = np.linalg.norm(expected)
+    return np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0)
