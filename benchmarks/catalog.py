@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 import diffbio.functional as F
@@ -97,7 +98,7 @@ def _fields(*names: str) -> Callable[[CellData], Arrays]:
 
 
 def _with_neighbors(cells: CellData) -> Arrays:
-    indices = nearest_neighbors(cells.embeddings, 15).indices
+    indices = nearest_neighbors(jnp.asarray(cells.embeddings), 15).indices
     return {
         **_fields("embeddings", "batch_labels")(cells),
         "neighbor_indices": np.asarray(indices),
@@ -109,7 +110,7 @@ def _with_reconstruction(cells: CellData) -> Arrays:
     return {
         **_fields("embeddings", "batch_labels", "assignments")(cells),
         "features": cells.embeddings,
-        "reconstructed": cells.embeddings / 2,
+        "reconstructed": np.asarray(cells.embeddings) / 2,
     }
 
 

@@ -42,8 +42,7 @@ def tracked(metric: str):
                 return _number(record["value"])
         raise NotImplementedError(f"not measured: {wanted}")
 
-    look_up.unit = METRICS[metric].unit
-    look_up.version = "1"
+    vars(look_up).update(unit=METRICS[metric].unit, version="1")
     return look_up
 
 

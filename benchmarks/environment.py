@@ -30,7 +30,9 @@ def environment() -> dict[str, Any]:
         "cpu": cpu.get("brand_raw", platform.processor()),
         "architecture": platform.machine(),
         "vector_extensions": sorted(f for f in cpu.get("flags", ()) if f.startswith("avx")),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "packages": {name: v for name in _PACKAGES if (v := _version(name))},

@@ -19,8 +19,8 @@ __all__ = [
     "CompilePhases",
     "Program",
     "compile_cold",
-    "counters",
     "count_retraces",
+    "counters",
     "program",
     "time_calls",
 ]
@@ -111,9 +111,7 @@ def time_calls(
     jax.block_until_ready(compiled(*call))
     samples: list[float] = []
     began = time.perf_counter()
-    while len(samples) < least or (
-        len(samples) < most and time.perf_counter() - began < seconds
-    ):
+    while len(samples) < least or (len(samples) < most and time.perf_counter() - began < seconds):
         start = time.perf_counter()
         jax.block_until_ready(compiled(*call))
         samples.append(time.perf_counter() - start)

@@ -78,14 +78,14 @@ def mask(where: object, n_cells: int) -> Array | None:
     return array
 
 
-def batch_labels(value: object, n_batches: int, where: object) -> Array:
+def batch_labels(value: object, n_batches: int, where: Array | None) -> Array:
     """Return integer batch labels; concrete ones must lie in ``[0, n_batches)``."""
     labels = integer_indices("batch_labels", value, ("n_cells",))
     if _is_traced(labels) or _is_traced(where):
         return labels
     counted = np.asarray(labels)
-    if where is not None and np.shape(where) == counted.shape:
-        counted = counted[np.asarray(where, dtype=bool)]
+    if where is not None and where.shape == counted.shape:
+        counted = counted[np.asarray(where)]
     if counted.size and (counted.min() < 0 or counted.max() >= n_batches):
         raise ValueError(
             f"batch_labels must lie in [0, {n_batches}) (n_batches={n_batches}), "

@@ -175,6 +175,7 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
     Raises:
         ImportError: scanpy is not installed.
     """
+    import jax.numpy as jnp
     import scanpy
 
     from diffbio.neighbors import nearest_neighbors
@@ -184,7 +185,7 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
     expression = np.asarray(cells.X, dtype=np.float32)
     labels = np.asarray(cells.obs["bulk_labels"].cat.codes, dtype=np.int32)
     phases = np.asarray(cells.obs["phase"].astype("category").cat.codes, dtype=np.int32)
-    neighbors = np.asarray(nearest_neighbors(embeddings, 15).indices)
+    neighbors = np.asarray(nearest_neighbors(jnp.asarray(embeddings), 15).indices)
     future = expression[neighbors].mean(axis=1)
     velocity = (future - expression) / np.float32(dt)
     rng = np.random.default_rng(seed)

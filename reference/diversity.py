@@ -32,7 +32,7 @@ def simpson_gradients(assignments, **options):
 
 def diversity_per_cell(index, assignments, where=None):
     """The named index ("shannon" or "simpson") of every cell, 0 where masked."""
-    terms = {"shannon": _entropy_terms, "simpson": np.square}[index]
+    terms = _entropy_terms if index == "shannon" else np.square
     per_cell = terms(np.asarray(assignments, dtype=np.float64)).sum(axis=1)
     return per_cell if where is None else np.where(where, per_cell, 0)
 

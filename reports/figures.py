@@ -75,9 +75,7 @@ def _panels(
     return figure
 
 
-def _over_cells(
-    results: Results, name: str, metric: str, factor: float, y_label: str
-) -> Picture:
+def _over_cells(results: Results, name: str, metric: str, factor: float, y_label: str) -> Picture:
     rows = results.numbers(metric)
     rows = rows[rows["cells"] == SIMULATED]
 
@@ -85,7 +83,9 @@ def _over_cells(
         for transform, (colour, marker, label) in _STYLES.items():
             own = rows[(rows["loss"] == loss) & (rows["transform"] == transform)]
             own = own[own["value"] > 0].sort_values("n_cells")
-            axes.plot(own["n_cells"], factor * own["value"], color=colour, marker=marker, label=label)
+            axes.plot(
+                own["n_cells"], factor * own["value"], color=colour, marker=marker, label=label
+            )
 
     return Picture(
         name,

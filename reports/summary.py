@@ -61,7 +61,9 @@ def headline(results: Results) -> str:
     holding = [row for row in rows if row.holds]
     failed = results.frame[results.frame["status"] == "failed"]["benchmark"].nunique()
     if len(holding) == len(rows) and not failed:
-        verdict = f"All {len(rows)} losses agree with their NumPy twins, on simulated and real cells"
+        verdict = (
+            f"All {len(rows)} losses agree with their NumPy twins, on simulated and real cells"
+        )
     else:
         missing = ", ".join(row.loss for row in rows if not row.holds) or "none"
         verdict = (

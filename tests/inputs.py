@@ -1,5 +1,8 @@
 """Inputs of every kind for every case, drawn by argument name."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,12 +20,15 @@ def draw(case, kind, n_cells, seed=0, dtype=jnp.float64):
         points[1::2] = points[: n_cells - 1 : 2]
     if kind == "far":
         points = points + 1e4
+    assignments = (rng.dirichlet(np.ones(N_CLUSTERS), n_cells) + 1 / N_CLUSTERS) / 2
+    if kind == "clustered":
+        assignments[::2] = np.eye(N_CLUSTERS)[np.arange(0, n_cells, 2) % N_CLUSTERS]
     available = {
         "embeddings": points,
         "expression": points,
         "velocity": 10 * rng.normal(size=points.shape),
         "future_expression": points + rng.normal(size=points.shape),
-        "assignments": rng.dirichlet(np.ones(N_CLUSTERS), n_cells),
+        "assignments": assignments,
         "features": points,
         "reconstructed": points + rng.normal(size=points.shape),
         "batch_labels": rng.integers(N_BATCHES, size=n_cells),
@@ -44,6 +50,11 @@ def neighbor_lists(rng, n_cells, n_listed):
     return lists
 
 
+def search_options(case):
+    """An odd number of neighbours: one duplicate and then pairs of them, no pair cut in two."""
+    return {} if case.n_neighbors is None else {"n_neighbors": (case.n_neighbors - 1) | 1}
+
+
 def for_reference(arrays):
     """The same numbers for the twin: float64 of whatever the input was rounded to."""
     return {
@@ -62,3 +73,13 @@ def relative_error(found, expected):
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     norm = np.linalg.norm(expected)
     return np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0)
+
+
+@functools.cache
+def _program(case):
+    return jax.jit(jax.value_and_grad(lambda d, c: case.loss(**d, **c)))
+
+
+def value_and_gradients(case, arrays):
+    """Value and gradients by one compiled program per case and shape."""
+    return _program(case)(*split(case, arrays))

@@ -93,9 +93,7 @@ def batch_mixing_loss(
     _checks.flag("reduce", reduce)
     where = _checks.mask(where, n_cells)
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
-    _checks.same_axis(
-        "n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)}
-    )
+    _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
     neighbor_indices = _checks.neighbors(neighbor_indices, n_neighbors, embeddings)
     return _batch_mixing_loss(
         embeddings,

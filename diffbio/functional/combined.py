@@ -142,7 +142,6 @@ def _reconstruction(features, reconstructed, embeddings: Array, where) -> Float[
     _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
     where = _checks.mask(where, embeddings.shape[0])
     f, g = (
-        zeroed(a, where)
-        for a in in_accumulation_dtype(arrays["features"], arrays["reconstructed"])
+        zeroed(a, where) for a in in_accumulation_dtype(arrays["features"], arrays["reconstructed"])
     )
     return mean_over_cells(jnp.mean((g - f) ** 2, axis=1), where)

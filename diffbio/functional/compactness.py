@@ -87,8 +87,10 @@ def check_compactness_configuration(
 def _clustering_compactness_loss(
     embeddings, assignments, centroids, separation_weight, min_separation, where
 ):
-    given = () if centroids is None else (centroids,)
-    x, a, *given = in_accumulation_dtype(embeddings, assignments, *given)
+    arrays = (
+        (embeddings, assignments) if centroids is None else (embeddings, assignments, centroids)
+    )
+    x, a, *given = in_accumulation_dtype(*arrays)
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 

@@ -11,7 +11,6 @@ from diffbio import _checks
 from diffbio._numerics import (
     entropy_terms,
     in_accumulation_dtype,
-    mean_over_cells,
     n_counted,
     zeroed,
 )

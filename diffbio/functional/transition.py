@@ -89,9 +89,7 @@ def velocity_transition_loss(
     )
 
 
-def check_transition_configuration(
-    n_neighbors: int, temperature: float | Float[Array, ""]
-) -> None:
+def check_transition_configuration(n_neighbors: int, temperature: float | Float[Array, ""]) -> None:
     """Raise for a configuration that no data could make valid."""
     _checks.positive_integer("n_neighbors", n_neighbors)
     _checks.positive("temperature", temperature)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog import CATALOG
-from tests.inputs import KINDS, draw, for_reference, relative_error, split
+from tests.inputs import KINDS, draw, for_reference, relative_error, search_options, split
 from tests.tolerances import DTYPES, GRADIENT, VALUE
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -15,13 +15,14 @@ N_CELLS = 50
 @CASES
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_value_and_gradient_equal_the_twins(case, dtype):
+    options = search_options(case)
     for kind in KINDS:
         arrays = draw(case, kind, N_CELLS, dtype=DTYPES[dtype])
         differentiated, constant = split(case, arrays)
-        value, gradients = jax.value_and_grad(lambda d, c=constant: case.loss(**d, **c))(
+        value, gradients = jax.value_and_grad(lambda d, c=constant: case.loss(**d, **c, **options))(
             differentiated
         )
-        twin = for_reference(arrays)
+        twin = {**for_reference(arrays), **options}
         expected, expected_gradients = case.reference(**twin), case.reference_gradients(**twin)
         assert relative_error(value, expected) <= VALUE[dtype], kind
         for name, gradient in gradients.items():

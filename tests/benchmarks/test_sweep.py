@@ -1,0 +1,95 @@
+"""Measurements: complete, repeatable where they claim to be, and never lost half-way."""
+
+import json
+
+import jax
+import pytest
+
+from benchmarks import records
+from benchmarks.accuracy import reference_results, relative_error
+from benchmarks.catalog import CATALOG, case
+from benchmarks.measure import (
+    compile_cold,
+    count_retraces,
+    counters,
+    program,
+    time_calls,
+)
+from benchmarks.names import DEVICES, TRANSFORMS
+from benchmarks.sweep import Step, sweep
+
+CPU = jax.devices("cpu")[0]
+
+
+def prepared(name="simpson", transform="value_and_grad", n_cells=64):
+    return program(case(name), transform, case(name).make_inputs(n_cells), CPU)
+
+
+def test_counters_are_deterministic_and_complete():
+    first, second = (counters(compile_cold(prepared("batch_mixing")).compiled) for _ in range(2))
+    assert first == second
+    assert None not in first.values()
+    assert first["hlo_instructions"] > 10
+
+
+def test_the_fingerprint_sees_the_program_and_not_its_values():
+    fingerprints = {
+        transform: counters(compile_cold(prepared(transform=transform)).compiled)["hlo_fingerprint"]
+        for transform in TRANSFORMS
+    }
+    assert len(set(fingerprints.values())) == 2
+
+
+def test_calls_are_timed_one_by_one():
+    ready = prepared()
+    samples = time_calls(compile_cold(ready).compiled, ready, seconds=0.01, most=7, least=5)
+    assert 5 <= len(samples) <= 7
+    assert min(samples) > 0
+
+
+def test_no_loss_traces_again_for_new_values():
+    for entry in CATALOG:
+        assert count_retraces(prepared(entry.name)) == 0, entry.name
+
+
+@pytest.mark.parametrize("name", ["batch_mixing", "shannon"])
+def test_a_step_measures_every_metric(name):
+    found = sweep(Step(case(name), "cpu", "simulated", 256))
+    assert {r.status for r in found} == {"ok"}
+    measured = {(r.transform, r.metric) for r in found}
+    everything = set(records.METRICS) - {"finite_difference_error"}
+    assert {metric for _, metric in measured} == everything
+    assert all(r.value is not None for r in found)
+
+
+def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
+    assert DEVICES == ("cpu", "gpu")
+    if not any(device.platform == "gpu" for device in jax.devices()):
+        skipped = sweep(Step(case("shannon"), "gpu", "simulated", 256))
+        assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
+    monkeypatch.setattr("benchmarks.sweep.compile_cold", lambda program: 1 / 0)
+    failed = sweep(Step(case("shannon"), "cpu", "simulated", 256))
+    assert {(r.status, r.detail) for r in failed} == {
+        ("failed", "ZeroDivisionError: division by zero")
+    }
+
+
+def test_the_twin_answers_the_same_with_its_search_done_before():
+    entry = case("batch_mixing")
+    arrays = entry.make_inputs(64)
+    value, gradients = reference_results(entry, arrays)
+    assert value == entry.reference(**arrays)
+    expected = entry.reference_gradients(**arrays)
+    assert relative_error(gradients["embeddings"], expected["embeddings"]) == 0
+
+
+def test_a_sweep_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "sweep.json"
+    record = Step(case("shannon"), "cpu", "simulated", 256).record("value", "flops", 1.0)
+    records.write_sweep(path, {}, {}, [record], [])
+    before = path.read_text()
+    assert json.loads(before)["records"][0]["unit"] == "flop"
+    with pytest.raises(ValueError, match="JSON compliant"):
+        records.write_sweep(path, {}, {}, [record._replace(value=float("nan"))], [])
+    assert path.read_text() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]

@@ -1,0 +1,56 @@
+"""No intermediate grows with the square of the cells or with cells x neighbours x dims."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+from benchmarks.catalog import CATALOG
+
+N_CELLS = 16384
+CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+
+
+def shapes(jaxpr):
+    """Shapes of all intermediates, those of inner programs included."""
+    for equation in jaxpr.eqns:
+        for variable in equation.outvars:
+            yield tuple(getattr(variable.aval, "shape", ()))
+        for parameter in jax.tree.leaves(
+            tuple(equation.params.values()), is_leaf=lambda p: isinstance(p, ClosedJaxpr | Jaxpr)
+        ):
+            if isinstance(parameter, ClosedJaxpr):
+                yield from shapes(parameter.jaxpr)
+            elif isinstance(parameter, Jaxpr):
+                yield from shapes(parameter)
+
+
+def abstract_inputs(case, n_cells):
+    small = case.make_inputs(64)
+    return {
+        name: jax.ShapeDtypeStruct((n_cells, *array.shape[1:]), jnp.asarray(array).dtype)
+        for name, array in small.items()
+    }
+
+
+@CASES
+def test_no_large_intermediate(case):
+    arrays = abstract_inputs(case, N_CELLS)
+    differentiated = {name: arrays.pop(name) for name in case.differentiable}
+    program = jax.value_and_grad(lambda d, c: case.loss(**d, **c))
+    found = set(shapes(jax.make_jaxpr(program)(differentiated, arrays).jaxpr))
+    widest = max(np.prod(a.shape[1:], dtype=int) for a in differentiated.values())
+    largest = max(N_CELLS * widest, N_CELLS * 256)
+    assert max(np.prod(shape, dtype=int) for shape in found) <= largest
+    assert not [shape for shape in found if list(shape).count(N_CELLS) > 1]
+
+
+@CASES
+def test_temporary_memory_at_16384_cells_stays_within_its_target(case):
+    arrays = abstract_inputs(case, N_CELLS)
+    input_bytes = sum(a.size * a.dtype.itemsize for a in arrays.values())
+    differentiated = {name: arrays.pop(name) for name in case.differentiable}
+    program = jax.jit(jax.value_and_grad(lambda d, c: case.loss(**d, **c)))
+    memory = program.lower(differentiated, arrays).compile().memory_analysis()
+    assert memory.temp_size_in_bytes <= 2 * input_bytes + 64 * 2**20
