@@ -133,7 +133,7 @@ def _v_curve_picture(results: Results) -> Picture:
             errors = np.maximum(np.array(curves[loss]["errors"], float), 1e-16)
             axes.plot(
                 curves[loss]["steps"], errors, color=_BLUE, marker="o", markersize=3,
-                label="difference of twin − gradient of loss",
+                label="twin's difference against loss's gradient",
             )  # fmt: skip
         axes.axhline(limit, color=_GREY, linestyle="--", label=f"limit {limit:g}")
 

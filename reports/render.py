@@ -78,7 +78,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["error"] = lambda e: "not measured" if e is None else f"{e:.1e}"
-    environment.filters["number"] = lambda v: "–" if pd.isna(v) else f"{v:.4g}"
+    environment.filters["number"] = lambda v: "-" if pd.isna(v) else f"{v:.4g}"
     return environment
 
 

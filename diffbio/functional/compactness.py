@@ -51,8 +51,9 @@ def clustering_compactness_loss(
     Gradient:
         With respect to all arrays, through the centroids too; reverse mode only. A
         cluster with ``s_k = 0`` has no weighted mean: it adds nothing, takes no part in
-        the separation and passes no gradient on. Given centroids always take part. Coincident centroids cost m without a
-        gradient; at a distance of exactly m the gradient is 0.
+        the separation and passes no gradient on. Given centroids always take part.
+        Coincident centroids cost m without a gradient; at a distance of exactly m the
+        gradient is 0.
 
     References:
         The first term is the objective of fuzzy k-means; the second is the margin of
@@ -87,9 +88,7 @@ def check_compactness_configuration(
 def _clustering_compactness_loss(
     embeddings, assignments, centroids, separation_weight, min_separation, where
 ):
-    arrays = (
-        (embeddings, assignments) if centroids is None else (embeddings, assignments, centroids)
-    )
+    arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
     x, a, *given = in_accumulation_dtype(*arrays)
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))

@@ -16,7 +16,7 @@ CASES = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 def test_names_are_those_of_the_catalog():
     assert tuple(entry.name for entry in CATALOG) == names.LOSSES
     assert case("velocity").name == "velocity"
-    with pytest.raises(KeyError, match="no case 'nothing'.*batch_mixing"):
+    with pytest.raises(KeyError, match=r"no case 'nothing'.*batch_mixing"):
         case("nothing")
 
 
