@@ -251,12 +251,12 @@ def _principal_components(values: Array, n_components: int) -> Array:
 
 
 def _soft_assignments(embeddings: Array, labels: Array, n_clusters: int) -> Array:
-    """Soft k-means memberships: softmax of -2 d^2 / (mean d^2 to a cell's own mean)."""
+    """Soft k-means memberships: softmax of -d^2 / V, V the mean d^2 to a cell's own mean."""
     points = embeddings.astype(np.float64)
     means = np.zeros((n_clusters, points.shape[1]))
     for k in np.unique(labels):
         means[k] = points[labels == k].mean(axis=0)
     squares = (points**2).sum(axis=1)[:, None] - 2 * points @ means.T + (means**2).sum(axis=1)
-    logits = -2 * squares / np.mean(squares[np.arange(len(labels)), labels])
+    logits = -squares / np.mean(squares[np.arange(len(labels)), labels])
     memberships = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (memberships / memberships.sum(axis=1, keepdims=True)).astype(np.float32)

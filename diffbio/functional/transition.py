@@ -18,7 +18,7 @@ from diffbio._numerics import (
 )
 from diffbio.neighbors import nearest_neighbors
 
-__all__ = ["check_transition_configuration", "velocity_transition_loss"]
+__all__ = ["velocity_transition_loss"]
 
 
 def velocity_transition_loss(
@@ -71,7 +71,8 @@ def velocity_transition_loss(
     velocity = _checks.floating("velocity", velocity, ("n_cells", "n_genes"))
     for axis, name in enumerate(("n_cells", "n_genes")):
         _checks.same_axis(name, {"expression": (expression, axis), "velocity": (velocity, axis)})
-    check_transition_configuration(n_neighbors, temperature)
+    _checks.positive_integer("n_neighbors", n_neighbors)
+    _checks.positive("temperature", temperature)
     _checks.positive("dt", dt)
     if block_size is not None:
         _checks.positive_integer("block_size", block_size)
@@ -87,12 +88,6 @@ def velocity_transition_loss(
         n_neighbors=n_neighbors,
         block_size=block_size,
     )
-
-
-def check_transition_configuration(n_neighbors: int, temperature: float | Float[Array, ""]) -> None:
-    """Raise for a configuration that no data could make valid."""
-    _checks.positive_integer("n_neighbors", n_neighbors)
-    _checks.positive("temperature", temperature)
 
 
 @partial(jax.jit, static_argnames=("n_neighbors", "block_size"))

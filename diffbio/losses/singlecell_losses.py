@@ -15,7 +15,7 @@ from diffbio.functional.compactness import (
     clustering_compactness_loss,
 )
 from diffbio.functional.diversity import shannon_diversity, simpson_diversity
-from diffbio.functional.transition import check_transition_configuration, velocity_transition_loss
+from diffbio.functional.transition import velocity_transition_loss
 from diffbio.functional.velocity import check_velocity_configuration, velocity_consistency_loss
 
 __all__ = [
@@ -172,7 +172,8 @@ class VelocityConsistencyLoss(nnx.Module):
     ):
         check_velocity_configuration(dt, cosine_weight, magnitude_weight)
         _checks.finite("transition_weight", transition_weight)
-        check_transition_configuration(n_neighbors, transition_temperature)
+        _checks.positive_integer("n_neighbors", n_neighbors)
+        _checks.positive("transition_temperature", transition_temperature)
         self.dt = dt
         self.cosine_weight = cosine_weight
         self.magnitude_weight = magnitude_weight
