@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test check bench
+.PHONY: report test check bench peers
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
@@ -14,6 +14,10 @@ check: .venv/.complete
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+peers: .venv/.complete
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
+	$(BIN)/python -m pytest tests/benchmarks/test_peers.py
 
 bench: .venv/.complete
 	$(BIN)/asv machine --yes

@@ -28,5 +28,41 @@ def sweep(output: Path, n_cells: tuple[int, ...]) -> None:
     click.echo(f"wrote {output}")
 
 
+@main.command()
+@click.option("--loss", "losses", multiple=True, help="Losses of the catalog; all by default.")
+@click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the targets'.")
+@click.option("--peers", is_flag=True, help="Measure the installed peers as well.")
+@click.option(
+    "--json",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the ratios there too.",
+)
+def ratios(
+    losses: tuple[str, ...], n_cells: tuple[int, ...], peers: bool, path: Path | None
+) -> None:
+    """Compare each loss with its physical limit, and with its peers, in turn."""
+    from benchmarks.environment import environment
+    from benchmarks.ratios import compare_all, missing_peers, table, write_ratios
+
+    if peers:
+        for peer in missing_peers():
+            click.echo(f"not installed, not measured: {peer.name} ({peer.requires})", err=True)
+    found = compare_all(losses, n_cells, peers=peers)
+    click.echo(table(found))
+    if path:
+        write_ratios(path, environment(), found)
+
+
+@main.command()
+@click.option("--n-cells", type=int, default=1_000_000, show_default=True)
+@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path))
+def million(n_cells: int, path: Path | None) -> None:
+    """Batch mixing with its gradient on a million cells, exact and approximate."""
+    from benchmarks.million import run_million
+
+    run_million(n_cells, path)
+
+
 if __name__ == "__main__":
     main()

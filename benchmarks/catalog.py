@@ -43,6 +43,7 @@ class Case:
         reference: the NumPy twin's value, called likewise.
         reference_gradients: its analytic gradients, by argument name.
         differentiable: the arguments gradients are taken for.
+        limit: the least work that bounds it, as a name in ``benchmarks.limits.LIMITS``.
         n_neighbors: neighbours that the loss searches for; None if it does not. A twin
             that searches accepts ``neighbor_indices``.
     """
@@ -56,6 +57,7 @@ class Case:
     reference: Callable[..., Any]
     reference_gradients: Callable[..., dict[str, np.ndarray]]
     differentiable: tuple[str, ...]
+    limit: str
     n_neighbors: int | None = field(default=None)
 
     def make_inputs(self, n_cells: int, seed: int = 0, dtype: Any = np.float32) -> Arrays:
@@ -132,6 +134,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.batch_mixing.batch_mixing_loss,
         reference_gradients=reference.batch_mixing.batch_mixing_gradients,
         differentiable=("embeddings",),
+        limit="search",
         n_neighbors=15,
     ),
     Case(
@@ -146,6 +149,7 @@ CATALOG: tuple[Case, ...] = (
             reference.batch_mixing.batch_mixing_gradients, bandwidth="local"
         ),
         differentiable=("embeddings",),
+        limit="search",
         n_neighbors=15,
     ),
     Case(
@@ -158,6 +162,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.batch_mixing.batch_mixing_loss,
         reference_gradients=reference.batch_mixing.batch_mixing_gradients,
         differentiable=("embeddings",),
+        limit="gather",
     ),
     Case(
         name="compactness",
@@ -169,6 +174,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.compactness.clustering_compactness_loss,
         reference_gradients=reference.compactness.clustering_compactness_gradients,
         differentiable=("embeddings", "assignments"),
+        limit="products",
     ),
     Case(
         name="velocity",
@@ -180,6 +186,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.velocity.velocity_consistency_loss,
         reference_gradients=reference.velocity.velocity_consistency_gradients,
         differentiable=("expression", "velocity", "future_expression"),
+        limit="read and write",
     ),
     Case(
         name="velocity_transition",
@@ -191,6 +198,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.transition.velocity_transition_loss,
         reference_gradients=reference.transition.velocity_transition_gradients,
         differentiable=("expression", "velocity"),
+        limit="search and gather",
         n_neighbors=30,
     ),
     Case(
@@ -203,6 +211,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.diversity.shannon_diversity,
         reference_gradients=reference.diversity.shannon_gradients,
         differentiable=("assignments",),
+        limit="logs and write",
     ),
     Case(
         name="simpson",
@@ -214,6 +223,7 @@ CATALOG: tuple[Case, ...] = (
         reference=reference.diversity.simpson_diversity,
         reference_gradients=reference.diversity.simpson_gradients,
         differentiable=("assignments",),
+        limit="read and write",
     ),
     Case(
         name="combined",
@@ -225,6 +235,7 @@ CATALOG: tuple[Case, ...] = (
         reference=lambda **arrays: reference.combined.combined_loss(**arrays)[0],
         reference_gradients=reference.combined.combined_gradients,
         differentiable=("embeddings", "assignments", "reconstructed"),
+        limit="search",
         n_neighbors=15,
     ),
 )

@@ -18,6 +18,7 @@ from benchmarks.catalog import Arrays, Case
 __all__ = [
     "CompilePhases",
     "Program",
+    "clock",
     "compile_cold",
     "count_retraces",
     "counters",
@@ -73,7 +74,7 @@ def compile_cold(program: Program) -> CompilePhases:
     )
 
 
-def counters(compiled: Any) -> dict[str, float | str | None]:
+def counters(compiled: Any) -> dict[str, Any]:
     """Deterministic figures of a compiled program; None where the backend has none.
 
     The fingerprint is a hash of the optimised HLO without names of source files: equal
@@ -112,10 +113,15 @@ def time_calls(
     samples: list[float] = []
     began = time.perf_counter()
     while len(samples) < least or (len(samples) < most and time.perf_counter() - began < seconds):
-        start = time.perf_counter()
-        jax.block_until_ready(compiled(*call))
-        samples.append(time.perf_counter() - start)
+        samples.append(clock(lambda: compiled(*call)))
     return samples
+
+
+def clock(call: Callable[[], Any]) -> float:
+    """Seconds of one call, blocked on what it returns."""
+    start = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - start
 
 
 def count_retraces(program: Program) -> int:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffbio import neighbors
-from diffbio.neighbors import nearest_neighbors
+from diffbio import _search
+from diffbio.neighbors import approximate_neighbors, nearest_neighbors
 
 
 def all_distances(x):
@@ -115,8 +115,8 @@ def test_half_precision_is_searched_in_float32():
 def test_bounds_lie_below_every_distance_and_close_to_it():
     for kind in KINDS:
         x = jnp.asarray(geometry(kind, 90, 20), jnp.float32)
-        scale, columns = neighbors._search_columns(x, None, 1)
-        bounds = np.asarray(neighbors._lower_bounds(columns, jnp.int32(0), 90), np.float64)
+        scale, columns = _search._search_columns(x, None, 1)
+        bounds = np.asarray(_search._lower_bounds(columns, jnp.int32(0), 90), np.float64)
         scaled = np.asarray(x, np.float64) / float(scale)
         exact = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)
         assert np.all(bounds <= exact), kind
@@ -137,3 +137,15 @@ def test_vmap_equals_single_searches():
         np.testing.assert_allclose(
             nearest_neighbors(one, 5).squared_distances, expected, rtol=1e-13
         )
+
+
+def test_approximate_neighbors_are_nearly_all_right():
+    pytest.importorskip("pynndescent", reason="needs the extra: approximate")
+    x = jnp.asarray(geometry("random", 2000, 10), jnp.float32)
+    found, exact = approximate_neighbors(x, 15, seed=0), nearest_neighbors(x, 15)
+    pairs = zip(np.asarray(found.indices).tolist(), np.asarray(exact.indices).tolist(), strict=True)
+    assert np.mean([len(set(a) & set(b)) / 15 for a, b in pairs]) > 0.95
+    assert not np.any(np.asarray(found.indices) == np.arange(2000)[:, None])
+    assert np.all(np.diff(np.asarray(found.squared_distances), axis=1) >= 0)
+    with pytest.raises(ValueError, match="n_neighbors=2000"):
+        approximate_neighbors(x, 2000)

@@ -70,3 +70,20 @@ def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers(
     for case in SEARCHING:
         arrays = draw(case, "far", 500, dtype=np.float32)
         assert relative_error(case.loss(**arrays), case.reference(**for_reference(arrays))) <= 1e-4
+
+
+@CASES
+@pytest.mark.parametrize("n_cells", [32, 55])
+def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatch):
+    for module in ("diffbio._edges", "diffbio._scatter", "diffbio._search"):
+        monkeypatch.setattr(f"{module}.rows_for", lambda *_, **__: 16)
+    jax.clear_caches()
+    arrays = draw(case, "random", n_cells)
+    differentiated, constant = split(case, arrays)
+    value, gradients = jax.value_and_grad(lambda d: case.loss(**d, **constant))(differentiated)
+    jax.clear_caches()
+    twin = for_reference(arrays)
+    assert relative_error(value, case.reference(**twin)) <= VALUE["float64"]
+    expected = case.reference_gradients(**twin)
+    for name, gradient in gradients.items():
+        assert relative_error(gradient, expected[name]) <= GRADIENT["float64"], name

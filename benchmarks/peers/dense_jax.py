@@ -1,0 +1,87 @@
+"""The losses in JAX as one writes them down: dense distances, ``top_k``, autodiff."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["prepare"]
+
+
+def _nearest(x, n_neighbors):
+    squares = jnp.sum(x * x, axis=1)
+    distances = squares[:, None] + squares[None] - 2 * x @ x.T
+    distances = distances.at[jnp.arange(len(x)), jnp.arange(len(x))].set(jnp.inf)
+    return jax.lax.top_k(-distances, n_neighbors)[1]
+
+
+def _batch_mixing(embeddings, batch_labels, local=False):
+    neighbors = _nearest(jax.lax.stop_gradient(embeddings), 15)
+    distances = jnp.sum((embeddings[:, None] - embeddings[neighbors]) ** 2, axis=-1)
+    if local:
+        distances = distances / distances.mean(axis=1, keepdims=True)
+    weights = jax.nn.softmax(-distances, axis=1)
+    labels = jax.nn.one_hot(batch_labels[neighbors], 3)
+    proportions = jnp.einsum("nk,nkb->nb", weights, labels)
+    return -jnp.mean(jnp.sum(jax.scipy.special.entr(jnp.maximum(proportions, 1e-30)), axis=1))
+
+
+def _batch_mixing_local(embeddings, batch_labels):
+    return _batch_mixing(embeddings, batch_labels, local=True)
+
+
+def _compactness(embeddings, assignments):
+    sizes = assignments.sum(axis=0)
+    centroids = (assignments.T @ embeddings) / sizes[:, None]
+    distances = jnp.sum((embeddings[:, None] - centroids[None]) ** 2, axis=-1)
+    intra = jnp.mean(jnp.sum(assignments * distances, axis=1))
+    gaps = jnp.sqrt(jnp.sum((centroids[:, None] - centroids[None]) ** 2, axis=-1) + 1e-12)
+    k = len(centroids)
+    hinge = jnp.maximum(1.0 - gaps, 0) * (1 - jnp.eye(k))
+    return intra + hinge.sum() / (k * (k - 1))
+
+
+def _velocity(expression, velocity, future_expression):
+    predicted, observed = 0.1 * velocity, future_expression - expression
+    p, a = jnp.linalg.norm(predicted, axis=1), jnp.linalg.norm(observed, axis=1)
+    cosine = jnp.sum(predicted * observed, axis=1) / (p * a)
+    return jnp.mean(1 - cosine) + jnp.mean((p - a) ** 2)
+
+
+def _velocity_transition(expression, velocity):
+    neighbors = _nearest(jax.lax.stop_gradient(expression), 30)
+    changes = expression[neighbors] - expression[:, None]
+    predicted = 0.1 * velocity[:, None]
+    norms = jnp.linalg.norm(changes, axis=-1) * jnp.linalg.norm(predicted, axis=-1)
+    transitions = jax.nn.softmax(jnp.sum(changes * predicted, axis=-1) / norms / 0.1, axis=1)
+    return jnp.mean(jnp.sum(transitions * jnp.sum((changes - predicted) ** 2, axis=-1), axis=1))
+
+
+def _shannon(assignments):
+    return jnp.mean(jnp.sum(-assignments * jnp.log(jnp.maximum(assignments, 1e-30)), axis=1))
+
+
+def _simpson(assignments):
+    return jnp.mean(jnp.sum(assignments**2, axis=1))
+
+
+_LOSSES: Mapping[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "batch_mixing": (_batch_mixing, (0,)),
+    "batch_mixing_local": (_batch_mixing_local, (0,)),
+    "compactness": (_compactness, (0, 1)),
+    "velocity": (_velocity, (0, 1, 2)),
+    "velocity_transition": (_velocity_transition, (0, 1)),
+    "shannon": (_shannon, (0,)),
+    "simpson": (_simpson, (0,)),
+}
+
+
+def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
+    """The compiled program, as a call without arguments."""
+    function, differentiable = _LOSSES[loss]
+    if transform == "value_and_grad":
+        function = jax.value_and_grad(function, argnums=differentiable)
+    placed = [jnp.asarray(array) for array in arrays.values()]
+    compiled = jax.jit(function).lower(*placed).compile()
+    return lambda: compiled(*placed)

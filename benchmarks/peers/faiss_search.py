@@ -1,0 +1,26 @@
+"""FAISS's exact search, ``IndexFlatL2``: the neighbours alone, no loss and no gradient."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import faiss
+import numpy as np
+
+from benchmarks.catalog import case
+from benchmarks.peers import n_threads
+
+__all__ = ["prepare"]
+
+
+def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
+    """Build the index and search it, for the k nearest others and the cell itself."""
+    faiss.omp_set_num_threads(n_threads())
+    points = np.ascontiguousarray(next(iter(arrays.values())), dtype=np.float32)
+    n_neighbors = case(loss).n_neighbors or 15
+
+    def search():
+        index = faiss.IndexFlatL2(points.shape[1])
+        index.add(points)
+        return index.search(points, n_neighbors + 1)
+
+    return search

@@ -1,0 +1,96 @@
+"""The losses in PyTorch on the CPU as one writes them down: ``cdist``, ``topk``, autograd."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.peers import n_threads
+
+__all__ = ["prepare"]
+
+
+def _nearest(x, n_neighbors):
+    with torch.no_grad():
+        squares = (x * x).sum(1)
+        distances = squares[:, None] + squares[None] - 2 * x @ x.T
+        distances.fill_diagonal_(float("inf"))
+        return distances.topk(n_neighbors, largest=False).indices
+
+
+def _batch_mixing(embeddings, batch_labels, local=False):
+    neighbors = _nearest(embeddings, 15)
+    distances = ((embeddings[:, None] - embeddings[neighbors]) ** 2).sum(-1)
+    if local:
+        distances = distances / distances.mean(1, keepdim=True)
+    weights = torch.softmax(-distances, 1)
+    labels = torch.nn.functional.one_hot(batch_labels.long()[neighbors], 3).to(weights.dtype)
+    proportions = torch.einsum("nk,nkb->nb", weights, labels).clamp_min(1e-30)
+    return (proportions * proportions.log()).sum(1).mean()
+
+
+def _batch_mixing_local(embeddings, batch_labels):
+    return _batch_mixing(embeddings, batch_labels, local=True)
+
+
+def _compactness(embeddings, assignments):
+    centroids = (assignments.T @ embeddings) / assignments.sum(0)[:, None]
+    distances = ((embeddings[:, None] - centroids[None]) ** 2).sum(-1)
+    intra = (assignments * distances).sum(1).mean()
+    gaps = torch.pdist(centroids)
+    return intra + torch.relu(1.0 - gaps).mean()
+
+
+def _velocity(expression, velocity, future_expression):
+    predicted, observed = 0.1 * velocity, future_expression - expression
+    p, a = predicted.norm(dim=1), observed.norm(dim=1)
+    return (1 - (predicted * observed).sum(1) / (p * a)).mean() + ((p - a) ** 2).mean()
+
+
+def _velocity_transition(expression, velocity):
+    neighbors = _nearest(expression, 30)
+    changes = expression[neighbors] - expression[:, None]
+    predicted = 0.1 * velocity[:, None]
+    norms = changes.norm(dim=-1) * predicted.norm(dim=-1)
+    transitions = torch.softmax((changes * predicted).sum(-1) / norms / 0.1, 1)
+    return (transitions * ((changes - predicted) ** 2).sum(-1)).sum(1).mean()
+
+
+def _shannon(assignments):
+    return (-assignments * assignments.clamp_min(1e-30).log()).sum(1).mean()
+
+
+def _simpson(assignments):
+    return (assignments**2).sum(1).mean()
+
+
+_LOSSES: Mapping[str, Callable[..., Any]] = {
+    "batch_mixing": _batch_mixing,
+    "batch_mixing_local": _batch_mixing_local,
+    "compactness": _compactness,
+    "velocity": _velocity,
+    "velocity_transition": _velocity_transition,
+    "shannon": _shannon,
+    "simpson": _simpson,
+}
+
+
+def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
+    """The loss, or the loss and its gradients, as a call without arguments."""
+    torch.set_num_threads(n_threads())
+    function = _LOSSES[loss]
+    tensors = [torch.from_numpy(np.array(array)) for array in arrays.values()]
+    differentiable = [tensor for tensor in tensors if tensor.is_floating_point()]
+
+    def value():
+        with torch.no_grad():
+            return function(*tensors)
+
+    def value_and_grad():
+        for tensor in differentiable:
+            tensor.requires_grad_(True)
+        result = function(*tensors)
+        return result.detach(), torch.autograd.grad(result, differentiable)
+
+    return value_and_grad if transform == "value_and_grad" else value

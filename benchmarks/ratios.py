@@ -1,0 +1,170 @@
+"""A loss, its limit and its peers, called in turn in one process and compared as ratios."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.catalog import Arrays, Case, case
+from benchmarks.limits import LIMITS
+from benchmarks.measure import clock, counters, program
+from benchmarks.names import LOSSES, TRANSFORMS
+from benchmarks.peers import PEERS, Peer
+
+__all__ = ["Ratio", "compare", "compare_all", "missing_peers", "table", "write_ratios"]
+
+# Small batches and the sizes that the performance targets are stated for.
+DEFAULT_CELLS = (256, 1024, 4096, 16384)
+TARGET_CELLS = {
+    "batch_mixing": (256, 1024, 4096, 16384, 65536),
+    "compactness": (256, 4096, 65536),
+    "velocity": (256, 1024, 8192),
+    "shannon": (256, 4096, 262144),
+    "simpson": (256, 4096, 262144),
+}
+
+
+class Ratio(NamedTuple):
+    """Ours against one other, from calls in turn; the ratio is ours over the other's."""
+
+    loss: str
+    transform: str
+    n_cells: int
+    other: str
+    ours_seconds: float
+    other_seconds: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    temp_bytes: int
+    input_bytes: int
+    n_rounds: int
+
+
+def compare(
+    case: Case, transform: str, arrays: Arrays, *, peers: bool, seconds: float = 6.0
+) -> list[Ratio]:
+    """Ratios of the loss to its limit and, if asked for, to every peer that is installed."""
+    ready = program(case, transform, arrays, jax.devices()[0])
+    compiled = jax.jit(ready.function).lower(ready.differentiated, ready.constant).compile()
+    everything = {**ready.differentiated, **ready.constant}
+    limit = jax.jit(LIMITS[case.limit][transform]).lower(everything).compile()
+    contestants: dict[str, Callable[[], Any]] = {
+        "ours": lambda: compiled(ready.differentiated, ready.constant),
+        f"limit: {case.limit}": lambda: limit(everything),
+    }
+    if peers:
+        contestants |= _peer_calls(case, transform, arrays)
+    samples = _in_turn(contestants, seconds)
+    ours = np.array(samples.pop("ours"))
+    n_cells = len(next(iter(arrays.values())))
+    return [
+        Ratio(
+            loss=case.name,
+            transform=transform,
+            n_cells=n_cells,
+            other=name,
+            **_summary(ours, np.array(other)),
+            temp_bytes=counters(compiled)["temp_bytes"],
+            input_bytes=sum(array.nbytes for array in everything.values()),
+            n_rounds=len(ours),
+        )
+        for name, other in samples.items()
+    ]
+
+
+def compare_all(losses: Sequence[str], n_cells: Sequence[int], *, peers: bool) -> list[Ratio]:
+    """Both transforms of the named losses (default: all) at the sizes (default: the targets')."""
+    steps = [
+        (case(loss), n)
+        for loss in (losses or LOSSES)
+        for n in (n_cells or TARGET_CELLS.get(loss, DEFAULT_CELLS))
+    ]
+    found: list[Ratio] = []
+    for each, n in tqdm(steps, unit="size", dynamic_ncols=True):
+        arrays = each.make_inputs(n)
+        for transform in TRANSFORMS:
+            found += compare(each, transform, arrays, peers=peers)
+    return found
+
+
+def _peer_calls(case: Case, transform: str, arrays: Arrays) -> dict[str, Callable[[], Any]]:
+    n_cells = len(next(iter(arrays.values())))
+    return {
+        peer.name: peer.prepare(case.name, transform, arrays)
+        for peer in PEERS
+        if peer.installed and case.name in peer.losses and n_cells <= peer.most_cells
+    }
+
+
+def missing_peers() -> list[Peer]:
+    """The peers that are not installed, to be named and not passed over."""
+    return [peer for peer in PEERS if not peer.installed]
+
+
+def _in_turn(contestants: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[float]]:
+    """Samples of every contestant, one call each per round, after a warm-up round."""
+    samples: dict[str, list[float]] = {name: [] for name in contestants}
+    for call in contestants.values():
+        clock(call)
+    spent, n_rounds = 0.0, 0
+    while n_rounds < 5 or (spent < seconds and n_rounds < 200):
+        for name, call in contestants.items():
+            samples[name].append(clock(call))
+            spent += samples[name][-1]
+        n_rounds += 1
+    return samples
+
+
+def _summary(ours: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+    """Medians, their ratio, and the interquartile range of the rounds' own ratios."""
+    low, high = np.quantile(ours / other, [0.25, 0.75])
+    ours_seconds, other_seconds = float(np.median(ours)), float(np.median(other))
+    return {
+        "ours_seconds": ours_seconds,
+        "other_seconds": other_seconds,
+        "ratio": ours_seconds / other_seconds,
+        "ratio_low": float(low),
+        "ratio_high": float(high),
+    }
+
+
+def table(ratios: Sequence[Ratio]) -> str:
+    """The ratios as aligned text."""
+    head = ("loss", "transform", "cells", "other", "ours ms", "other ms", "ratio", "IQR", "temp MB")
+    rows = [
+        (
+            r.loss,
+            r.transform,
+            f"{r.n_cells}",
+            r.other,
+            f"{1e3 * r.ours_seconds:.3f}",
+            f"{1e3 * r.other_seconds:.3f}",
+            f"{r.ratio:.2f}",
+            f"{r.ratio_low:.2f}-{r.ratio_high:.2f}",
+            f"{r.temp_bytes / 1e6:.1f} (inputs {r.input_bytes / 1e6:.1f})",
+        )
+        for r in ratios
+    ]
+    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in [head, *rows]
+    ]
+    return "\n".join(lines)
+
+
+def write_ratios(path: Path, environment: dict[str, Any], ratios: Sequence[Ratio]) -> None:
+    """Write the ratios as JSON, completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    content = {"environment": environment, "ratios": [ratio._asdict() for ratio in ratios]}
+    try:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

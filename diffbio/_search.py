@@ -1,0 +1,171 @@
+"""Exact search in blocks of rows.
+
+A block of rows is searched in float32 with one matrix product whose entries are
+*lower bounds* of the squared distances. The few best candidates are then measured
+again by differences, in the precision of the input. The bounds prove for nearly
+every row that no other cell can be nearer; a row without that proof is searched
+once more by differences alone.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
+from diffbio._numerics import in_accumulation_dtype, n_counted, zeroed
+from diffbio._selection import group_sizes, smallest_per_column
+
+__all__ = ["Neighbors", "search"]
+
+# Candidates measured beside the k wanted ones and the cell itself: with them the
+# bound on all other cells lies clear of the k-th distance in nearly every row.
+_SPARE_CANDIDATES = 4
+
+
+class Neighbors(NamedTuple):
+    """The nearest other cells of each cell, nearest first.
+
+    Attributes:
+        indices: ``(n_cells, n_neighbors)`` int32; -1 where there are too few cells.
+        squared_distances: ``(n_cells, n_neighbors)`` squared Euclidean distances, in
+            the squared unit of the input; infinite where there are too few cells.
+    """
+
+    indices: Int[Array, "n_cells n_neighbors"]
+    squared_distances: Float[Array, "n_cells n_neighbors"]
+
+
+@functools.partial(jax.jit, static_argnames=("n_neighbors", "block_size"))
+def search(x, n_neighbors, where, block_size) -> Neighbors:
+    """The nearest neighbours of checked arguments; see ``diffbio.neighbors``."""
+    (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
+    n_cells = x.shape[0]
+    block = min(block_size or _search_block_size(n_cells), n_cells)
+    counted = jnp.ones(n_cells, bool) if where is None else where
+    n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
+    groups = group_sizes(n_cells, n_candidates)
+    scale, columns = _search_columns(x, where, math.prod(groups))
+
+    def search_block(start: Int[Array, ""], _, found: Neighbors) -> Neighbors:
+        rows = start + jnp.arange(block, dtype=jnp.int32)
+        bounds = _lower_bounds(columns, start, block)
+        candidates, bound = smallest_per_column(bounds, n_candidates, groups)
+        best = _nearest_candidates(x, counted, rows, candidates, n_neighbors)
+        if n_candidates < n_cells:
+            unproven = best.squared_distances[:, -1] / scale / scale > bound
+            best = _search_by_differences(x, counted, rows, unproven, best)
+        return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
+
+    shape = (n_cells, n_neighbors)
+    empty = Neighbors(jnp.zeros(shape, jnp.int32), jnp.zeros(shape, x.dtype))
+    return over_row_blocks(n_cells, block, search_block, empty)
+
+
+def _search_block_size(n_cells: int) -> int:
+    """Rows per block: the (n_cells, block) bounds stay near the cache, 16 MB in float32."""
+    return rows_for(n_cells, budget=1 << 22, smallest=32, largest=128)
+
+
+def _search_columns(
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, multiple: int
+) -> tuple[Float[Array, ""], Float[Array, "n_padded dim_plus_2"]]:
+    """Rows ``[-2 z, n, 1]`` of the bounds' product, for centred and scaled float32 data z.
+
+    ``n = (1 - slack) |z|^2`` with a slack above every rounding error of the product, the
+    norms, the centring and the cast to float32 (first-order bounds, any order of
+    summation). Masked cells, and the padding to a ``multiple``, get an infinite norm.
+
+    Returns:
+        The scale that x was divided by, and the rows.
+    """
+    centre = jnp.sum(x, axis=0) / n_counted(x, where)
+    centred = zeroed(x - centre, where)
+    largest = jnp.max(jnp.abs(centred))
+    scale = jnp.where(largest == 0, 1, largest)
+    z = (centred / scale).astype(jnp.float32)
+    slack = (3 * x.shape[1] + 20) * jnp.finfo(jnp.float32).eps / 2
+    norms = (1 - slack) * jnp.sum(z * z, axis=1)
+    if where is not None:
+        norms = jnp.where(where, norms, jnp.inf)
+    n_padding = -x.shape[0] % multiple
+    columns = [
+        jnp.pad(-2 * z, ((0, n_padding), (0, 0))),
+        jnp.pad(norms, (0, n_padding), constant_values=jnp.inf)[:, None],
+        jnp.ones((x.shape[0] + n_padding, 1), z.dtype),
+    ]
+    return scale, jnp.concatenate(columns, axis=1)
+
+
+def _lower_bounds(
+    columns: Float[Array, "n_padded dim_plus_2"], start: Int[Array, ""], block: int
+) -> Float[Array, "n_padded block"]:
+    """No more than ``|z_j - z_i|^2``, for all cells j and the block's cells i.
+
+    One product of ``[-2 z_j, n_j, 1]`` with ``[z_i, 1, n_i]``: the norms ride along as
+    two more columns, so that no second pass over the block adds them.
+    """
+    own = read_rows(columns, start, block)
+    query = jnp.concatenate([-own[:, :-2] / 2, own[:, -1:], own[:, -2:-1]], axis=1)
+    return jnp.dot(columns, query.T, precision=lax.Precision.HIGHEST)
+
+
+def _nearest_candidates(
+    x: Float[Array, "n_cells dim"],
+    counted: Bool[Array, " n_cells"],
+    rows: Int[Array, " block"],
+    candidates: Int[Array, "n_candidates block"],
+    n_neighbors: int,
+) -> Neighbors:
+    """The nearest of the candidates, measured by differences and sorted.
+
+    Sorting a few entries of many rows is done by counting: an entry's place is the
+    number of entries before it, all compared at once.
+    """
+    cells = jnp.minimum(candidates, x.shape[0] - 1)
+    differences = x[cells] - x[rows]
+    distances = jnp.sum(differences * differences, axis=-1)
+    valid = counted[cells] & (cells == candidates) & (cells != rows) & counted[rows]
+
+    order = jnp.where(jnp.isnan(distances), jnp.inf, distances)
+    entry = jnp.arange(cells.shape[0])[:, None]
+    nearer = order[:, None] < order[None]
+    nearer |= (order[:, None] == order[None]) & (entry[:, None] < entry[None])
+    before = (valid[:, None] & ~valid[None]) | ((valid[:, None] == valid[None]) & nearer)
+    place = jnp.sum(before, axis=0)
+
+    def in_order(values: Array) -> Array:
+        chosen = place[None] == jnp.arange(n_neighbors)[:, None, None]
+        return jnp.sum(jnp.where(chosen, values[None], 0), axis=1, dtype=values.dtype).T
+
+    return Neighbors(
+        in_order(jnp.where(valid, cells, -1)), in_order(jnp.where(valid, distances, jnp.inf))
+    )
+
+
+def _search_by_differences(
+    x: Float[Array, "n_cells dim"],
+    counted: Bool[Array, " n_cells"],
+    rows: Int[Array, " block"],
+    unproven: Bool[Array, " block"],
+    best: Neighbors,
+) -> Neighbors:
+    """Search the unproven rows again, one at a time, over the differences to all cells."""
+    n_neighbors = best.indices.shape[1]
+
+    def search_one(state: tuple[Bool[Array, " block"], Neighbors]):
+        unproven, best = state
+        at = jnp.argmax(unproven)
+        differences = x - x[rows[at]]
+        distances = jnp.sum(differences * differences, axis=1)
+        others = counted & (jnp.arange(x.shape[0]) != rows[at])
+        negated, cells = lax.top_k(jnp.where(others, -distances, -jnp.inf), n_neighbors)
+        found = Neighbors(jnp.where(others[cells], cells, -1), -negated)
+        best = jax.tree.map(lambda whole, row: whole.at[at].set(row), best, found)
+        return unproven.at[at].set(False), best
+
+    return lax.while_loop(lambda state: jnp.any(state[0]), search_one, (unproven, best))[1]
