@@ -34,7 +34,7 @@ def clustering_compactness_loss(
 
     Args:
         embeddings: ``(n_cells, dim)`` floating coordinates x, any unit.
-        assignments: ``(n_cells, n_clusters)`` soft assignments a.
+        assignments: ``(n_cells, n_clusters)`` soft assignments a, not negative.
         centroids: ``(n_clusters, dim)`` centroids c to use instead of the weighted means.
         separation_weight: lambda; may be traced.
         min_separation: m, a distance (not squared) in the unit of the embedding, at
@@ -94,14 +94,13 @@ def _clustering_compactness_loss(
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 
     centre = lax.stop_gradient(jnp.sum(x, axis=0) / n_counted(x, where))
-    x = zeroed(x - centre, where)
     if given:
         c = given[0] - centre
         alive = jnp.ones(c.shape[0], bool)
-        scatter = scatter_about(x, a, c)
+        scatter = scatter_about(x, a, centre, c)
     else:
         alive = jnp.sum(a, axis=0) != 0
-        c, scatter = centroids_and_scatter(x, jnp.where(alive, a, 0))
+        c, scatter = centroids_and_scatter(x, jnp.where(alive, a, 0), centre)
     return scatter / n_counted(x, where) + weight * _separation(c, alive, margin)
 
 

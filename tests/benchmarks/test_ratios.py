@@ -1,0 +1,49 @@
+"""Ratios: every loss has a limit that runs, and a table says what was compared."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.__main__ import main
+from benchmarks.catalog import CATALOG
+from benchmarks.limits import LIMITS, blocked_product, gathered_read
+from benchmarks.names import TRANSFORMS
+from benchmarks.ratios import compare
+
+CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+
+
+@CASES
+def test_every_loss_is_compared_with_its_limit(case):
+    arrays = case.make_inputs(300)
+    for transform in TRANSFORMS:
+        assert transform in LIMITS[case.limit]
+        (row,) = compare(case, transform, arrays, peers=False, seconds=0.01)
+        assert row.other == f"limit: {case.limit}"
+        assert row.ratio == pytest.approx(row.ours_seconds / row.other_seconds)
+        assert row.ratio_low <= row.ratio_high
+        assert row.n_rounds >= 5
+
+
+def test_limits_touch_everything_they_claim_to():
+    x = np.random.default_rng(0).normal(size=(300, 7))
+    distances = ((x[:, None] - x[None]) ** 2).sum(axis=-1)
+    np.testing.assert_allclose(blocked_product(x), distances.min(axis=1), atol=1e-12)
+    total = gathered_read(x, 3)
+    offsets = 7919 * np.arange(1, 4)
+    assert total.shape == (7,)
+    whole = x[(np.arange(256)[:, None] + offsets) % 300].sum(axis=(0, 1))
+    last = x[(np.arange(172, 300)[:, None] + offsets) % 300].sum(axis=(0, 1))
+    np.testing.assert_allclose(total, whole + last, rtol=1e-10)
+
+
+def test_the_command_prints_a_table_and_writes_json(tmp_path):
+    path = tmp_path / "ratios.json"
+    arguments = ["ratios", "--loss", "simpson", "--n-cells", "256", "--json", str(path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "limit: read and write" in result.output
+    rows = json.loads(path.read_text())["ratios"]
+    assert [row["transform"] for row in rows] == list(TRANSFORMS)
