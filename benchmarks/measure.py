@@ -23,7 +23,7 @@ __all__ = [
     "count_retraces",
     "counters",
     "program",
-    "time_calls",
+    "sample_calls",
 ]
 
 
@@ -104,7 +104,7 @@ def _anonymous_hlo(text: str) -> str:
     return re.sub(tables, "", text, flags=re.MULTILINE)
 
 
-def time_calls(
+def sample_calls(
     compiled: Any, program: Program, *, seconds: float = 0.5, most: int = 50, least: int = 3
 ) -> list[float]:
     """Seconds of single calls, each blocked on its outputs, after one warm-up call."""

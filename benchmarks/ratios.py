@@ -14,7 +14,7 @@ from benchmarks.catalog import Arrays, Case, case
 from benchmarks.limits import LIMITS
 from benchmarks.measure import clock, counters, program
 from benchmarks.names import LOSSES, TRANSFORMS
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peer_registry import PEERS, Peer
 
 __all__ = ["Ratio", "compare", "compare_all", "missing_peers", "table", "write_ratios"]
 

@@ -17,7 +17,7 @@ from benchmarks.accuracy import (
 )
 from benchmarks.catalog import CATALOG, Arrays, Case, real_cells, simulated_cells
 from benchmarks.environment import environment
-from benchmarks.measure import compile_cold, count_retraces, counters, program, time_calls
+from benchmarks.measure import compile_cold, count_retraces, counters, program, sample_calls
 from benchmarks.names import CELL_COUNTS, DEVICES, REAL, SIMULATED, TRANSFORMS
 from benchmarks.records import Record, write_sweep
 
@@ -109,7 +109,7 @@ def _measure(step: Step, device: jax.Device) -> list[Record]:
             records.append(step.record(transform, phase, getattr(phases, phase)))
         for metric, value in counters(phases.compiled).items():
             records.append(step.record(transform, metric, _finite(value)))
-        samples = time_calls(phases.compiled, prepared)
+        samples = sample_calls(phases.compiled, prepared)
         records += _throughput(step, transform, samples)
         results[transform] = phases.compiled(prepared.differentiated, prepared.constant)
         if n_cells == min(CELL_COUNTS):

@@ -25,6 +25,8 @@ __all__ = ["Neighbors", "search"]
 # Candidates measured beside the k wanted ones and the cell itself: with them the
 # bound on all other cells lies clear of the k-th distance in nearly every row.
 _SPARE_CANDIDATES = 4
+# Rows at a time when the product's rows are made: a second array of all of them is spared.
+_COLUMN_BLOCK = 4096
 
 
 class Neighbors(NamedTuple):
@@ -68,7 +70,7 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
 
 def _search_block_size(n_cells: int) -> int:
     """Rows per block: the (n_cells, block) bounds stay near the cache, 16 MB in float32."""
-    return rows_for(n_cells, budget=1 << 22, smallest=32, largest=128)
+    return rows_for(n_cells, budget=1 << 22, smallest=16, largest=128)
 
 
 def _search_columns(
@@ -83,22 +85,35 @@ def _search_columns(
     Returns:
         The scale that x was divided by, and the rows.
     """
+    n_cells, dim = x.shape
     centre = jnp.sum(x, axis=0) / n_counted(x, where)
-    centred = zeroed(x - centre, where)
-    largest = jnp.max(jnp.abs(centred))
-    scale = jnp.where(largest == 0, 1, largest)
-    z = (centred / scale).astype(jnp.float32)
-    slack = (3 * x.shape[1] + 20) * jnp.finfo(jnp.float32).eps / 2
-    norms = (1 - slack) * jnp.sum(z * z, axis=1)
-    if where is not None:
-        norms = jnp.where(where, norms, jnp.inf)
-    n_padding = -x.shape[0] % multiple
-    columns = [
-        jnp.pad(-2 * z, ((0, n_padding), (0, 0))),
-        jnp.pad(norms, (0, n_padding), constant_values=jnp.inf)[:, None],
-        jnp.ones((x.shape[0] + n_padding, 1), z.dtype),
-    ]
-    return scale, jnp.concatenate(columns, axis=1)
+    scale = _largest_deviation(x, where, centre)
+    slack = (3 * dim + 20) * jnp.finfo(jnp.float32).eps / 2
+    block = min(n_cells, _COLUMN_BLOCK)
+
+    def step(start: Int[Array, ""], _, columns: Array) -> Array:
+        z = ((read_rows(x, start, block) - centre) / scale).astype(jnp.float32)
+        norms = (1 - slack) * jnp.sum(z * z, axis=1)
+        if where is not None:
+            counted = read_rows(where, start, block)
+            z, norms = zeroed(z, counted), jnp.where(counted, norms, jnp.inf)
+        rows = jnp.concatenate([-2 * z, norms[:, None], jnp.ones_like(norms)[:, None]], axis=1)
+        return write_rows(columns, rows, start)
+
+    padding = jnp.zeros(dim + 2, jnp.float32).at[dim].set(jnp.inf).at[dim + 1].set(1)
+    columns = jnp.broadcast_to(padding, (n_cells + -n_cells % multiple, dim + 2))
+    return scale, over_row_blocks(n_cells, block, step, columns)
+
+
+def _largest_deviation(
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, centre: Array
+) -> Float[Array, ""]:
+    """``max |x - centre|`` from the extremes of x, without the array of differences; 1 for 0."""
+    rows = None if where is None else where[:, None]
+    highest = jnp.max(x, axis=0, where=rows, initial=-jnp.inf)
+    lowest = jnp.min(x, axis=0, where=rows, initial=jnp.inf)
+    largest = jnp.max(jnp.maximum(highest - centre, centre - lowest))
+    return jnp.where(jnp.isfinite(largest) & (largest > 0), largest, 1)
 
 
 def _lower_bounds(

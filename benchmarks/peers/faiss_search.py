@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from benchmarks.catalog import case
-from benchmarks.peers import n_threads
+from benchmarks.peer_registry import n_threads
 
 __all__ = ["prepare"]
 

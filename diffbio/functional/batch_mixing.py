@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
@@ -170,7 +171,7 @@ def _batch_mixing_loss(
         weights = softmax_over(-_over_local_mean(squared_distances, usable) / temperature, usable)
     else:
         weights = softmax_over(-squared_distances / temperature, usable)
-    losses = -_batch_entropy(weights, batch_labels[neighbors], n_batches)
+    losses = -_batch_entropy(weights, _narrow(batch_labels, n_batches)[neighbors], n_batches)
     if normalize:
         losses = losses / jnp.log(jnp.asarray(n_batches, x.dtype))
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
@@ -188,6 +189,13 @@ def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
     return jnp.where(mean == 0, 0, distances / jnp.where(mean == 0, 1, mean))
 
 
+def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:
+    """The labels in one byte where they fit, since they are gathered once per edge; else -1."""
+    known = (batch_labels >= 0) & (batch_labels < n_batches)
+    dtype = jnp.int8 if n_batches <= 128 else jnp.int32
+    return jnp.where(known, batch_labels, -1).astype(dtype)
+
+
 def _batch_entropy(
     weights: Float[Array, "n_cells k"], neighbor_labels: Int[Array, "n_cells k"], n_batches: int
 ) -> Float[Array, " n_cells"]:
@@ -195,15 +203,22 @@ def _batch_entropy(
 
     Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0, so
     ``ln p`` is taken as ``log1p`` of minus the weight of all *other* batches. Value and
-    gradient stay accurate however small the entropy. Batches with p = 0 add neither.
+    gradient stay accurate however small the entropy. Batches with p = 0 add neither. They
+    come one after another, so that no ``(n_cells, k, n_batches)`` array is formed.
     """
-    same = neighbor_labels[:, :, None] == jnp.arange(n_batches, dtype=neighbor_labels.dtype)
-    p = jnp.sum(jnp.where(same, weights[:, :, None], 0), axis=1)
-    others = jnp.sum(jnp.where(same, 0, weights[:, :, None]), axis=1)
-    dominant = p > 0.5
-    log_p = jnp.where(
-        dominant,
-        jnp.log1p(-jnp.where(dominant, others, 0)),
-        jnp.log(jnp.where(dominant | (p == 0), 1, p)),
-    )
-    return -jnp.sum(p * log_p, axis=1)
+
+    @jax.checkpoint
+    def add_batch(entropy, batch):
+        in_batch = neighbor_labels == batch
+        p = jnp.sum(jnp.where(in_batch, weights, 0), axis=1)
+        others = jnp.sum(jnp.where(in_batch, 0, weights), axis=1)
+        dominant = p > 0.5
+        log_p = jnp.where(
+            dominant,
+            jnp.log1p(-jnp.where(dominant, others, 0)),
+            jnp.log(jnp.where(dominant | (p == 0), 1, p)),
+        )
+        return entropy - p * log_p, None
+
+    batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
+    return lax.scan(add_batch, jnp.zeros(len(weights), weights.dtype), batches)[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog import case
-from benchmarks.peers import PEERS
+from benchmarks.peer_registry import PEERS
 from tests.inputs import relative_error, split
 
 SAME = [(peer, loss) for peer in PEERS if peer.same_function for loss in peer.losses]

@@ -2,6 +2,7 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -28,7 +29,7 @@ def test_every_loss_is_compared_with_its_limit(case):
 
 
 def test_limits_touch_everything_they_claim_to():
-    x = np.random.default_rng(0).normal(size=(300, 7))
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(300, 7)))
     distances = ((x[:, None] - x[None]) ** 2).sum(axis=-1)
     np.testing.assert_allclose(blocked_product(x), distances.min(axis=1), atol=1e-12)
     total = gathered_read(x, 3)

@@ -13,7 +13,7 @@ from benchmarks.measure import (
     count_retraces,
     counters,
     program,
-    time_calls,
+    sample_calls,
 )
 from benchmarks.names import DEVICES, TRANSFORMS
 from benchmarks.sweep import Step, sweep
@@ -42,7 +42,7 @@ def test_the_fingerprint_sees_the_program_and_not_its_values():
 
 def test_calls_are_timed_one_by_one():
     ready = prepared()
-    samples = time_calls(compile_cold(ready).compiled, ready, seconds=0.01, most=7, least=5)
+    samples = sample_calls(compile_cold(ready).compiled, ready, seconds=0.01, most=7, least=5)
     assert 5 <= len(samples) <= 7
     assert min(samples) > 0
 

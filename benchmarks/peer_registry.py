@@ -3,8 +3,12 @@
 The PyTorch and the dense JAX losses are the same functions, values and gradients; FAISS and
 scikit-learn are the neighbour search alone; scib-metrics evaluates mixing and
 compactness without gradients. A peer that is not installed is named and left out.
+
+The folder ``peers`` has no ``__init__``: asv imports every module it finds in packages, and
+must not find those that need what is not installed.
 """
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
@@ -32,7 +36,7 @@ class Peer:
 
     Attributes:
         name: what a table calls it.
-        module: the file in this folder that implements ``prepare(loss, transform, arrays)``,
+        module: the file in ``peers`` that implements ``prepare(loss, transform, arrays)``,
             which returns the call to time.
         requires: the package it needs.
         losses: the catalog's losses that it stands beside.
