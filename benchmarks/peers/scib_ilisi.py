@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from scib_metrics import ilisi_knn
 from scib_metrics.nearest_neighbors import NeighborsResults
@@ -15,8 +16,8 @@ __all__ = ["prepare"]
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """iLISI on 90 neighbours, as the field uses it, searched beforehand."""
     found = nearest_neighbors(arrays["embeddings"], 90)
-    neighbors = NeighborsResults(
-        indices=np.asarray(found.indices), distances=np.sqrt(np.asarray(found.squared_distances))
-    )
+    # Its loop carries JAX's default precision and refuses distances of another one.
+    distances = np.sqrt(np.asarray(found.squared_distances, dtype=jnp.result_type(float)))
+    neighbors = NeighborsResults(indices=np.asarray(found.indices), distances=distances)
     labels = np.asarray(arrays["batch_labels"])
     return lambda: ilisi_knn(neighbors, labels)
