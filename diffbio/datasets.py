@@ -124,7 +124,7 @@ def simulate_velocity(
     the velocity consistency loss is 0.
 
     Args:
-        n_cells: number of cells, their times uniform in [0, 5].
+        n_cells: number of cells, their times uniform in [1, 6], past the empty beginning.
         n_genes: number of genes.
         dt: time step.
         noise: standard deviation of the velocity's error, in units of the gene's
@@ -137,7 +137,7 @@ def simulate_velocity(
     """
     rng = np.random.default_rng(seed)
     production, splicing, decay = rng.gamma(4.0, 0.25, (3, n_genes))
-    times = rng.uniform(0, 5, n_cells)
+    times = rng.uniform(1, 6, n_cells)
     rates = np.exp(0.3 * rng.standard_normal((n_cells, n_genes), dtype=np.float32))
     expression = rates * _spliced(times, production, splicing, decay)
     future = rates * _spliced(times + dt, production, splicing, decay)
