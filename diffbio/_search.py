@@ -70,7 +70,7 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
 
 def _search_block_size(n_cells: int) -> int:
     """Rows per block: the (n_cells, block) bounds stay near the cache, 16 MB in float32."""
-    return rows_for(n_cells, budget=1 << 22, smallest=16, largest=128)
+    return rows_for(n_cells, budget=1 << 22, smallest=16, largest=64)
 
 
 def _search_columns(

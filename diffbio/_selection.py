@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int, Shaped
 
 __all__ = ["group_sizes", "smallest_per_column"]
 
-GROUP = 8
-_TOP_ENTRIES = 16
+_GROUP = 4
+_TOP_ENTRIES = 8
 
 
 def group_sizes(n_entries: int, count: int) -> tuple[int, ...]:
@@ -23,8 +23,8 @@ def group_sizes(n_entries: int, count: int) -> tuple[int, ...]:
     """
     sizes: list[int] = []
     while n_entries > _TOP_ENTRIES * count:
-        sizes.append(GROUP)
-        n_entries = -(-n_entries // GROUP)
+        sizes.append(_GROUP)
+        n_entries = -(-n_entries // _GROUP)
     return tuple(sizes)
 
 

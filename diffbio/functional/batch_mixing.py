@@ -207,7 +207,6 @@ def _batch_entropy(
     come one after another, so that no ``(n_cells, k, n_batches)`` array is formed.
     """
 
-    @jax.checkpoint
     def add_batch(entropy, batch):
         in_batch = neighbor_labels == batch
         p = jnp.sum(jnp.where(in_batch, weights, 0), axis=1)
