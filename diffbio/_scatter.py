@@ -37,7 +37,7 @@ def _with_ones(columns: Array) -> Array:
 
 def _block_size(x: Points, a: Assignments) -> int:
     elements_per_row = x.shape[1] + a.shape[1]
-    wanted = rows_for(elements_per_row, budget=1 << 18, smallest=64, largest=8192)
+    wanted = rows_for(elements_per_row, budget=1 << 20, smallest=64, largest=16384)
     return min(x.shape[0], wanted)
 
 
