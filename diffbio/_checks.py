@@ -53,8 +53,8 @@ def _ranked(name: str, array: Array, axes: Sequence[str]) -> Array:
     if array.ndim != len(axes):
         expected = ", ".join(axes)
         raise ValueError(f"{name} must have shape ({expected}), got shape {array.shape}")
-    if array.shape[0] == 0:
-        raise ValueError(f"{name} must hold at least one {axes[0]} row, got shape {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(f"{name} must not be empty along any axis, got shape {array.shape}")
     return array
 
 

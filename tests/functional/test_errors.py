@@ -61,6 +61,8 @@ ERRORS = [
     (mixing(X[:10], LABELS[:10]), ValueError, "n_neighbors=15 needs at least 16 cells, got 10"),
     (mixing(n_neighbors=0), ValueError, "n_neighbors.*at least 1.*0"),
     (mixing(jnp.zeros((0, 3)), LABELS[:0]), ValueError, r"embeddings.*\(0, 3\)"),
+    (mixing(neighbor_indices=jnp.zeros((20, 0), int)), ValueError, r"neighbor_indices.*\(20, 0\)"),
+    (lambda: shannon_diversity(A[:, :0]), ValueError, r"assignments.*empty.*\(20, 0\)"),
     (transition(n_neighbors=20), ValueError, "n_neighbors=20 needs at least 21 cells"),
     (lambda: nearest_neighbors(X, 20), ValueError, "n_neighbors=20"),
     (lambda: nearest_neighbors(X, 0), ValueError, "n_neighbors"),
