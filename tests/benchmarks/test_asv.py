@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from asv.config import Config
+
+from benchmarks.bench_compile import Compile, Counters
+from benchmarks.records import Record, write_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,3 +38,25 @@ def test_asv_finds_the_suite_and_nothing_else():
     }
     assert "bench_throughput.Call.time_call" in found
     assert "bench_compile.Counters.track_hlo_fingerprint" in found
+
+
+def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(tmp_path):
+    def record(loss, metric, value, **more):
+        return Record("", loss, "value", "simulated", 256, "float32", "cpu", metric, value, **more)
+
+    path = tmp_path / "sweep.json"
+    records = [
+        record("shannon", "hlo_fingerprint", "00000000000f0000"),
+        record("shannon", "retraces", 0),
+        record("simpson", "call_seconds", None, status="failed", detail="ValueError: no"),
+    ]
+    write_sweep(path, {}, {}, records, [])
+    assert Counters().track_hlo_fingerprint(path, "shannon:value", 256, "cpu") == 15
+    assert Compile().track_retraces(path, "shannon:value", 256, "cpu") == 0
+    setup = Compile().track_retraces.setup
+    assert setup(path, "shannon:value", 256, "cpu") == 0
+    for missing in (("shannon:value", 256, "gpu"), ("velocity:value", 256, "cpu")):
+        with pytest.raises(NotImplementedError, match="not measured"):
+            setup(path, *missing)
+    with pytest.raises(RuntimeError, match="ValueError: no"):
+        setup(path, "simpson:value", 256, "cpu")
