@@ -3,7 +3,6 @@
 Each phase runs in a process of its own, so that its peak resident memory is its own.
 """
 
-import json
 import multiprocessing
 import resource
 import threading
@@ -17,6 +16,8 @@ from typing import Any
 import click
 import numpy as np
 import psutil
+
+from benchmarks.records import write_json
 
 __all__ = ["PHASES", "run_million"]
 
@@ -35,7 +36,7 @@ def run_million(n_cells: int, path: Path | None) -> list[dict[str, Any]]:
             figures = ", ".join(f"{key} {value:.6g}" for key, value in row.items())
             click.echo(f"{name}: {figures}")
     if path:
-        path.write_text(json.dumps(rows, indent=1))
+        write_json(path, rows)
     return rows
 
 

@@ -1,7 +1,5 @@
 """A loss, its limit and its peers, called in turn in one process and compared as ratios."""
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from benchmarks.limits import LIMITS
 from benchmarks.measure import clock, counters, program
 from benchmarks.names import LOSSES, TRANSFORMS
 from benchmarks.peer_registry import PEERS, Peer
+from benchmarks.records import write_json
 
 __all__ = ["Ratio", "compare", "compare_all", "missing_peers", "table", "write_ratios"]
 
@@ -160,11 +159,5 @@ def table(ratios: Sequence[Ratio]) -> str:
 
 def write_ratios(path: Path, environment: dict[str, Any], ratios: Sequence[Ratio]) -> None:
     """Write the ratios as JSON, completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     content = {"environment": environment, "ratios": [ratio._asdict() for ratio in ratios]}
-    try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_json(path, content)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Record", "write_sweep"]
+__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Record", "write_json", "write_sweep"]
 
 SCHEMA_VERSION = 1
 
@@ -79,6 +79,11 @@ def write_sweep(
         "records": [record.row() for record in records],
         "v_curves": list(v_curves),
     }
+    write_json(path, content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
