@@ -1,9 +1,8 @@
-"""Within-cluster scatter ``sum_ik a_ik |x_i - c_k|^2`` from matrix products, in row blocks.
+"""Within-cluster scatter ``sum_ik a_ik |x_i - c_k|^2`` from matrix products.
 
-No ``(n_cells, n_clusters, dim)`` array is formed in either pass. Everything is measured
-from a ``centre`` near the data, since the rounding of a product grows with |x|; the
-result does not depend on it. Row sums are products with ones, which XLA's CPU backend
-vectorises where it runs a reduction over the minor axis one entry at a time.
+No ``(n_cells, n_clusters, dim)`` array is formed in either pass. The points are to be
+centred near 0, since the rounding of a product grows with |x|; the scatter does not
+depend on where they lie.
 """
 
 import jax
@@ -11,7 +10,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import safe_inverse
 
 __all__ = ["centroids_and_scatter", "scatter_about"]
@@ -19,29 +17,13 @@ __all__ = ["centroids_and_scatter", "scatter_about"]
 Points = Float[Array, "n_cells dim"]
 Assignments = Float[Array, "n_cells n_clusters"]
 Centroids = Float[Array, "n_clusters dim"]
-Centre = Float[Array, " dim"]
 
 
 def _product(left: Array, right: Array) -> Array:
     return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
 
 
-def _row_sums(rows: Array) -> Array:
-    return _product(rows, jnp.ones(rows.shape[1], rows.dtype))
-
-
-def _with_ones(columns: Array) -> Array:
-    """A column of ones appended, so that the same product also yields the row sums."""
-    return jnp.concatenate([columns, jnp.ones((columns.shape[0], 1), columns.dtype)], axis=1)
-
-
-def _block_size(x: Points, a: Assignments) -> int:
-    elements_per_row = x.shape[1] + a.shape[1]
-    wanted = rows_for(elements_per_row, budget=1 << 20, smallest=64, largest=16384)
-    return min(x.shape[0], wanted)
-
-
-def _scatter(x: Points, a: Assignments, centre: Centre, c: Centroids) -> Float[Array, ""]:
+def _scatter(x: Points, a: Assignments, c: Centroids) -> Float[Array, ""]:
     r"""``sum_ik a_ik |x_i - c_k|^2``, accurate however tight the clusters are.
 
     The textbook form ``|x|^2 - 2 x.c + |c|^2`` cancels when clusters are tight compared
@@ -52,28 +34,17 @@ def _scatter(x: Points, a: Assignments, centre: Centre, c: Centroids) -> Float[A
         + \frac{1}{2 t_i} \sum_{kl} a_{ik} a_{il} \lVert c_k - c_l \rVert^2,
         \quad t_i = \sum_k a_{ik}, \quad m_i = \frac{1}{t_i} \sum_k a_{ik} c_k
     """
-    n_clusters, dim = c.shape
-    block = _block_size(x, a)
+    totals = jnp.sum(a, axis=1, keepdims=True)
+    per_total = safe_inverse(totals)
+    from_mean = x - _product(a, c) * per_total
     between = jnp.sum((c[:, None] - c[None]) ** 2, axis=-1)
-    columns = _with_ones(jnp.concatenate([c, between], axis=1))
-
-    def step(start, fresh, total):
-        rows, weights = read_rows(x, start, block) - centre, read_rows(a, start, block)
-        products = _product(weights, columns)
-        totals = products[:, -1]
-        per_total = safe_inverse(totals)
-        from_mean = rows - products[:, :dim] * per_total[:, None]
-        within = totals * _row_sums(from_mean * from_mean)
-        spread = _row_sums(weights * products[:, dim : dim + n_clusters]) * per_total / 2
-        return total + jnp.sum(jnp.where(fresh, within + spread, 0))
-
-    return over_row_blocks(x.shape[0], block, step, jnp.zeros((), x.dtype))
+    spread = a * _product(a, between) * per_total
+    return jnp.sum(totals * from_mean * from_mean) + jnp.sum(spread) / 2
 
 
 def _pull_back(
     x: Points,
     a: Assignments,
-    centre: Centre,
     m: Centroids,
     scatter_bar: Float[Array, ""],
     offset: Float[Array, " n_clusters"],
@@ -83,79 +54,55 @@ def _pull_back(
     Each gradient is one product, since the cotangents of the scatter and of the
     centroids were added up in ``m`` beforehand.
     """
-    block = _block_size(x, a)
-    columns = _with_ones(m)
-
-    def step(start, _, gradients):
-        x_bar, a_bar = gradients
-        rows, weights = read_rows(x, start, block) - centre, read_rows(a, start, block)
-        products = _product(weights, columns)
-        squares = _row_sums(rows * rows)[:, None]
-        rows_bar = 2 * scatter_bar * products[:, -1:] * rows - products[:, :-1]
-        weights_bar = scatter_bar * squares - _product(rows, m.T) + offset
-        return write_rows(x_bar, rows_bar, start), write_rows(a_bar, weights_bar, start)
-
-    return over_row_blocks(x.shape[0], block, step, (jnp.zeros_like(x), jnp.zeros_like(a)))
-
-
-def _weighted_sums(x: Points, a: Assignments, centre: Centre) -> Centroids:
-    """``A^T (X - centre)``, without the array in brackets."""
-    block = _block_size(x, a)
-
-    def step(start, fresh, sums):
-        rows, weights = read_rows(x, start, block) - centre, read_rows(a, start, block)
-        return sums + _product(jnp.where(fresh[:, None], weights, 0).T, rows)
-
-    zeros = jnp.zeros((a.shape[1], x.shape[1]), x.dtype)
-    return over_row_blocks(x.shape[0], block, step, zeros)
+    totals = jnp.sum(a, axis=1, keepdims=True)
+    squares = jnp.sum(x * x, axis=1, keepdims=True)
+    x_bar = 2 * scatter_bar * totals * x - _product(a, m)
+    return x_bar, scatter_bar * squares - _product(x, m.T) + offset
 
 
 @jax.custom_vjp
-def scatter_about(x: Points, a: Assignments, centre: Centre, c: Centroids) -> Float[Array, ""]:
-    """``sum_ik a_ik |x_i - c_k|^2`` about centroids that are given relative to the centre."""
-    return _scatter(x, a, centre, c)
+def scatter_about(x: Points, a: Assignments, c: Centroids) -> Float[Array, ""]:
+    """``sum_ik a_ik |x_i - c_k|^2`` about given centroids."""
+    return _scatter(x, a, c)
 
 
-def _scatter_about_forward(x, a, centre, c):
-    return _scatter(x, a, centre, c), (x, a, centre, c)
+def _scatter_about_forward(x, a, c):
+    return _scatter(x, a, c), (x, a, c)
 
 
 def _scatter_about_backward(residuals, scatter_bar):
-    x, a, centre, c = residuals
+    x, a, c = residuals
     m, offset = 2 * scatter_bar * c, scatter_bar * jnp.sum(c * c, axis=1)
-    x_bar, a_bar = _pull_back(x, a, centre, m, scatter_bar, offset)
-    pulls = jnp.sum(a, axis=0)[:, None] * c - _weighted_sums(x, a, centre)
-    return x_bar, a_bar, jnp.zeros_like(centre), 2 * scatter_bar * pulls
+    pulls = jnp.sum(a, axis=0)[:, None] * c - _product(a.T, x)
+    return *_pull_back(x, a, m, scatter_bar, offset), 2 * scatter_bar * pulls
 
 
 scatter_about.defvjp(_scatter_about_forward, _scatter_about_backward)
 
 
 @jax.custom_vjp
-def centroids_and_scatter(
-    x: Points, a: Assignments, centre: Centre
-) -> tuple[Centroids, Float[Array, ""]]:
-    """The weighted means relative to the centre, 0 without weight, and the scatter about them.
+def centroids_and_scatter(x: Points, a: Assignments) -> tuple[Centroids, Float[Array, ""]]:
+    """The weighted means, 0 without weight, and the scatter about them.
 
     The weighted mean minimises the scatter, so the scatter's derivative through c is
     zero and the backward pass leaves it out.
     """
-    c = _weighted_sums(x, a, centre) * safe_inverse(jnp.sum(a, axis=0))[:, None]
-    return c, _scatter(x, a, centre, c)
+    c = _product(a.T, x) * safe_inverse(jnp.sum(a, axis=0))[:, None]
+    return c, _scatter(x, a, c)
 
 
-def _centroids_and_scatter_forward(x, a, centre):
-    c, scatter = centroids_and_scatter(x, a, centre)
-    return (c, scatter), (x, a, centre, c)
+def _centroids_and_scatter_forward(x, a):
+    c, scatter = centroids_and_scatter(x, a)
+    return (c, scatter), (x, a, c)
 
 
 def _centroids_and_scatter_backward(residuals, cotangents):
-    x, a, centre, c = residuals
+    x, a, c = residuals
     c_bar, scatter_bar = cotangents
     per_weight = c_bar * safe_inverse(jnp.sum(a, axis=0))[:, None]
     m = 2 * scatter_bar * c - per_weight
     offset = jnp.sum(c * (scatter_bar * c - per_weight), axis=1)
-    return *_pull_back(x, a, centre, m, scatter_bar, offset), jnp.zeros_like(centre)
+    return _pull_back(x, a, m, scatter_bar, offset)
 
 
 centroids_and_scatter.defvjp(_centroids_and_scatter_forward, _centroids_and_scatter_backward)

@@ -97,10 +97,10 @@ def _clustering_compactness_loss(
     if given:
         c = given[0] - centre
         alive = jnp.ones(c.shape[0], bool)
-        scatter = scatter_about(x, a, centre, c)
+        scatter = scatter_about(x - centre, a, c)
     else:
         alive = jnp.sum(a, axis=0) != 0
-        c, scatter = centroids_and_scatter(x, jnp.where(alive, a, 0), centre)
+        c, scatter = centroids_and_scatter(x - centre, jnp.where(alive, a, 0))
     return scatter / n_counted(x, where) + weight * _separation(c, alive, margin)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
 from diffbio._numerics import (
+    entropy_sum,
     entropy_terms,
     in_accumulation_dtype,
     n_counted,
@@ -18,6 +20,13 @@ from diffbio._numerics import (
 __all__ = ["shannon_diversity", "simpson_diversity"]
 
 OVER = ("cells", "clusters")
+
+
+class _Index(NamedTuple):
+    """What an index adds up: the terms of the entries, and their sum over all entries."""
+
+    terms: Callable[[Array], Array]
+    total: Callable[[Array], Array]
 
 
 def shannon_diversity(
@@ -57,7 +66,7 @@ def shannon_diversity(
     References:
         Shannon, A mathematical theory of communication, 1948.
     """
-    return _diversity(entropy_terms, assignments, over, where, reduce)
+    return _diversity(_SHANNON, assignments, over, where, reduce)
 
 
 def simpson_diversity(
@@ -94,24 +103,32 @@ def simpson_diversity(
     References:
         Simpson, Measurement of diversity, Nature 163, 1949.
     """
-    return _diversity(jnp.square, assignments, over, where, reduce)
+    return _diversity(_SIMPSON, assignments, over, where, reduce)
 
 
-def _diversity(terms: Callable[[Array], Array], assignments, over, where, reduce) -> Array:
+def _sum_of_squares(p: Array) -> Array:
+    return jnp.sum(p * p)
+
+
+_SHANNON = _Index(entropy_terms, entropy_sum)
+_SIMPSON = _Index(jnp.square, _sum_of_squares)
+
+
+def _diversity(index: _Index, assignments, over, where, reduce) -> Array:
     assignments = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
     _checks.choice("over", over, OVER)
     _checks.flag("reduce", reduce)
     if over == "clusters" and not reduce:
         raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
     where = _checks.mask(where, assignments.shape[0])
-    return _diversity_of(terms, assignments, where, over=over, reduce=reduce)
+    return _diversity_of(index, assignments, where, over=over, reduce=reduce)
 
 
-@partial(jax.jit, static_argnames=("terms", "over", "reduce"))
-def _diversity_of(terms, assignments, where, *, over, reduce):
+@partial(jax.jit, static_argnames=("index", "over", "reduce"))
+def _diversity_of(index, assignments, where, *, over, reduce):
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
     if over == "clusters":
-        return jnp.sum(terms(jnp.sum(p, axis=0) / n_counted(p, where)))
+        return index.total(jnp.sum(p, axis=0) / n_counted(p, where))
     if reduce:
-        return jnp.sum(terms(p)) / n_counted(p, where)
-    return jnp.sum(terms(p), axis=1)
+        return index.total(p) / n_counted(p, where)
+    return jnp.sum(index.terms(p), axis=1)
