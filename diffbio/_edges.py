@@ -1,27 +1,45 @@
-"""Measures of the edges from each cell to its neighbours, with both passes in row blocks.
+"""Losses of cells over the edges to their neighbours, with both passes in row blocks.
 
-Autodiff through gathered ``(n_cells, n_neighbors, dim)`` differences would keep that
-array; the custom derivative here gathers it again, one block of rows at a time.
+Autodiff would keep the gathered ``(n_cells, n_neighbors, dim)`` differences, and several
+arrays of the size of the edges. Here a block's differences live as long as the block.
+A forward pass that will be differentiated leaves one or two numbers per edge behind, the
+backward pass gathers the differences again and multiplies them by those.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
+from diffbio._numerics import sums_over_last_axis
 
-__all__ = ["EdgeInputs", "edge_measures", "padded_to_itself", "usable_neighbors"]
+__all__ = ["CellLoss", "Edges", "edge_losses", "padded_to_itself", "usable_neighbors"]
 
-EdgeInputs = tuple[Float[Array, "n_cells dim"], ...]
-Measure = Callable[..., tuple[Array, ...]]
+Indices = Int[Array, "n_cells n_neighbors"]
+CellLoss = Callable[[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]], Array]
 
 
-def usable_neighbors(
-    indices: Int[Array, "n_cells n_neighbors"], where: Bool[Array, " n_cells"] | None
-) -> Bool[Array, "n_cells n_neighbors"]:
+class Edges(NamedTuple):
+    r"""The points whose differences ``d = (x[indices] - x[:, None]) / unit`` are the edges.
+
+    Attributes:
+        x: points; gradients flow into both ends of each edge.
+        p: a vector per cell that d is compared with, or None.
+        indices: the edges' second cells, each in ``[0, n_cells)``.
+        unit: what d and p are divided by before they are multiplied; without gradient.
+    """
+
+    x: Float[Array, "n_cells dim"]
+    p: Float[Array, "n_cells dim"] | None
+    indices: Indices
+    unit: Float[Array, ""] | float = 1.0
+
+
+def usable_neighbors(indices: Indices, where: Bool[Array, " n_cells"] | None) -> Array:
     """Which entries carry weight: not negative, not the cell itself, neither end masked."""
     own = jnp.arange(indices.shape[0])[:, None]
     usable = (indices >= 0) & (indices != own) & (indices < indices.shape[0])
@@ -30,79 +48,132 @@ def usable_neighbors(
     return usable & where[:, None] & where[padded_to_itself(indices, usable)]
 
 
-def padded_to_itself(indices: Array, usable: Array) -> Int[Array, "n_cells n_neighbors"]:
+def padded_to_itself(indices: Indices, usable: Array) -> Indices:
     """The indices, with entries that are not usable pointing at the cell itself."""
     own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
     return jnp.where(usable, indices, own)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def edge_measures(
-    measure: Measure,
-    x: Float[Array, "n_cells dim"],
-    cell_inputs: EdgeInputs,
-    indices: Int[Array, "n_cells n_neighbors"],
-) -> tuple[Float[Array, "n_cells n_neighbors"], ...]:
-    """``measure(x[indices] - x[:, None], *cell_inputs[:, None])`` in blocks of rows.
+def edge_losses(
+    cell_loss: CellLoss,
+    edges: Edges,
+    parameters: tuple[Float[Array, " n_cells"], ...],
+    labels: tuple[Shaped[Array, "n_cells n_neighbors"], ...],
+) -> Float[Array, " n_cells"]:
+    """``cell_loss(products, parameters, labels)`` for every cell.
 
     Args:
-        measure: maps ``(block, n_neighbors, dim)`` differences and one row of each cell
-            input per cell to a tuple of ``(block, n_neighbors)`` measures; static.
-        x: points; the measures' gradient flows into both ends of each edge.
-        cell_inputs: further ``(n_cells, dim)`` arrays that belong to the edge's first cell.
-        indices: the edges' second cells, each in ``[0, n_cells)``.
+        cell_loss: maps a block's rows to its ``(block,)`` losses. The products are
+            ``|d|^2`` of each edge and, where there is a p, ``d . p`` and ``|d - p|^2``.
+        edges: the edges.
+        parameters: numbers per cell, differentiated.
+        labels: integers or booleans per edge.
     """
-    n_cells, n_neighbors = indices.shape
-    block = _block_size(x, indices)
+    block = _block_size(edges)
 
-    def step(start, _, measures):
-        outputs = measure(*_block_operands(x, cell_inputs, indices, start, block))
-        return tuple(write_rows(m, o, start) for m, o in zip(measures, outputs, strict=True))
+    def step(start, _, losses):
+        rows = _read_all((parameters, labels), start, block)
+        products = sums_over_last_axis(_products, *_operands(edges, start, block))
+        return write_rows(losses, cell_loss(products, *rows), start)
 
-    one_row = jax.eval_shape(
-        lambda: measure(*_block_operands(x, cell_inputs, indices, jnp.int32(0), 1))
-    )
-    empty = tuple(jnp.zeros((n_cells, n_neighbors), output.dtype) for output in one_row)
-    return over_row_blocks(n_cells, block, step, empty)
+    n_cells = edges.x.shape[0]
+    return over_row_blocks(n_cells, block, step, jnp.zeros(n_cells, edges.x.dtype))
 
 
-def _block_size(x: Array, indices: Array) -> int:
-    elements_per_row = indices.shape[1] * x.shape[1]
-    return min(x.shape[0], rows_for(elements_per_row, budget=1 << 18, smallest=4, largest=256))
+def _block_size(edges: Edges) -> int:
+    elements_per_row = edges.indices.shape[1] * edges.x.shape[1]
+    rows = rows_for(elements_per_row, budget=1 << 20, smallest=4, largest=256)
+    return min(edges.x.shape[0], rows)
 
 
-def _block_operands(x, cell_inputs, indices, start, block) -> tuple[Array, ...]:
-    ends = x.at[read_rows(indices, start, block)].get(mode="promise_in_bounds")
-    differences = ends - read_rows(x, start, block)[:, None]
-    return differences, *(read_rows(values, start, block)[:, None] for values in cell_inputs)
+def _operands(edges: Edges, start, block) -> tuple[Array, ...]:
+    """The block's differences, and its rows of p if there are any."""
+    ends = edges.x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
+    arrays = [ends - read_rows(edges.x, start, block)[:, None]]
+    if edges.p is not None:
+        arrays.append(read_rows(edges.p, start, block)[:, None])
+    return tuple(array / edges.unit for array in arrays)
 
 
-def _forward(measure, x, cell_inputs, indices):
-    return edge_measures(measure, x, cell_inputs, indices), (x, cell_inputs, indices)
+def _products(d: Array, p: Array | None = None) -> tuple[Array, ...]:
+    """The products' terms; the last from differences, since its three parts would cancel."""
+    return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 
-def _backward(measure, residuals, cotangents):
-    x, cell_inputs, indices = residuals
-    block = _block_size(x, indices)
+def _read_all(arrays, start, block):
+    return jax.tree.map(lambda array: read_rows(array, start, block), arrays)
+
+
+def _write_all(arrays, rows, start):
+    return jax.tree.map(lambda whole, part: write_rows(whole, part, start), arrays, rows)
+
+
+class _Coefficients(NamedTuple):
+    """With them, the cotangent of d is ``along d + onto p`` and that of p ``onto d + own p``."""
+
+    along: Float[Array, "rows n_neighbors"]
+    onto: Float[Array, "rows n_neighbors"] | None = None
+    own: Float[Array, "rows 1"] | None = None
+
+
+def _coefficients(squares_bar, inner_bar=None, misses_bar=None) -> _Coefficients:
+    if misses_bar is None:
+        return _Coefficients(2 * squares_bar)
+    own = 2 * jnp.sum(misses_bar, axis=1, keepdims=True)
+    return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
+
+
+def _forward(cell_loss, edges, parameters, labels):
+    """The losses, and each loss's own derivatives, which its cotangent will scale."""
+    block = _block_size(edges)
+
+    def step(start, _, results):
+        parameter_rows, label_rows = _read_all((parameters, labels), start, block)
+        products = sums_over_last_axis(_products, *_operands(edges, start, block))
+        losses, pull_back = jax.vjp(
+            lambda *operands: cell_loss(*operands, label_rows), products, parameter_rows
+        )
+        products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
+        return _write_all(results, (losses, _coefficients(*products_bar), parameters_bar), start)
+
+    n_cells = edges.x.shape[0]
+    no_losses = jnp.zeros(n_cells, edges.x.dtype)
+    per_edge = [jnp.zeros(edges.indices.shape, edges.x.dtype)] * (1 if edges.p is None else 3)
+    empty = no_losses, _coefficients(*per_edge), jax.tree.map(jnp.zeros_like, parameters)
+    losses, *derivatives = over_row_blocks(n_cells, block, step, empty)
+    return losses, (edges, *derivatives)
+
+
+def _backward(cell_loss, residuals, losses_bar):
+    edges, coefficients, parameters_bar = residuals
+    block = _block_size(edges)
 
     def step(start, fresh, gradients):
-        x_bar, inputs_bar = gradients
-        operands = _block_operands(x, cell_inputs, indices, start, block)
-        block_cotangents = tuple(
-            jnp.where(fresh[:, None], read_rows(c, start, block), 0) for c in cotangents
+        x_bar, p_bar = gradients
+        scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)[:, None]
+        along, onto, own = jax.tree.map(
+            lambda rows: (scale * rows)[..., None] / edges.unit,
+            _read_all(coefficients, start, block),
         )
-        edge_bar, *cell_bars = jax.vjp(measure, *operands)[1](block_cotangents)
-        ends = read_rows(indices, start, block)
-        x_bar = x_bar.at[ends].add(edge_bar, mode="promise_in_bounds")
-        x_bar = write_rows(x_bar, read_rows(x_bar, start, block) - edge_bar.sum(axis=1), start)
-        inputs_bar = tuple(
-            write_rows(whole, read_rows(whole, start, block) + part[:, 0], start)
-            for whole, part in zip(inputs_bar, cell_bars, strict=True)
-        )
-        return x_bar, inputs_bar
+        d, *p = _operands(edges, start, block)
+        d_bar = along * d
+        if p:
+            d_bar += onto * p[0]
+            p_rows_bar = jnp.sum(onto * d, axis=1) + own[:, 0] * p[0][:, 0]
+            p_bar = _add_rows(p_bar, p_rows_bar, start)
+        ends = read_rows(edges.indices, start, block)
+        x_bar = x_bar.at[ends].add(d_bar, mode="promise_in_bounds")
+        return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), p_bar
 
-    zeros = jnp.zeros_like(x), tuple(map(jnp.zeros_like, cell_inputs))
-    return *over_row_blocks(x.shape[0], block, step, zeros), None
+    zeros = jax.tree.map(jnp.zeros_like, (edges.x, edges.p))
+    x_bar, p_bar = over_row_blocks(edges.x.shape[0], block, step, zeros)
+    parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
+    return edges._replace(x=x_bar, p=p_bar, indices=None, unit=None), parameters_bar, None
 
 
-edge_measures.defvjp(_forward, _backward)
+def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:
+    return write_rows(array, read_rows(array, start, rows.shape[0]) + rows, start)
+
+
+edge_losses.defvjp(_forward, _backward)

@@ -17,14 +17,16 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
-from diffbio._numerics import in_accumulation_dtype, n_counted, zeroed
+from diffbio._numerics import in_accumulation_dtype, n_counted, sums_over_last_axis, zeroed
 from diffbio._selection import group_sizes, smallest_per_column
 
 __all__ = ["Neighbors", "search"]
 
 # Candidates measured beside the k wanted ones and the cell itself: with them the
-# bound on all other cells lies clear of the k-th distance in nearly every row.
+# bound on all other cells lies clear of the k-th distance in nearly every row. The
+# bound is looser, and distances are closer to each other, in many dimensions.
 _SPARE_CANDIDATES = 4
+_DIMENSIONS_PER_SPARE_CANDIDATE = 64
 # Rows at a time when the product's rows are made: a second array of all of them is spared.
 _COLUMN_BLOCK = 4096
 
@@ -49,7 +51,8 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
     n_cells = x.shape[0]
     block = min(block_size or _search_block_size(n_cells), n_cells)
     counted = jnp.ones(n_cells, bool) if where is None else where
-    n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
+    spare = max(_SPARE_CANDIDATES, x.shape[1] // _DIMENSIONS_PER_SPARE_CANDIDATE)
+    n_candidates = min(n_neighbors + 1 + spare, n_cells)
     groups = group_sizes(n_cells, n_candidates)
     scale, columns = _search_columns(x, where, math.prod(groups))
 
@@ -142,8 +145,7 @@ def _nearest_candidates(
     number of entries before it, all compared at once.
     """
     cells = jnp.minimum(candidates, x.shape[0] - 1)
-    differences = x[cells] - x[rows]
-    distances = jnp.sum(differences * differences, axis=-1)
+    (distances,) = sums_over_last_axis(_squares, x[cells] - x[rows])
     valid = counted[cells] & (cells == candidates) & (cells != rows) & counted[rows]
 
     order = jnp.where(jnp.isnan(distances), jnp.inf, distances)
@@ -162,6 +164,10 @@ def _nearest_candidates(
     )
 
 
+def _squares(differences: Array) -> tuple[Array]:
+    return (differences * differences,)
+
+
 def _search_by_differences(
     x: Float[Array, "n_cells dim"],
     counted: Bool[Array, " n_cells"],
@@ -175,8 +181,7 @@ def _search_by_differences(
     def search_one(state: tuple[Bool[Array, " block"], Neighbors]):
         unproven, best = state
         at = jnp.argmax(unproven)
-        differences = x - x[rows[at]]
-        distances = jnp.sum(differences * differences, axis=1)
+        (distances,) = sums_over_last_axis(_squares, x - x[rows[at]])
         others = counted & (jnp.arange(x.shape[0]) != rows[at])
         negated, cells = lax.top_k(jnp.where(others, -distances, -jnp.inf), n_neighbors)
         found = Neighbors(jnp.where(others[cells], cells, -1), -negated)

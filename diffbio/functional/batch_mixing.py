@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
-from diffbio._edges import edge_measures, padded_to_itself, usable_neighbors
+from diffbio._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -165,20 +165,25 @@ def _batch_mixing_loss(
     usable = usable_neighbors(neighbor_indices, where)
     neighbors = padded_to_itself(neighbor_indices, usable)
 
-    (squared_distances,) = edge_measures(_squared_distance, x, (), neighbors)
-    temperature = jnp.asarray(temperature, x.dtype)
-    if bandwidth == "local":
-        weights = softmax_over(-_over_local_mean(squared_distances, usable) / temperature, usable)
-    else:
-        weights = softmax_over(-squared_distances / temperature, usable)
-    losses = -_batch_entropy(weights, _narrow(batch_labels, n_batches)[neighbors], n_batches)
-    if normalize:
-        losses = losses / jnp.log(jnp.asarray(n_batches, x.dtype))
+    cell_loss = partial(
+        _cell_loss, n_batches=n_batches, normalize=normalize, local=bandwidth == "local"
+    )
+    losses = edge_losses(
+        cell_loss,
+        Edges(x, None, neighbors),
+        (jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),),
+        (usable, _narrow(batch_labels, n_batches)[neighbors]),
+    )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
 
 
-def _squared_distance(difference: Float[Array, "block k dim"]) -> tuple[Float[Array, "block k"]]:
-    return (jnp.sum(difference * difference, axis=-1),)
+def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
+    """Minus the entropy of the neighbours' batches, for the rows of a block."""
+    (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
+    relative = _over_local_mean(squared_distances, usable) if local else squared_distances
+    weights = softmax_over(-relative / temperature[:, None], usable)
+    losses = -_batch_entropy(weights, neighbor_labels, n_batches)
+    return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
 
 
 def _over_local_mean(squared_distances: Array, usable: Array) -> Array:

@@ -4,15 +4,17 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
-from diffbio._edges import edge_measures, padded_to_itself, usable_neighbors
+from diffbio._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
     safe_inverse,
     safe_norm,
+    safe_sqrt,
     softmax_over,
     zeroed,
 )
@@ -103,17 +105,29 @@ def _velocity_transition_loss(
     neighbors = padded_to_itself(neighbor_indices, usable)
 
     extrapolated = jnp.asarray(dt, x.dtype) * v
-    cosines, squared_misses = edge_measures(_cosine_and_miss, x, (extrapolated,), neighbors)
-    transitions = softmax_over(cosines / jnp.asarray(temperature, x.dtype), usable)
-    return mean_over_cells(jnp.sum(transitions * squared_misses, axis=1), where)
+    unit = _unit_of(x)
+    losses = edge_losses(
+        _cell_loss,
+        Edges(x, extrapolated, neighbors, unit),
+        (
+            jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),
+            safe_inverse(safe_norm(extrapolated) / unit),
+        ),
+        (usable,),
+    )
+    return unit**2 * mean_over_cells(losses, where)
 
 
-def _cosine_and_miss(
-    change: Float[Array, "block k n_genes"], extrapolated: Float[Array, "block 1 n_genes"]
-) -> tuple[Float[Array, "block k"], Float[Array, "block k"]]:
-    """``cos(delta, p)`` and ``|delta - p|^2``, the miss from differences and not from norms."""
-    change_norm, extrapolated_norm = safe_norm(change), safe_norm(extrapolated)
-    directions = change * safe_inverse(change_norm)[..., None]
-    headings = extrapolated * safe_inverse(extrapolated_norm)[..., None]
-    misses = change - extrapolated
-    return jnp.sum(directions * headings, axis=-1), jnp.sum(misses * misses, axis=-1)
+def _unit_of(x: Float[Array, "n_cells n_genes"]) -> Float[Array, ""]:
+    """The largest coordinate: squares in this unit neither under- nor overflow."""
+    largest = lax.stop_gradient(jnp.max(jnp.abs(x)))
+    return jnp.where(largest == 0, 1, largest)
+
+
+def _cell_loss(products, parameters, labels):
+    """The expected squared miss over the transitions, for the rows of a block."""
+    squared_distances, inner_products, squared_misses = products
+    (temperature, per_speed), (usable,) = parameters, labels
+    cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed[:, None]
+    transitions = softmax_over(cosines / temperature[:, None], usable)
+    return jnp.sum(transitions * squared_misses, axis=1)

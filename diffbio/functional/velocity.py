@@ -8,7 +8,13 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
-from diffbio._numerics import in_accumulation_dtype, mean_over_cells, safe_inverse, zeroed
+from diffbio._numerics import (
+    in_accumulation_dtype,
+    mean_over_cells,
+    safe_inverse,
+    sums_over_last_axis,
+    zeroed,
+)
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 
@@ -115,7 +121,7 @@ def _moments(v, x, f, where):
     """
     smallest = jnp.finfo(v.dtype).tiny / jnp.finfo(v.dtype).eps
     largest = jnp.finfo(v.dtype).max
-    vv, aa, va = _inner_products(v, f - x)
+    vv, aa, va = sums_over_last_axis(_products, v, f - x)
     out_of_range = (vv < smallest) | (aa < smallest) | (vv > largest) | (aa > largest)
     if where is not None:
         out_of_range &= where
@@ -126,8 +132,8 @@ def _moments(v, x, f, where):
     def after_scaling():
         v_scale = jnp.max(jnp.abs(v), axis=1, keepdims=True)
         change_scale = jnp.max(jnp.abs(f - x), axis=1, keepdims=True)
-        vv, aa, va = _inner_products(
-            v * safe_inverse(v_scale), (f - x) * safe_inverse(change_scale)
+        vv, aa, va = sums_over_last_axis(
+            _products, v * safe_inverse(v_scale), (f - x) * safe_inverse(change_scale)
         )
         cosine = _cosine(vv, aa, va)
         return cosine, v_scale[:, 0] * jnp.sqrt(vv), change_scale[:, 0] * jnp.sqrt(aa)
@@ -139,24 +145,8 @@ def _cosine(vv, aa, va):
     return va * safe_inverse(jnp.sqrt(vv)) * safe_inverse(jnp.sqrt(aa))
 
 
-def _inner_products(own, change):
-    """``own.own``, ``change.change`` and ``own.change`` of every row, in one read.
-
-    XLA on a CPU adds the entries of a row one after the other, so the chain of additions
-    limits the speed. Two halves of the genes side by side in one reduction make it half
-    as long; more pieces do not fit the registers.
-    """
-    half = own.shape[1] // 2
-    pieces = [slice(half), slice(half, 2 * half)]
-    terms = [term for genes in pieces for term in _products(own[:, genes], change[:, genes])]
-    zeros = [jnp.zeros((), own.dtype)] * len(terms)
-    sums = lax.reduce(terms, zeros, lambda left, right: [*map(jnp.add, left, right)], (1,))
-    odd_gene = slice(2 * half, None)
-    rest = (jnp.sum(term, axis=1) for term in _products(own[:, odd_gene], change[:, odd_gene]))
-    return tuple(a + b + c for a, b, c in zip(sums[:3], sums[3:], rest, strict=True))
-
-
 def _products(own, change):
+    """The terms of ``own.own``, ``change.change`` and ``own.change``."""
     return own * own, change * change, own * change
 
 
