@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,12 +18,12 @@ from benchmarks.catalog import Arrays, Case
 __all__ = [
     "CompilePhases",
     "Program",
+    "call_in_turn",
     "clock",
     "compile_cold",
     "count_retraces",
     "counters",
     "program",
-    "sample_calls",
 ]
 
 
@@ -36,8 +36,7 @@ class Program:
     constant: Mapping[str, jax.Array]
 
 
-@dataclass(frozen=True)
-class CompilePhases:
+class CompilePhases(NamedTuple):
     """Seconds of each phase of a cold compilation, and its result."""
 
     trace_seconds: float
@@ -104,16 +103,22 @@ def _anonymous_hlo(text: str) -> str:
     return re.sub(tables, "", text, flags=re.MULTILINE)
 
 
-def sample_calls(
-    compiled: Any, program: Program, *, seconds: float = 0.5, most: int = 50, least: int = 3
-) -> list[float]:
-    """Seconds of single calls, each blocked on its outputs, after one warm-up call."""
-    call = (program.differentiated, program.constant)
-    jax.block_until_ready(compiled(*call))
-    samples: list[float] = []
-    began = time.perf_counter()
-    while len(samples) < least or (len(samples) < most and time.perf_counter() - began < seconds):
-        samples.append(clock(lambda: compiled(*call)))
+def call_in_turn(
+    contestants: Mapping[str, Callable[[], Any]], *, seconds: float, most: int, least: int = 5
+) -> dict[str, list[float]]:
+    """Seconds of single calls of every contestant, one each per round, after a warm-up round.
+
+    What slows the machine down for a while then slows all of them, and the ratio of two
+    calls of the same round means something.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in contestants}
+    for call in contestants.values():
+        clock(call)
+    began, n_rounds = time.perf_counter(), 0
+    while n_rounds < least or (n_rounds < most and time.perf_counter() - began < seconds):
+        for name, call in contestants.items():
+            samples[name].append(clock(call))
+        n_rounds += 1
     return samples
 
 

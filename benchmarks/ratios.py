@@ -1,6 +1,7 @@
 """A loss, its limit and its peers, called in turn in one process and compared as ratios."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +11,21 @@ from tqdm import tqdm
 
 from benchmarks.catalog import Arrays, Case, case
 from benchmarks.limits import LIMITS
-from benchmarks.measure import clock, counters, program
+from benchmarks.measure import Program, call_in_turn, counters, program
 from benchmarks.names import LOSSES, TRANSFORMS
 from benchmarks.peer_registry import PEERS, Peer
 from benchmarks.records import write_json
 
-__all__ = ["Ratio", "compare", "compare_all", "missing_peers", "table", "write_ratios"]
+__all__ = [
+    "Ratio",
+    "compare",
+    "compare_all",
+    "limit_call",
+    "missing_peers",
+    "ratios_of",
+    "table",
+    "write_ratios",
+]
 
 # Small batches and the sizes that the performance targets are stated for.
 DEFAULT_CELLS = (256, 1024, 4096, 16384)
@@ -23,9 +33,13 @@ TARGET_CELLS = {
     "batch_mixing": (256, 1024, 4096, 16384, 65536),
     "compactness": (256, 4096, 65536),
     "velocity": (256, 1024, 8192),
+    "velocity_transition": (256, 1024, 8192),
     "shannon": (256, 4096, 262144),
     "simpson": (256, 4096, 262144),
 }
+
+# The transitions' target is stated for as many genes as the velocity's.
+_SIMULATIONS = {"velocity_transition": "kinetics"}
 
 
 class Ratio(NamedTuple):
@@ -51,36 +65,54 @@ def compare(
     """Ratios of the loss to its limit and, if asked for, to every peer that is installed."""
     ready = program(case, transform, arrays, jax.devices()[0])
     compiled = jax.jit(ready.function).lower(ready.differentiated, ready.constant).compile()
+    others = {f"limit: {case.limit}": limit_call(case, transform, ready)}
+    if peers:
+        others |= _peer_calls(case, transform, arrays)
+    samples = call_in_turn(
+        {"ours": lambda: compiled(ready.differentiated, ready.constant), **others},
+        seconds=seconds,
+        most=200,
+    )
+    return ratios_of(case, transform, ready, compiled, samples)
+
+
+def limit_call(case: Case, transform: str, ready: Program) -> Callable[[], Any]:
+    """The case's limit, compiled for the program's arrays on the device where they lie."""
     everything = {**ready.differentiated, **ready.constant}
     limit = jax.jit(LIMITS[case.limit][transform]).lower(everything).compile()
-    contestants: dict[str, Callable[[], Any]] = {
-        "ours": lambda: compiled(ready.differentiated, ready.constant),
-        f"limit: {case.limit}": lambda: limit(everything),
-    }
-    if peers:
-        contestants |= _peer_calls(case, transform, arrays)
-    samples = _in_turn(contestants, seconds)
-    ours = np.array(samples.pop("ours"))
-    n_cells = len(next(iter(arrays.values())))
+    return lambda: limit(everything)
+
+
+def ratios_of(
+    case: Case,
+    transform: str,
+    ready: Program,
+    compiled: Any,
+    samples: Mapping[str, Sequence[float]],
+) -> list[Ratio]:
+    """One ratio per contestant that was called in turn with "ours"."""
+    arrays = {**ready.differentiated, **ready.constant}
+    ours = np.array(samples["ours"])
     return [
         Ratio(
             loss=case.name,
             transform=transform,
-            n_cells=n_cells,
+            n_cells=len(next(iter(arrays.values()))),
             other=name,
             **_summary(ours, np.array(other)),
             temp_bytes=counters(compiled)["temp_bytes"],
-            input_bytes=sum(array.nbytes for array in everything.values()),
+            input_bytes=sum(array.nbytes for array in arrays.values()),
             n_rounds=len(ours),
         )
         for name, other in samples.items()
+        if name != "ours"
     ]
 
 
 def compare_all(losses: Sequence[str], n_cells: Sequence[int], *, peers: bool) -> list[Ratio]:
     """Both transforms of the named losses (default: all) at the sizes (default: the targets')."""
     steps = [
-        (case(loss), n)
+        (replace(case(loss), simulation=_SIMULATIONS.get(loss, case(loss).simulation)), n)
         for loss in (losses or LOSSES)
         for n in (n_cells or TARGET_CELLS.get(loss, DEFAULT_CELLS))
     ]
@@ -104,20 +136,6 @@ def _peer_calls(case: Case, transform: str, arrays: Arrays) -> dict[str, Callabl
 def missing_peers() -> list[Peer]:
     """The peers that are not installed, to be named and not passed over."""
     return [peer for peer in PEERS if not peer.installed]
-
-
-def _in_turn(contestants: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[float]]:
-    """Samples of every contestant, one call each per round, after a warm-up round."""
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
-    for call in contestants.values():
-        clock(call)
-    spent, n_rounds = 0.0, 0
-    while n_rounds < 5 or (spent < seconds and n_rounds < 200):
-        for name, call in contestants.items():
-            samples[name].append(clock(call))
-            spent += samples[name][-1]
-        n_rounds += 1
-    return samples
 
 
 def _summary(ours: np.ndarray, other: np.ndarray) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Record", "write_json", "write_sweep"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Metric(NamedTuple):
@@ -26,6 +26,8 @@ METRICS: Mapping[str, Metric] = {
     "call_seconds": Metric("s", "lower", "time"),
     "ns_per_cell": Metric("ns", "lower", "time"),
     "cells_per_second": Metric("cells/s", "higher", "time"),
+    "limit_seconds": Metric("s", "lower", "time"),
+    "limit_ratio": Metric("ratio", "lower", "time"),
     "temp_bytes": Metric("bytes", "lower", "memory"),
     "argument_bytes": Metric("bytes", "lower", "memory"),
     "output_bytes": Metric("bytes", "lower", "memory"),
@@ -70,6 +72,7 @@ def write_sweep(
     data: Mapping[str, str],
     records: Sequence[Record],
     v_curves: Sequence[Mapping[str, Any]],
+    ratios: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write one JSON file, completely or not at all."""
     content = {
@@ -78,6 +81,7 @@ def write_sweep(
         "data_digests": data,
         "records": [record.row() for record in records],
         "v_curves": list(v_curves),
+        "ratios": list(ratios),
     }
     write_json(path, content)
 

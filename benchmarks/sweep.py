@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from tqdm import tqdm
 
 from benchmarks.accuracy import (
@@ -17,8 +17,16 @@ from benchmarks.accuracy import (
 )
 from benchmarks.catalog import CATALOG, Arrays, Case, real_cells, simulated_cells
 from benchmarks.environment import environment
-from benchmarks.measure import compile_cold, count_retraces, counters, program, sample_calls
+from benchmarks.measure import (
+    CompilePhases,
+    call_in_turn,
+    compile_cold,
+    count_retraces,
+    counters,
+    program,
+)
 from benchmarks.names import CELL_COUNTS, DEVICES, REAL, SIMULATED, TRANSFORMS
+from benchmarks.ratios import Ratio, limit_call, ratios_of
 from benchmarks.records import Record, write_sweep
 
 __all__ = ["run_sweep", "sweep"]
@@ -47,16 +55,26 @@ class Step(NamedTuple):
         )
 
 
+class Measured(NamedTuple):
+    """What a step yields: records, and how it compares with its limit."""
+
+    records: list[Record]
+    ratios: list[Ratio]
+
+
 def run_sweep(path: Path, cell_counts: Sequence[int] = CELL_COUNTS) -> None:
     """Measure the whole catalog and write the records, their environment and V-curves."""
     steps = list(_steps(cell_counts))
     records: list[Record] = []
+    ratios: list[Ratio] = []
     v_curves: list[dict[str, Any]] = []
     digests: dict[str, str] = {}
     with tqdm(total=len(steps) + len(CATALOG), unit="step", dynamic_ncols=True) as progress:
         for step in steps:
             progress.set_description(f"{step.case.name} {step.cells} {step.n_cells} {step.device}")
-            records += sweep(step)
+            measured = sweep(step)
+            records += measured.records
+            ratios += measured.ratios
             if step.device == "cpu":
                 digests.update([_digest(step)])
             progress.update()
@@ -68,7 +86,8 @@ def run_sweep(path: Path, cell_counts: Sequence[int] = CELL_COUNTS) -> None:
             record = at.record("value_and_grad", "finite_difference_error", curve["plateau"])
             records.append(record._replace(dtype="float64"))
             progress.update()
-    write_sweep(path, environment(), digests, records, v_curves)
+    rows = [ratio._asdict() for ratio in ratios]
+    write_sweep(path, environment(), digests, records, v_curves, rows)
 
 
 def _steps(cell_counts: Sequence[int]) -> Iterator[Step]:
@@ -81,49 +100,72 @@ def _steps(cell_counts: Sequence[int]) -> Iterator[Step]:
             yield Step(case, device, REAL, 700)
 
 
-def sweep(step: Step) -> list[Record]:
+def sweep(step: Step) -> Measured:
     """Both transforms of one step; an absent device or a failure becomes a record."""
     try:
         device = jax.devices(step.device)[0]
     except RuntimeError:
-        absent = {"status": "skipped", "detail": f"no {step.device} on this machine"}
-        return [step.record(t, "call_seconds", None, **absent) for t in TRANSFORMS]
+        return _unmeasured(step, "skipped", f"no {step.device} on this machine")
     try:
         return _measure(step, device)
     except Exception as error:  # a failing loss must show in the report, not end the sweep
-        failure = {"status": "failed", "detail": f"{type(error).__name__}: {error}"}
-        return [step.record(t, "call_seconds", None, **failure) for t in TRANSFORMS]
+        return _unmeasured(step, "failed", f"{type(error).__name__}: {error}")
 
 
-def _measure(step: Step, device: jax.Device) -> list[Record]:
+def _unmeasured(step: Step, status: str, detail: str) -> Measured:
+    records = [
+        step.record(transform, "call_seconds", None, status=status, detail=detail)
+        for transform in TRANSFORMS
+    ]
+    return Measured(records, [])
+
+
+def _measure(step: Step, device: jax.Device) -> Measured:
     case = step.case
     arrays = case.real_inputs() if step.cells == REAL else case.make_inputs(step.n_cells)
     n_cells = len(next(iter(arrays.values())))
     step = step._replace(n_cells=n_cells)
     records: list[Record] = []
+    ratios: list[Ratio] = []
     results: dict[str, Any] = {}
     for transform in TRANSFORMS:
         prepared = program(case, transform, arrays, device)
         phases = compile_cold(prepared)
-        for phase in ("trace_seconds", "lower_seconds", "compile_seconds"):
-            records.append(step.record(transform, phase, getattr(phases, phase)))
-        for metric, value in counters(phases.compiled).items():
-            records.append(step.record(transform, metric, _finite(value)))
-        samples = sample_calls(phases.compiled, prepared)
-        records += _throughput(step, transform, samples)
-        results[transform] = phases.compiled(prepared.differentiated, prepared.constant)
+        records += _compilation(step, transform, phases)
+        arguments = (prepared.differentiated, prepared.constant)
+        samples = call_in_turn(
+            {
+                "ours": partial(phases.compiled, *arguments),
+                f"limit: {case.limit}": limit_call(case, transform, prepared),
+            },
+            seconds=0.5,
+            most=50,
+        )
+        (ratio,) = ratios_of(case, transform, prepared, phases.compiled, samples)
+        ratios.append(ratio)
+        records += _throughput(step, samples["ours"], ratio)
+        results[transform] = phases.compiled(*arguments)
         if n_cells == min(CELL_COUNTS):
             records.append(step.record(transform, "retraces", count_retraces(prepared)))
-    return records + _accuracy(step, arrays, results)
+    return Measured(records + _accuracy(step, arrays, results), ratios)
 
 
-def _throughput(step: Step, transform: str, samples: list[float]) -> list[Record]:
-    median = float(np.median(samples))
+def _compilation(step: Step, transform: str, phases: CompilePhases) -> list[Record]:
+    """Seconds of the phases, and the counters of what came out."""
+    seconds = phases._asdict()
+    found = {**counters(seconds.pop("compiled")), **seconds}
+    return [step.record(transform, metric, _finite(value)) for metric, value in found.items()]
+
+
+def _throughput(step: Step, samples: list[float], ratio: Ratio) -> list[Record]:
     per_cell = [1e9 * s / step.n_cells for s in samples]
+    record = partial(step.record, ratio.transform)
     return [
-        step.record(transform, "call_seconds", median, samples=samples),
-        step.record(transform, "ns_per_cell", 1e9 * median / step.n_cells, samples=per_cell),
-        step.record(transform, "cells_per_second", step.n_cells / median),
+        record("call_seconds", ratio.ours_seconds, samples=samples),
+        record("ns_per_cell", 1e9 * ratio.ours_seconds / step.n_cells, samples=per_cell),
+        record("cells_per_second", step.n_cells / ratio.ours_seconds),
+        record("limit_seconds", ratio.other_seconds),
+        record("limit_ratio", ratio.ratio),
     ]
 
 

@@ -48,6 +48,7 @@ class Picture:
 
 def pictures(results: Results) -> Iterator[Picture]:
     """Every picture of the report, in the order of the page."""
+    yield _limit_picture(results)
     yield _over_cells(results, "throughput", "call_seconds", 1e3, "time per call (ms)")
     yield _over_cells(results, "memory", "temp_bytes", 1e-6, "temporary memory (MB)")
     yield _compile_picture(results)
@@ -94,6 +95,30 @@ def _over_cells(results: Results, name: str, metric: str, factor: float, y_label
         f"Per loss, {y_label} over the number of cells, both axes logarithmic, for the value "
         "alone and the value with its gradient.",
         _panels(draw, "cells", y_label),
+    )
+
+
+def _limit_picture(results: Results) -> Picture:
+    """The roofline: how near a loss comes to the least work of its kind."""
+
+    def draw(axes: Axes, loss: str) -> None:
+        for transform, (colour, marker, label) in _STYLES.items():
+            rows = results.ratios
+            own = rows[(rows["loss"] == loss) & (rows["transform"] == transform)]
+            own = own.sort_values("n_cells")
+            spread = (own["ratio_low"], own["ratio_high"])
+            axes.plot(own["n_cells"], own["ratio"], color=colour, marker=marker, label=label)
+            axes.fill_between(own["n_cells"], *spread, color=colour, alpha=0.2, linewidth=0)
+        axes.axhline(1, color=_GREY, linestyle="--", label="physical limit")
+        axes.yaxis.set_major_formatter("{x:g}")
+
+    return Picture(
+        "limits",
+        "Time over the physical limit",
+        "Per loss, the time of a call over that of the bare product, reads or writes that no "
+        "formulation can do without, over the number of cells, with the interquartile range: "
+        "1, the dashed line, is as fast as the machine.",
+        _panels(draw, "cells", "time / limit"),
     )
 
 

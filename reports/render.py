@@ -46,6 +46,7 @@ def _write(results: Results, source: Path, folder: Path) -> None:
         (folder / f"{picture.name}.svg").write_text(picture.svg())
         picture.figure.savefig(folder / f"{picture.name}.png", dpi=110)
     results.frame.drop(columns="samples").to_csv(folder / "measurements.csv", index=False)
+    results.ratios.to_csv(folder / "ratios.csv", index=False)
     pd.DataFrame(results.v_curves).explode(["steps", "errors"]).to_csv(
         folder / "v-curves.csv", index=False
     )
@@ -60,6 +61,7 @@ def _write(results: Results, source: Path, folder: Path) -> None:
             title: factor * summary.cost_table(results, metric)
             for title, (metric, factor) in _COSTS.items()
         },
+        "ratios": results.ratios,
         "problems": summary.problems(results),
         "digests": results.data_digests,
         "pictures": drawn,

@@ -28,6 +28,21 @@ _COLUMNS = (
     "detail",
 )
 
+_RATIO_COLUMNS = (
+    "loss",
+    "transform",
+    "n_cells",
+    "other",
+    "ours_seconds",
+    "other_seconds",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "temp_bytes",
+    "input_bytes",
+    "n_rounds",
+)
+
 
 class UnreadableResultsError(ValueError):
     """A results file is damaged, empty or of another version; the message names it."""
@@ -42,12 +57,14 @@ class Results:
         environment: the machine, software and commit they come from.
         data_digests: digest of every data set that was used, by name.
         v_curves: error of the finite differences over the step, per loss.
+        ratios: each loss against its physical limit, called in turn.
     """
 
     frame: pd.DataFrame
     environment: dict[str, Any]
     data_digests: dict[str, str]
     v_curves: list[dict[str, Any]]
+    ratios: pd.DataFrame
 
     def numbers(self, metric: str) -> pd.DataFrame:
         """The rows of a numeric metric that were measured, with float values."""
@@ -71,6 +88,7 @@ def read_sweep(path: Path) -> Results:
             )
         frame = pd.DataFrame(content["records"], columns=list(_COLUMNS))
         parts = (content["environment"], content["data_digests"], content["v_curves"])
+        ratios = pd.DataFrame(content["ratios"], columns=list(_RATIO_COLUMNS))
     except OSError as error:
         raise UnreadableResultsError(f"{path}: {error.strerror}") from error
     except UnreadableResultsError:
@@ -79,4 +97,4 @@ def read_sweep(path: Path) -> Results:
         raise UnreadableResultsError(f"{path}: not a sweep file ({error!r})") from error
     if frame.empty:
         raise UnreadableResultsError(f"{path}: nothing was measured")
-    return Results(frame, *parts)
+    return Results(frame, *parts, ratios)

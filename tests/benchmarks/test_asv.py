@@ -50,7 +50,7 @@ def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(
         record("shannon", "retraces", 0),
         record("simpson", "call_seconds", None, status="failed", detail="ValueError: no"),
     ]
-    write_sweep(path, {}, {}, records, [])
+    write_sweep(path, {}, {}, records, [], [])
     assert Counters().track_hlo_fingerprint(path, "shannon:value", 256, "cpu") == 15
     assert Compile().track_retraces(path, "shannon:value", 256, "cpu") == 0
     setup = Compile().track_retraces.setup

@@ -8,13 +8,7 @@ import pytest
 from benchmarks import records
 from benchmarks.accuracy import reference_results, relative_error
 from benchmarks.catalog import CATALOG, case
-from benchmarks.measure import (
-    compile_cold,
-    count_retraces,
-    counters,
-    program,
-    sample_calls,
-)
+from benchmarks.measure import call_in_turn, compile_cold, count_retraces, counters, program
 from benchmarks.names import DEVICES, TRANSFORMS
 from benchmarks.sweep import Step, sweep
 
@@ -40,11 +34,14 @@ def test_the_fingerprint_sees_the_program_and_not_its_values():
     assert len(set(fingerprints.values())) == 2
 
 
-def test_calls_are_timed_one_by_one():
-    ready = prepared()
-    samples = sample_calls(compile_cold(ready).compiled, ready, seconds=0.01, most=7, least=5)
-    assert 5 <= len(samples) <= 7
-    assert min(samples) > 0
+def test_contestants_are_called_in_turn():
+    calls = []
+    contestants = {name: lambda name=name: calls.append(name) for name in ("ours", "limit")}
+    samples = call_in_turn(contestants, seconds=60, most=7)
+    assert calls == ["ours", "limit"] * 8
+    assert {name: len(found) for name, found in samples.items()} == {"ours": 7, "limit": 7}
+    assert min(samples["ours"]) > 0
+    assert len(call_in_turn(contestants, seconds=0, most=7)["ours"]) == 5
 
 
 def test_no_loss_traces_again_for_new_values():
@@ -54,7 +51,8 @@ def test_no_loss_traces_again_for_new_values():
 
 @pytest.mark.parametrize("name", ["batch_mixing", "shannon"])
 def test_a_step_measures_every_metric(name):
-    found = sweep(Step(case(name), "cpu", "simulated", 256))
+    found, ratios = sweep(Step(case(name), "cpu", "simulated", 256))
+    assert [ratio.transform for ratio in ratios] == list(TRANSFORMS)
     assert {r.status for r in found} == {"ok"}
     measured = {(r.transform, r.metric) for r in found}
     everything = set(records.METRICS) - {"finite_difference_error"}
@@ -65,10 +63,10 @@ def test_a_step_measures_every_metric(name):
 def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
     assert DEVICES == ("cpu", "gpu")
     if not any(device.platform == "gpu" for device in jax.devices()):
-        skipped = sweep(Step(case("shannon"), "gpu", "simulated", 256))
+        skipped, _ = sweep(Step(case("shannon"), "gpu", "simulated", 256))
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
     monkeypatch.setattr("benchmarks.sweep.compile_cold", lambda program: 1 / 0)
-    failed = sweep(Step(case("shannon"), "cpu", "simulated", 256))
+    failed, _ = sweep(Step(case("shannon"), "cpu", "simulated", 256))
     assert {(r.status, r.detail) for r in failed} == {
         ("failed", "ZeroDivisionError: division by zero")
     }
@@ -86,10 +84,10 @@ def test_the_twin_answers_the_same_with_its_search_done_before():
 def test_a_sweep_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "sweep.json"
     record = Step(case("shannon"), "cpu", "simulated", 256).record("value", "flops", 1.0)
-    records.write_sweep(path, {}, {}, [record], [])
+    records.write_sweep(path, {}, {}, [record], [], [])
     before = path.read_text()
     assert json.loads(before)["records"][0]["unit"] == "flop"
     with pytest.raises(ValueError, match="JSON compliant"):
-        records.write_sweep(path, {}, {}, [record._replace(value=float("nan"))], [])
+        records.write_sweep(path, {}, {}, [record._replace(value=float("nan"))], [], [])
     assert path.read_text() == before
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]

@@ -61,7 +61,25 @@ def all_records(**changed):
 
 def build(tmp_path, records, environment=ENVIRONMENT):
     curves = [{"loss": loss, "steps": [1e-2, 1e-4], "errors": [1e-3, 1e-9]} for loss in LOSSES]
-    write_sweep(tmp_path / "sweep.json", environment, {"cells": "ab"}, list(records), curves)
+    ratios = [
+        {
+            "loss": loss,
+            "transform": "value",
+            "n_cells": 256,
+            "other": "limit: search",
+            "ours_seconds": 0.003,
+            "other_seconds": 0.002,
+            "ratio": 1.5,
+            "ratio_low": 1.25,
+            "ratio_high": 1.75,
+            "temp_bytes": 10**6,
+            "input_bytes": 10**6,
+            "n_rounds": 9,
+        }
+        for loss in LOSSES
+    ]
+    path = tmp_path / "sweep.json"
+    write_sweep(path, environment, {"cells": "ab"}, list(records), curves, ratios)
     return run(tmp_path)
 
 
@@ -84,7 +102,7 @@ def test_page_markdown_pictures_and_data_are_written(tmp_path):
     page = (tmp_path / "r" / "index.html").read_text()
     for text in (*LOSSES, "A processor", "no gpu here", "simulated and real cells"):
         assert text in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     links = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert not [link for link in links if link.startswith(("http", "//"))]
     assert "<script" not in page
