@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test check bench peers
+.PHONY: report test check gate bench bench-pytest peers
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
@@ -14,14 +14,24 @@ check: .venv/.complete
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
 	$(BIN)/python -m pytest tests/benchmarks/test_peers.py
 
+gate: .venv/.complete
+	$(BIN)/python -m reports gate
+
+# DIFFBIO_BENCH_TIER=quick, standard (the default) or large says how much is measured.
 bench: .venv/.complete
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run -E existing:$(BIN)/python --set-commit-hash $$(git rev-parse HEAD)
+
+bench-pytest: .venv/.complete
+	mkdir -p results
+	$(BIN)/python -m pytest tests/performance -n 0 -m performance \
+		--benchmark-enable --benchmark-json results/pytest-benchmark.json
 
 # Complete only once everything is installed: an interrupted installation starts over.
 .venv/.complete: pyproject.toml constraints.txt

@@ -18,7 +18,7 @@ def main() -> None:
     show_default=True,
     help="JSON file to write.",
 )
-@click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the default.")
+@click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
 def sweep(output: Path, n_cells: tuple[int, ...]) -> None:
     """Measure the whole catalog once, in this process, into one JSON file."""
     from benchmarks.names import CELL_COUNTS

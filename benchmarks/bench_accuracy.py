@@ -1,8 +1,20 @@
-"""Relative errors against the NumPy twin."""
+"""Relative errors against the NumPy twin, and of its finite differences."""
 
-from benchmarks.common import Swept, tracked
+from benchmarks.common import PerLoss, Swept, tracked
+from benchmarks.names import CELL_COUNTS, DEVICES, LOSSES, PROGRAMS, REFERENCE_CELLS
+
+_CELLS = tuple(n_cells for n_cells in CELL_COUNTS if n_cells <= REFERENCE_CELLS)
 
 
-class Accuracy(Swept):
+class Values(Swept):
+    params = (PROGRAMS, _CELLS, DEVICES)
     track_value_error = tracked("value_error")
+
+
+class Gradients(Swept):
+    params = (tuple(f"{loss}:value_and_grad" for loss in LOSSES), _CELLS, DEVICES)
     track_gradient_error = tracked("gradient_error")
+
+
+class FiniteDifferences(PerLoss):
+    track_finite_difference_error = tracked("finite_difference_error")

@@ -1,12 +1,20 @@
-"""Compilation: cold seconds of each phase, and what the compiler made."""
+"""Compilation: seconds of each phase, cold and warm, and what the compiler made."""
 
 from benchmarks.common import Swept, tracked
+from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
 
 
 class Compile(Swept):
     track_trace_seconds = tracked("trace_seconds")
     track_lower_seconds = tracked("lower_seconds")
     track_compile_seconds = tracked("compile_seconds")
+    track_warm_compile_seconds = tracked("warm_compile_seconds")
+
+
+class Retraces(Swept):
+    """Of a second call with new values; they do not depend on the number of cells."""
+
+    params = (PROGRAMS, CELL_COUNTS[:1], DEVICES)
     track_retraces = tracked("retraces")
 
 

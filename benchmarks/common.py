@@ -1,62 +1,124 @@
-"""What the asv benchmarks share: one sweep in one process, and looking its records up."""
+"""What the asv benchmarks share: one sweep in one process, and looking its records up.
 
-from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS, SIMULATED
+asv starts a process per benchmark and parameter, so that measuring in each would spend
+hours on starting alone. It forks them off a server that has imported the suite (seconds
+saved each); that is safe as long as no module uses JAX while it is imported, since it is
+JAX's backends that start threads.
+"""
+
+from benchmarks.names import CELL_COUNTS, DEVICES, LOSSES, PROGRAMS, SIMULATED
 from benchmarks.records import METRICS
 
-__all__ = ["Swept", "tracked"]
+__all__ = ["PerLoss", "Swept", "compiled_call", "described", "device_named", "tracked"]
+
+
+def described(**attributes):
+    """Set what asv reads off a function: unit, version, setup, timeout."""
+
+    def describe(function):
+        vars(function).update(attributes)
+        return function
+
+    return describe
 
 
 class Swept:
-    """Base of the ``track_`` benchmarks: the whole sweep runs once, they look up.
+    """Base of the ``track_`` benchmarks: the whole sweep runs once, they look up."""
 
-    asv starts a process per benchmark and parameter; measuring in each would spend
-    minutes on starting alone.
-    """
+    params: tuple[tuple, ...] = (PROGRAMS, CELL_COUNTS, DEVICES)
+    param_names: tuple[str, ...] = ("program", "n_cells", "device")
 
-    params = (PROGRAMS, CELL_COUNTS, DEVICES)
-    param_names = ("program", "n_cells", "device")
-    timeout = 1800
-
+    @described(timeout=3600)
     def setup_cache(self):
+        import json
         from pathlib import Path
 
         from benchmarks.sweep import run_sweep
 
         path = Path("sweep.json").resolve()
-        run_sweep(path)
-        return str(path)
+        run_sweep(path, CELL_COUNTS)
+        return swept_table(json.loads(path.read_text())["records"])
 
 
-def tracked(metric: str):
+class PerLoss(Swept):
+    """Base of what is measured once per loss."""
+
+    params = (LOSSES,)
+    param_names = ("loss",)
+
+
+def swept_table(records):
+    """Values by (metric, program, n_cells, device), and failures under "failure"."""
+    table = {}
+    for record in records:
+        where = (record["benchmark"], record["n_cells"], record["device"])
+        if record["status"] == "failed":
+            table["failure", *where] = record["detail"]
+        elif record["status"] == "ok" and record["cells"] == SIMULATED:
+            table[record["metric"], *where] = _number(record["value"])
+    return table
+
+
+def _number(value):
+    """asv stores numbers; a fingerprint becomes the integer that it is in hexadecimal."""
+    return int(value[:12], 16) if isinstance(value, str) else value
+
+
+def tracked(metric):
     """A ``track_`` benchmark that returns the sweep's value of a metric.
 
     What was not measured is skipped, which asv wants to hear from ``setup``: the same
     error from the benchmark itself would count as a failure.
     """
 
-    def find(path, program, n_cells, device):
-        import json
-        from pathlib import Path
+    def find(table, *where):
+        if len(where) == 1:  # the gradient check, which has cells of its own
+            program = f"{where[0]}:value_and_grad"
+            where = next((key[1:] for key in table if key[:2] == (metric, program)), where)
+        if ("failure", *where) in table:
+            raise RuntimeError(table["failure", *where])
+        if (metric, *where) not in table:
+            raise NotImplementedError(f"{metric} was not measured for {where}")
+        return table[metric, *where]
 
-        loss, transform = program.split(":")
-        wanted = {"loss": loss, "transform": transform, "n_cells": n_cells, "device": device}
-        wanted |= {"cells": SIMULATED}
-        for record in json.loads(Path(path).read_text())["records"]:
-            if any(record[name] != value for name, value in wanted.items()):
-                continue
-            if record["status"] == "failed":
-                raise RuntimeError(record["detail"])
-            if record["status"] == "ok" and record["metric"] == metric:
-                return _number(record["value"])
-        raise NotImplementedError(f"{metric} was not measured for {wanted}")
+    @described(unit=METRICS[metric].unit, version="1", setup=find)
+    def look_up(self, table, *where):
+        return find(table, *where)
 
-    def look_up(self, path, program, n_cells, device):
-        return find(path, program, n_cells, device)
-
-    vars(look_up).update(unit=METRICS[metric].unit, version="1", setup=find)
     return look_up
 
 
-def _number(value):
-    """asv stores numbers; a fingerprint becomes the integer that it is in hexadecimal."""
-    return int(value[:12], 16) if isinstance(value, str) else value
+def device_named(name):
+    """The device, or asv's sign that the benchmark is to be skipped.
+
+    A machine without NVIDIA's control device has no GPU, which is known without the
+    seconds that importing JAX takes.
+    """
+    from pathlib import Path
+
+    if name == "gpu" and not Path("/dev/nvidiactl").exists():
+        raise NotImplementedError("no gpu here")
+    import jax
+
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError as absent:
+        raise NotImplementedError(f"no {name} here") from absent
+
+
+def compiled_call(program, n_cells, device):
+    """A call of the compiled program, blocked on its inputs, that blocks on its outputs."""
+    target = device_named(device)
+    import jax
+
+    from benchmarks.catalog import case
+    from benchmarks.measure import compile_cold, lacking_memory
+    from benchmarks.measure import program as prepare
+
+    loss, transform = program.split(":")
+    if lacking := lacking_memory(case(loss), n_cells):
+        raise NotImplementedError(lacking)
+    prepared = prepare(case(loss), transform, case(loss).make_inputs(n_cells), target)
+    compiled = compile_cold(prepared).compiled
+    arguments = (prepared.differentiated, prepared.constant)
+    return lambda: jax.block_until_ready(compiled(*arguments))

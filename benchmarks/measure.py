@@ -6,12 +6,16 @@ Every function takes what it measures as an argument; none knows the catalog's c
 import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import psutil
+from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.catalog import Arrays, Case
 
@@ -21,10 +25,15 @@ __all__ = [
     "call_in_turn",
     "clock",
     "compile_cold",
+    "compile_warm",
     "count_retraces",
     "counters",
+    "lacking_memory",
     "program",
 ]
+
+
+_FEW_CELLS = 64
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,20 @@ def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> P
     return Program(function, differentiated, placed)
 
 
+def lacking_memory(case: Case, n_cells: int) -> str | None:
+    """Why this machine's free memory does not suffice, or None where it does.
+
+    Simulating in double precision, the inputs on the host and on the device, gradients,
+    a limit's results and temporaries: twelve times the inputs.
+    """
+    few = case.make_inputs(_FEW_CELLS)
+    needed = 12 * n_cells // _FEW_CELLS * sum(np.asarray(array).nbytes for array in few.values())
+    free = psutil.virtual_memory().available
+    if needed <= free:
+        return None
+    return f"needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+
+
 def compile_cold(program: Program) -> CompilePhases:
     """Trace, lower and compile with every in-memory cache cleared, timed apart."""
     jax.clear_caches()
@@ -71,6 +94,33 @@ def compile_cold(program: Program) -> CompilePhases:
     return CompilePhases(
         after_trace - start, after_lower - after_trace, end - after_lower, compiled
     )
+
+
+def compile_warm(program: Program) -> float:
+    """Seconds of the backend's part when the persistent cache holds the program already."""
+    with TemporaryDirectory() as folder, _persistent_cache(folder):
+        compile_cold(program)
+        return compile_cold(program).compile_seconds
+
+
+@contextmanager
+def _persistent_cache(folder: str) -> Iterator[None]:
+    """Keep every program, however small or fast to compile, in the folder."""
+    settings = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    compilation_cache.reset_cache()
+    try:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
 
 
 def counters(compiled: Any) -> dict[str, Any]:

@@ -1,13 +1,21 @@
-"""Names and sizes that every view shares; imports nothing, so that asv starts fast."""
+"""Names and sizes that every view shares; imports nothing heavy, for the reports."""
+
+import os
 
 __all__ = [
     "ACCURACY_LIMITS",
     "CELL_COUNTS",
     "DEVICES",
     "LOSSES",
+    "OWN_PROCESS_CELLS",
+    "OWN_PROCESS_PROGRAMS",
     "PROGRAMS",
     "REAL",
+    "REFERENCE_CELLS",
+    "REPORT_CELLS",
     "SIMULATED",
+    "TIER",
+    "TIERS",
     "TRANSFORMS",
 ]
 
@@ -24,7 +32,32 @@ LOSSES = (
 )
 TRANSFORMS = ("value", "value_and_grad")
 PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
-CELL_COUNTS = (256, 1024, 4096, 16384)
+
+# Cell counts per tier: quick on every commit, standard on main, large by hand.
+TIERS = {
+    "quick": (256, 4096),
+    "standard": (256, 1024, 4096, 16384, 65536),
+    "large": (256, 1024, 4096, 16384, 65536, 262144),
+}
+
+
+def _tier() -> str:
+    tier = os.environ.get("DIFFBIO_BENCH_TIER", "standard")
+    if tier not in TIERS:
+        raise ValueError(f"DIFFBIO_BENCH_TIER={tier!r}: accepted are {', '.join(TIERS)}")
+    return tier
+
+
+TIER = _tier()
+CELL_COUNTS = TIERS[TIER]
+# What is measured in a process of its own, seconds each: less of it in the quick tier.
+OWN_PROCESS_PROGRAMS = (
+    tuple(f"{loss}:value_and_grad" for loss in LOSSES) if TIER == "quick" else PROGRAMS
+)
+OWN_PROCESS_CELLS = (4096,) if TIER == "quick" else CELL_COUNTS
+REPORT_CELLS = (256, 1024, 4096, 16384)
+# The twins are written for reading; beyond this many cells they take minutes.
+REFERENCE_CELLS = 16384
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
 SIMULATED, REAL = "simulated", "real"

@@ -21,11 +21,13 @@ from benchmarks.measure import (
     CompilePhases,
     call_in_turn,
     compile_cold,
+    compile_warm,
     count_retraces,
     counters,
+    lacking_memory,
     program,
 )
-from benchmarks.names import CELL_COUNTS, DEVICES, REAL, SIMULATED, TRANSFORMS
+from benchmarks.names import CELL_COUNTS, DEVICES, REAL, REFERENCE_CELLS, SIMULATED, TRANSFORMS
 from benchmarks.ratios import Ratio, limit_call, ratios_of
 from benchmarks.records import Record, write_sweep
 
@@ -62,7 +64,7 @@ class Measured(NamedTuple):
     ratios: list[Ratio]
 
 
-def run_sweep(path: Path, cell_counts: Sequence[int] = CELL_COUNTS) -> None:
+def run_sweep(path: Path, cell_counts: Sequence[int]) -> None:
     """Measure the whole catalog and write the records, their environment and V-curves."""
     steps = list(_steps(cell_counts))
     records: list[Record] = []
@@ -106,6 +108,8 @@ def sweep(step: Step) -> Measured:
         device = jax.devices(step.device)[0]
     except RuntimeError:
         return _unmeasured(step, "skipped", f"no {step.device} on this machine")
+    if lacking := lacking_memory(step.case, step.n_cells):
+        return _unmeasured(step, "skipped", lacking)
     try:
         return _measure(step, device)
     except Exception as error:  # a failing loss must show in the report, not end the sweep
@@ -132,6 +136,8 @@ def _measure(step: Step, device: jax.Device) -> Measured:
         prepared = program(case, transform, arrays, device)
         phases = compile_cold(prepared)
         records += _compilation(step, transform, phases)
+        warm_seconds = compile_warm(prepared)
+        records.append(step.record(transform, "warm_compile_seconds", warm_seconds))
         arguments = (prepared.differentiated, prepared.constant)
         samples = call_in_turn(
             {
@@ -140,14 +146,17 @@ def _measure(step: Step, device: jax.Device) -> Measured:
             },
             seconds=0.5,
             most=50,
+            least=3,
         )
         (ratio,) = ratios_of(case, transform, prepared, phases.compiled, samples)
         ratios.append(ratio)
         records += _throughput(step, samples["ours"], ratio)
         results[transform] = phases.compiled(*arguments)
-        if n_cells == min(CELL_COUNTS):
+        if n_cells == CELL_COUNTS[0]:
             records.append(step.record(transform, "retraces", count_retraces(prepared)))
-    return Measured(records + _accuracy(step, arrays, results), ratios)
+    if n_cells <= REFERENCE_CELLS:
+        records += _accuracy(step, arrays, results)
+    return Measured(records, ratios)
 
 
 def _compilation(step: Step, transform: str, phases: CompilePhases) -> list[Record]:

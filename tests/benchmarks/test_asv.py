@@ -1,7 +1,8 @@
-"""asv's configuration holds no key that asv would silently ignore."""
+"""asv's configuration and suite: known keys, safe to fork, numbers or skips."""
 
-import inspect
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,54 +10,117 @@ from pathlib import Path
 import pytest
 from asv.config import Config
 
-from benchmarks.bench_compile import Compile, Counters
-from benchmarks.records import Record, write_sweep
+from benchmarks.bench_accuracy import FiniteDifferences
+from benchmarks.bench_compile import Counters, Retraces
+from benchmarks.common import swept_table
+from benchmarks.names import CELL_COUNTS, DEVICES, LOSSES, PROGRAMS
+from benchmarks.records import METRICS, Record
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = json.loads((ROOT / "asv.conf.json").read_text())
+DISCOVER = """
+import json
+from asv_runner._aux import update_sys_path
+from asv_runner.discovery import disc_benchmarks
+update_sys_path("benchmarks")
+found = {b.name: b.params for b in disc_benchmarks("benchmarks")}
+from jax._src.xla_bridge import backends_are_initialized
+threads = int(open("/proc/self/status").read().split("Threads:")[1].split()[0])
+print(json.dumps([found, backends_are_initialized(), threads]))
+"""
+
+
+def discover(**environment):
+    result = subprocess.run(
+        [sys.executable, "-c", DISCOVER],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def test_every_key_is_one_that_asv_knows():
     known = set(vars(Config())) | {"version"}
-    assert set(json.loads((ROOT / "asv.conf.json").read_text())) <= known
-    assert "benchmark_dir" in inspect.getsource(Config)
+    assert set(CONFIGURATION) <= known
 
 
-def test_asv_finds_the_suite_and_nothing_else():
-    code = (
-        "import sys; from asv_runner.discovery import disc_benchmarks;"
-        " from asv_runner._aux import update_sys_path; update_sys_path('benchmarks');"
-        " print(*sorted(b.name for b in disc_benchmarks('benchmarks')), sep='\\n')"
+def test_the_matrix_holds_the_versions_of_the_constraints():
+    constraints = dict(
+        re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "constraints.txt").read_text(), re.M)
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert {name.split(".")[0] for name in found} == {
-        "bench_accuracy",
-        "bench_compile",
-        "bench_memory",
-        "bench_throughput",
+    constraints = {name.lower().replace("_", "-"): v for name, v in constraints.items()}
+    for name, versions in CONFIGURATION["matrix"]["req"].items():
+        name = name.removeprefix("pip+").lower().replace("_", "-")
+        assert constraints[name] in versions, name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_server_that_asv_forks_off_has_started_neither_a_backend_nor_a_thread():
+    _, initialized, threads = discover(OPENBLAS_NUM_THREADS="1")
+    assert not initialized
+    assert threads == 1
+
+
+def test_asv_finds_the_whole_suite():
+    found, *_ = discover()
+    tracked = {name.rsplit("track_", 1)[1] for name in found if ".track_" in name}
+    not_tracked = {"call_seconds", "cells_per_second", "limit_seconds"}
+    assert tracked == set(METRICS) - not_tracked | {"peak_bytes_in_use"}
+    assert {name for name in found if ".track_" not in name} == {
+        "bench_memory.Peak.peakmem_call",
+        "bench_throughput.Call.time_call",
+        "bench_throughput.Import.timeraw_losses",
+        "bench_throughput.Import.timeraw_nnx",
     }
-    assert "bench_throughput.Call.time_call" in found
-    assert "bench_compile.Counters.track_hlo_fingerprint" in found
 
 
-def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(tmp_path):
-    def record(loss, metric, value, **more):
-        return Record("", loss, "value", "simulated", 256, "float32", "cpu", metric, value, **more)
+def test_the_suite_is_the_same_whatever_the_hardware():
+    assert discover(JAX_PLATFORMS="cpu")[0] == discover(JAX_PLATFORMS="cuda")[0]
 
-    path = tmp_path / "sweep.json"
-    records = [
-        record("shannon", "hlo_fingerprint", "00000000000f0000"),
-        record("shannon", "retraces", 0),
-        record("simpson", "call_seconds", None, status="failed", detail="ValueError: no"),
-    ]
-    write_sweep(path, {}, {}, records, [], [])
-    assert Counters().track_hlo_fingerprint(path, "shannon:value", 256, "cpu") == 15
-    assert Compile().track_retraces(path, "shannon:value", 256, "cpu") == 0
-    setup = Compile().track_retraces.setup
-    assert setup(path, "shannon:value", 256, "cpu") == 0
-    for missing in (("shannon:value", 256, "gpu"), ("velocity:value", 256, "cpu")):
+
+@pytest.mark.parametrize("tier", ["quick", "standard", "large"])
+def test_a_tier_chooses_the_cell_counts(tier):
+    found, *_ = discover(DIFFBIO_BENCH_TIER=tier)
+    programs, cells, devices = found["bench_memory.Memory.track_temp_bytes"]
+    assert [len(programs), len(devices)] == [len(PROGRAMS), len(DEVICES)]
+    assert cells[-1] == {"quick": "4096", "standard": "65536", "large": "262144"}[tier]
+
+
+def test_an_unknown_tier_is_named():
+    with pytest.raises(AssertionError, match="'huge': accepted are quick, standard, large"):
+        discover(DIFFBIO_BENCH_TIER="huge")
+
+
+def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed():
+    n_cells = CELL_COUNTS[0]
+
+    def record(loss, transform, metric, value, **more):
+        program = f"{loss}:{transform}"
+        return Record(
+            program, loss, transform, "simulated", n_cells, "float32", "cpu", metric, value, **more
+        ).row()
+
+    table = swept_table(
+        [
+            record("shannon", "value", "hlo_fingerprint", "00000000000f0000"),
+            record("shannon", "value", "retraces", 0),
+            record("shannon", "value_and_grad", "finite_difference_error", 1e-9),
+            record("simpson", "value", "call_seconds", None, status="failed", detail="boom"),
+        ]
+    )
+    where = ("shannon:value", n_cells, "cpu")
+    assert Counters().track_hlo_fingerprint(table, *where) == 15
+    assert Retraces().track_retraces(table, *where) == 0
+    assert FiniteDifferences().track_finite_difference_error(table, "shannon") == 1e-9
+    setup = Retraces().track_retraces.setup
+    assert setup(table, *where) == 0
+    for missing in (("shannon:value", n_cells, "gpu"), ("velocity:value", n_cells, "cpu")):
         with pytest.raises(NotImplementedError, match="not measured"):
-            setup(path, *missing)
-    with pytest.raises(RuntimeError, match="ValueError: no"):
-        setup(path, "simpson:value", 256, "cpu")
+            setup(table, *missing)
+    with pytest.raises(NotImplementedError, match="not measured"):
+        FiniteDifferences().track_finite_difference_error.setup(table, LOSSES[0])
+    with pytest.raises(RuntimeError, match="boom"):
+        setup(table, "simpson:value", n_cells, "cpu")

@@ -107,12 +107,10 @@ def test_page_markdown_pictures_and_data_are_written(tmp_path):
     assert not [link for link in links if link.startswith(("http", "//"))]
     assert "<script" not in page
     names = {p.name for p in (tmp_path / "r").iterdir()}
-    pictures = {
-        f"{n}.{e}" for n in ("throughput", "memory", "compile", "v-curves") for e in ("svg", "png")
-    }
-    assert names == {
-        "index.html", "report.md", "measurements.csv", "v-curves.csv", "sweep.json", *pictures
-    }  # fmt: skip
+    drawn = ("limits", "throughput", "memory", "compile", "v-curves")
+    pictures = {f"{name}.{extension}" for name in drawn for extension in ("svg", "png")}
+    data = {"measurements.csv", "v-curves.csv", "ratios.csv", "sweep.json"}
+    assert names == {"index.html", "report.md", *data, *pictures}
     assert "| shannon | 1.0e-07 |" in (tmp_path / "r" / "report.md").read_text()
 
 

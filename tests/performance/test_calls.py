@@ -1,0 +1,48 @@
+"""Every program of the catalog under pytest-benchmark; run with ``make bench-pytest``."""
+
+import jax
+import pytest
+
+from benchmarks.catalog import case
+from benchmarks.measure import call_in_turn, compile_cold, counters, program
+from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
+from benchmarks.ratios import limit_call, ratios_of
+
+pytestmark = pytest.mark.performance
+
+
+@pytest.fixture(autouse=True)
+def as_users_run_it():
+    """Without the 64-bit types that the other tests switch on."""
+    with jax.enable_x64(False):
+        yield
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("n_cells", CELL_COUNTS)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_call(benchmark, name, n_cells, device):
+    try:
+        target = jax.devices(device)[0]
+    except RuntimeError:
+        pytest.skip(f"no {device} here")
+    loss, transform = name.split(":")
+    prepared = program(case(loss), transform, case(loss).make_inputs(n_cells), target)
+    compiled = compile_cold(prepared).compiled
+    arguments = (prepared.differentiated, prepared.constant)
+
+    def call():
+        return jax.block_until_ready(compiled(*arguments))
+
+    limit = limit_call(case(loss), transform, prepared)
+    samples = call_in_turn({"ours": call, "limit": limit}, seconds=0.5, most=20)
+    (ratio,) = ratios_of(case(loss), transform, prepared, compiled, samples)
+    benchmark.pedantic(call, rounds=10, warmup_rounds=1)
+    benchmark.extra_info.update(
+        program=name,
+        n_cells=n_cells,
+        device=device,
+        cells_per_second=n_cells / benchmark.stats.stats.median,
+        temp_bytes=counters(compiled)["temp_bytes"],
+        limit_ratio=ratio.ratio,
+    )

@@ -1,0 +1,159 @@
+"""The gate: quiet where nothing changed, loud about each kind of change, never unsure silently."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.records import Record, write_sweep
+from reports import gate
+from reports.__main__ import main
+from reports.results import read_sweep
+
+ENVIRONMENT = {
+    "devices": ["cpu: cpu"],
+    "packages": {"jax": "0.10.2", "jaxlib": "0.10.2"},
+    "xla_flags": "",
+    "cores": 2,
+    "commit": "abc",
+}
+FIGURES = {
+    "temp_bytes": 100_000,
+    "flops": 1e6,
+    "hlo_instructions": 200,
+    "hlo_fingerprint": "aa",
+    "retraces": 0,
+    "value_error": 1e-7,
+    "gradient_error": 1e-6,
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(gate, "_FOLDER", tmp_path / "baselines")
+    return tmp_path
+
+
+def sweep(folder, figures=FIGURES, *, failed=(), **environment):
+    def record(benchmark, metric, value, **more):
+        return Record(
+            benchmark, "simpson", "value", "simulated", 256, "float32", "cpu", metric, value, **more
+        )
+
+    records = [
+        record(benchmark, metric, value)
+        for benchmark in ("simpson:value", "shannon:value")
+        if benchmark not in failed
+        for metric, value in (*figures.items(), ("call_seconds", 1.0))
+    ]
+    records += [
+        record(name, "call_seconds", None, status="failed", detail="boom") for name in failed
+    ]
+    write_sweep(folder / "quick.json", {**ENVIRONMENT, **environment}, {}, records, [], [])
+    return str(folder / "quick.json")
+
+
+def run(command, path):
+    return CliRunner().invoke(main, [command, "--results", path])
+
+
+@pytest.fixture
+def baseline(folder):
+    result = run("baseline", sweep(folder))
+    assert result.exit_code == 0, result.output
+    assert [p.name for p in (folder / "baselines").iterdir()] == ["cpu-jaxlib-0.10.2.json"]
+
+
+@pytest.mark.usefixtures("baseline")
+def test_the_same_figures_pass_however_long_they_took(folder):
+    result = run("gate", sweep(folder))
+    assert result.exit_code == 0
+    assert result.output == "0 regressed, 0 improved, 14 unchanged.\n"
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("temp_bytes", 400_000),
+        ("temp_bytes", 106_000),
+        ("flops", 2e6),
+        ("hlo_instructions", 215),
+        ("retraces", 1),
+        ("value_error", 2e-5),
+        ("value_error", 1.1e-6),
+        ("gradient_error", 1e-2),
+        ("gradient_error", float("inf")),
+    ],
+)
+def test_a_worse_figure_is_named_and_fails(folder, metric, value):
+    if value == float("inf"):
+        value = 1e300  # JSON has no infinity, and the sweep writes none
+    result = run("gate", sweep(folder, {**FIGURES, metric: value}))
+    assert result.exit_code == 1
+    assert f"worst: {metric} of " in result.output
+    assert "2 regressed, 0 improved, 12 unchanged" in result.output
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize(
+    ("metric", "value", "verdict"),
+    [
+        ("temp_bytes", 103_000, "unchanged"),
+        ("hlo_instructions", 205, "unchanged"),
+        ("value_error", 9e-7, "unchanged"),
+        ("temp_bytes", 50_000, "improved"),
+        ("hlo_fingerprint", "bb", "changed"),
+    ],
+)
+def test_what_is_not_worse_passes(folder, metric, value, verdict):
+    result = run("gate", sweep(folder, {**FIGURES, metric: value}))
+    assert result.exit_code == 0
+    assert f"{14 if verdict == 'unchanged' else 2} {verdict}" in result.output
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_benchmark_that_fails_gates_and_one_that_vanishes_is_listed(folder):
+    result = run("gate", sweep(folder, failed=["simpson:value"]))
+    assert result.exit_code == 1
+    assert "7 failing" in result.output
+    assert "flops" in result.output
+    fewer = {metric: value for metric, value in FIGURES.items() if metric != "flops"}
+    result = run("gate", sweep(folder, fewer))
+    assert result.exit_code == 0
+    assert "2 missing" in result.output
+
+
+@pytest.mark.usefixtures("baseline")
+def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the_hash(folder):
+    newer = {"jax": "0.11.2", "jaxlib": "0.11.2"}
+    result = run("gate", sweep(folder, packages=newer))
+    assert (result.exit_code, "no baseline cpu-jaxlib-0.11.2.json" in result.output) == (2, True)
+    result = run("gate", sweep(folder, xla_flags="--xla_cpu_max_isa=AVX2"))
+    assert (result.exit_code, "not comparable" in result.output) == (2, True)
+    result = run("gate", sweep(folder, {**FIGURES, "hlo_fingerprint": "bb"}, cores=4))
+    assert (result.exit_code, "2 changed" in result.output) == (0, False)
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 9}'])
+def test_what_cannot_be_read_is_no_pass(folder, damage):
+    path = sweep(folder)
+    gate.baseline_path(read_sweep(folder / "quick.json")).write_text(damage)
+    result = run("gate", path)
+    assert result.exit_code == 2
+    assert "cpu-jaxlib-0.10.2.json" in result.output
+    (folder / "quick.json").write_text(damage)
+    assert run("gate", path).exit_code == 2
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_baseline_is_not_made_of_failures_and_nothing_measured_is_no_pass(folder):
+    before = gate.baseline_path(read_sweep(folder / "quick.json")).read_text()
+    result = run("baseline", sweep(folder, failed=["simpson:value"]))
+    assert (result.exit_code, "simpson:value" in result.output) == (2, True)
+    path = gate.baseline_path(read_sweep(folder / "quick.json"))
+    assert path.read_text() == before
+    assert json.loads(before)["cores"] == 2
+    result = run("gate", sweep(folder, {}))
+    assert (result.exit_code, "nothing was measured" in result.output) == (2, True)
