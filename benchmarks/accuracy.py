@@ -53,7 +53,7 @@ def reference_errors(
     }
 
 
-def gradient_v_curve(case: Case, *, n_cells: int = 64, seed: int = 1) -> dict[str, Any]:
+def gradient_v_curve(case: Case, *, n_cells: int, seed: int = 1) -> dict[str, Any]:
     """Central differences of the twin against the library's float64 gradient, over the step.
 
     One random unit direction through all differentiated arrays. Proves first that no

@@ -31,7 +31,10 @@ from benchmarks.names import CELL_COUNTS, DEVICES, REAL, REFERENCE_CELLS, SIMULA
 from benchmarks.ratios import Ratio, limit_call, ratios_of
 from benchmarks.records import Record, write_sweep
 
-__all__ = ["run_sweep", "sweep"]
+__all__ = ["check_gradient", "run_sweep", "sweep"]
+
+# Cells of the gradient check: in float64, differences of the twin.
+CHECKED_CELLS = 64
 
 
 class Step(NamedTuple):
@@ -49,11 +52,10 @@ class Step(NamedTuple):
             transform=transform,
             cells=self.cells,
             n_cells=self.n_cells,
-            dtype="float32",
             device=self.device,
             metric=metric,
             value=value,
-            **more,
+            **{"dtype": "float32", **more},
         )
 
 
@@ -64,9 +66,9 @@ class Measured(NamedTuple):
     ratios: list[Ratio]
 
 
-def run_sweep(path: Path, cell_counts: Sequence[int]) -> None:
+def run_sweep(path: Path, cell_counts: Sequence[int], *, real: bool = True) -> None:
     """Measure the whole catalog and write the records, their environment and V-curves."""
-    steps = list(_steps(cell_counts))
+    steps = list(_steps(cell_counts, real=real))
     records: list[Record] = []
     ratios: list[Ratio] = []
     v_curves: list[dict[str, Any]] = []
@@ -82,23 +84,21 @@ def run_sweep(path: Path, cell_counts: Sequence[int]) -> None:
             progress.update()
         for case in CATALOG:
             progress.set_description(f"{case.name} gradient check")
-            curve = gradient_v_curve(case)
-            v_curves.append(curve)
-            at = Step(case, "cpu", SIMULATED, curve["n_cells"])
-            record = at.record("value_and_grad", "finite_difference_error", curve["plateau"])
-            records.append(record._replace(dtype="float64"))
+            record, curves = check_gradient(case)
+            records.append(record)
+            v_curves += curves
             progress.update()
     rows = [ratio._asdict() for ratio in ratios]
     write_sweep(path, environment(), digests, records, v_curves, rows)
 
 
-def _steps(cell_counts: Sequence[int]) -> Iterator[Step]:
+def _steps(cell_counts: Sequence[int], *, real: bool) -> Iterator[Step]:
     """Device by device and size by size, so that cells are simulated once per size."""
     for device in DEVICES:
         for n_cells in cell_counts:
             for case in sorted(CATALOG, key=lambda case: case.simulation):
                 yield Step(case, device, SIMULATED, n_cells)
-        for case in CATALOG:
+        for case in CATALOG if real else ():
             yield Step(case, device, REAL, 700)
 
 
@@ -114,6 +114,17 @@ def sweep(step: Step) -> Measured:
         return _measure(step, device)
     except Exception as error:  # a failing loss must show in the report, not end the sweep
         return _unmeasured(step, "failed", f"{type(error).__name__}: {error}")
+
+
+def check_gradient(case: Case) -> tuple[Record, list[dict[str, Any]]]:
+    """The plateau of the finite differences, and their curve if the loss did not fail."""
+    at = Step(case, "cpu", SIMULATED, CHECKED_CELLS)
+    record = partial(at.record, "value_and_grad", "finite_difference_error", dtype="float64")
+    try:
+        curve = gradient_v_curve(case, n_cells=CHECKED_CELLS)
+    except Exception as error:  # as in sweep
+        return record(None, status="failed", detail=f"{type(error).__name__}: {error}"), []
+    return record(curve["plateau"]), [curve]
 
 
 def _unmeasured(step: Step, status: str, detail: str) -> Measured:

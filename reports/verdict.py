@@ -1,12 +1,16 @@
 """What changed between two sets of measurements: pure functions over tidy frames."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from benchmarks.names import ACCURACY_LIMITS
 from benchmarks.records import METRICS
 
-__all__ = ["GATING", "judge_counters", "sentence"]
+__all__ = ["GATING", "TimeVerdict", "judge_counters", "judge_samples", "sentence", "usual_change"]
 
 # A row is worse by its share of the value before, and by more than the smallest step.
 _THRESHOLD = 0.05
@@ -14,6 +18,11 @@ _SMALLEST_STEP = {"bytes": 4096, "instructions": 5}
 # Rounding may fall differently on another processor; a lost digit and a half does not.
 _ACCURACY_FACTOR = 4
 _ACCURACY_FLOOR = 0.1
+
+# Of time: a change that is both unlikely to be chance and larger than what is usual.
+_SIGNIFICANCE = 0.002
+_FEWEST_SAMPLES = 6
+_HISTORY = 30
 
 GATING = ("failing", "regressed")
 _KEY = ["benchmark", "cells", "n_cells", "device", "metric"]
@@ -78,6 +87,74 @@ def _accuracy(metric: str, before: float, after: float) -> tuple[float, str]:
     if not after <= threshold:
         return threshold, "regressed"
     return threshold, "improved" if before > threshold else "unchanged"
+
+
+class TimeVerdict(NamedTuple):
+    """Two sets of samples of one benchmark, compared."""
+
+    before: float
+    before_iqr: float
+    n_before: int
+    after: float
+    after_iqr: float
+    n_after: int
+    ratio: float
+    p: float
+    threshold: float
+    verdict: str
+
+
+def judge_samples(
+    before: Sequence[float],
+    after: Sequence[float],
+    history: Sequence[float] = (),
+    *,
+    better: str = "lower",
+    same_program: bool = False,
+) -> TimeVerdict:
+    """Mann-Whitney's test on samples that were taken in turn, and the size of the effect.
+
+    Args:
+        before, after: samples of a wall-clock figure.
+        history: earlier medians of the benchmark, oldest first.
+        better: "lower" or "higher".
+        same_program: whether the compiled programs are identical, so that any difference
+            is the machine's.
+
+    Returns:
+        "regressed" or "improved" where p < 0.002 and the medians differ by more than the
+        threshold; "noise" where only the effect is that large, or the programs are
+        identical; "unchanged"; "insufficient history" for fewer than 6 samples a side.
+    """
+    threshold = max(_THRESHOLD, usual_change(history))
+    medians = float(np.median(before)), float(np.median(after))
+    ratio = medians[1] / medians[0]
+    enough = min(len(before), len(after)) >= _FEWEST_SAMPLES
+    p = float(stats.mannwhitneyu(before, after).pvalue) if enough else np.nan
+    large = abs(ratio - 1) > threshold
+    if not enough:
+        verdict = "insufficient history"
+    elif not large:
+        verdict = "unchanged"
+    elif p >= _SIGNIFICANCE or same_program:
+        verdict = "noise"
+    else:
+        verdict = "regressed" if (ratio > 1) == (better == "lower") else "improved"
+    spreads = float(stats.iqr(before)), float(stats.iqr(after))
+    return TimeVerdict(
+        medians[0], spreads[0], len(before), medians[1], spreads[1], len(after),
+        ratio, p, threshold, verdict,
+    )  # fmt: skip
+
+
+def usual_change(history: Sequence[float]) -> float:
+    """The fence of the last changes from one result to the next: Q3 + 3 IQR; 0 without any."""
+    values = np.asarray(history[-_HISTORY:], float)
+    if len(values) < 3:
+        return 0.0
+    changes = np.abs(np.diff(values) / values[:-1])
+    low, high = np.quantile(changes, [0.25, 0.75])
+    return float(high + 3 * (high - low))
 
 
 def sentence(verdicts: pd.DataFrame) -> str:

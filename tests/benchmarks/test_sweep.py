@@ -10,7 +10,7 @@ from benchmarks.accuracy import reference_results, relative_error
 from benchmarks.catalog import CATALOG, case
 from benchmarks.measure import call_in_turn, compile_cold, count_retraces, counters, program
 from benchmarks.names import DEVICES, TRANSFORMS
-from benchmarks.sweep import Step, sweep
+from benchmarks.sweep import Step, check_gradient, sweep
 
 CPU = jax.devices("cpu")[0]
 
@@ -66,6 +66,9 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
         skipped, _ = sweep(Step(case("shannon"), "gpu", "simulated", 256))
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
     monkeypatch.setattr("benchmarks.sweep.compile_cold", lambda program: 1 / 0)
+    monkeypatch.setattr("benchmarks.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
+    record, curves = check_gradient(case("shannon"))
+    assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", [])
     failed, _ = sweep(Step(case("shannon"), "cpu", "simulated", 256))
     assert {(r.status, r.detail) for r in failed} == {
         ("failed", "ZeroDivisionError: division by zero")

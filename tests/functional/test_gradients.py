@@ -75,7 +75,7 @@ def test_random_directions_reach_the_plateau(case, seed):
 
 @CASES
 def test_the_reports_gradient_check_reaches_the_plateau(case):
-    assert gradient_v_curve(case)["plateau"] <= FINITE_DIFFERENCE_PLATEAU
+    assert gradient_v_curve(case, n_cells=64)["plateau"] <= FINITE_DIFFERENCE_PLATEAU
 
 
 @CASES

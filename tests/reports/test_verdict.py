@@ -1,0 +1,65 @@
+"""Verdicts on wall-clock samples: steps are found, noise is not, direction follows the unit."""
+
+import numpy as np
+import pytest
+
+from reports.verdict import judge_samples, usual_change
+
+N_SEEDS = 100
+
+
+def history(seed, noise=0.05):
+    """Medians of 30 commits, and the samples of two more, ten each."""
+    rng = np.random.default_rng(seed)
+    samples = 1e-3 * (1 + noise * rng.standard_normal((32, 10)))
+    return np.median(samples[:30], axis=1), samples[30], samples[31]
+
+
+def verdicts(step, **options):
+    for seed in range(N_SEEDS):
+        medians, before, after = history(seed)
+        yield judge_samples(before, after * step, medians, **options).verdict
+
+
+def test_a_step_of_a_fifth_is_found_and_pure_noise_is_not():
+    assert list(verdicts(1.2)).count("regressed") >= 95
+    assert list(verdicts(1 / 1.2)).count("improved") >= 95
+    assert sum(v in ("regressed", "improved") for v in verdicts(1.0)) <= 1
+
+
+def test_a_higher_throughput_is_better():
+    assert list(verdicts(1.2, better="higher")).count("improved") >= 95
+
+
+def test_identical_programs_make_every_difference_noise():
+    assert set(verdicts(1.5, same_program=True)) == {"noise"}
+
+
+def test_a_spike_in_one_sample_is_not_a_step():
+    for seed in range(N_SEEDS):
+        medians, before, after = history(seed)
+        after[0] *= 20
+        assert judge_samples(before, after, medians).verdict not in ("regressed", "improved")
+
+
+def test_a_large_effect_of_few_or_scattered_samples_is_no_verdict():
+    assert judge_samples([1.0] * 5, [2.0] * 20).verdict == "insufficient history"
+    scattered = judge_samples([1, 1, 1, 4, 4, 4], [1, 1, 4, 4, 4, 4])
+    assert scattered.verdict == "noise"
+    assert scattered.p > 0.002
+
+
+def test_a_small_effect_is_unchanged_however_certain():
+    before = np.linspace(1, 1.001, 40)
+    result = judge_samples(before, before * 1.04)
+    assert (result.verdict, result.threshold) == ("unchanged", 0.05)
+    assert result.p < 1e-9
+    assert judge_samples(before, before * 1.06).verdict == "regressed"
+
+
+def test_a_noisy_history_raises_the_threshold():
+    quiet, noisy = (history(0, noise)[0] for noise in (0.01, 0.3))
+    assert usual_change(quiet) < 0.05 < usual_change(noisy)
+    assert usual_change([]) == usual_change([1.0, 2.0]) == 0
+    # |changes| of 0, 0, 1, 0: quartiles 0 and 0.25
+    assert usual_change([1, 1, 1, 2, 2]) == pytest.approx(0.25 + 3 * 0.25)
