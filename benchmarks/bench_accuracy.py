@@ -1,7 +1,14 @@
 """Relative errors against the NumPy twin, and of its finite differences."""
 
-from benchmarks.common import PerLoss, Swept, tracked
-from benchmarks.names import CELL_COUNTS, DEVICES, LOSSES, PROGRAMS, REFERENCE_CELLS
+from benchmarks.common import Swept, tracked
+from benchmarks.names import (
+    CELL_COUNTS,
+    CHECKED_CELLS,
+    DEVICES,
+    GRADIENT_PROGRAMS,
+    PROGRAMS,
+    REFERENCE_CELLS,
+)
 
 _CELLS = tuple(n_cells for n_cells in CELL_COUNTS if n_cells <= REFERENCE_CELLS)
 
@@ -12,9 +19,10 @@ class Values(Swept):
 
 
 class Gradients(Swept):
-    params = (tuple(f"{loss}:value_and_grad" for loss in LOSSES), _CELLS, DEVICES)
+    params = (GRADIENT_PROGRAMS, _CELLS, DEVICES)
     track_gradient_error = tracked("gradient_error")
 
 
-class FiniteDifferences(PerLoss):
+class FiniteDifferences(Swept):
+    params = (GRADIENT_PROGRAMS, (CHECKED_CELLS,), DEVICES)
     track_finite_difference_error = tracked("finite_difference_error")

@@ -1,7 +1,7 @@
 """Time per cell from the sweep, single calls measured by asv itself, and imports."""
 
-from benchmarks.common import Swept, compiled_call, tracked
-from benchmarks.names import CELL_COUNTS, DEVICES, OWN_PROCESS_PROGRAMS
+from benchmarks.common import OwnProcess, Swept, tracked
+from benchmarks.names import DEVICES, OWN_PROCESS_PROGRAMS
 
 
 class Throughput(Swept):
@@ -9,21 +9,18 @@ class Throughput(Swept):
     track_limit_ratio = tracked("limit_ratio")
 
 
-class Call:
+class Call(OwnProcess):
     """One call of the compiled program, blocked on inputs and outputs."""
 
-    params = (OWN_PROCESS_PROGRAMS, tuple(n for n in CELL_COUNTS if n == 4096), DEVICES)
-    param_names = ("program", "n_cells", "device")
-    timeout = 600
+    params = (OWN_PROCESS_PROGRAMS, (4096,), DEVICES)
     number = 1
     repeat = (10, 20, 1.0)
     rounds = 2
     warmup_time = 0
     sample_time = 0
-    version = "1"
 
     def setup(self, program, n_cells, device):
-        self.call = compiled_call(program, n_cells, device)
+        super().setup(program, n_cells, device)
         self.call()
 
     def time_call(self, program, n_cells, device):

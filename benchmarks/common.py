@@ -6,10 +6,10 @@ saved each); that is safe as long as no module uses JAX while it is imported, si
 JAX's backends that start threads.
 """
 
-from benchmarks.names import CELL_COUNTS, DEVICES, LOSSES, PROGRAMS
+from benchmarks.names import CELL_COUNTS, DEVICES, OWN_PROCESS_CELLS, OWN_PROCESS_PROGRAMS, PROGRAMS
 from benchmarks.records import METRICS
 
-__all__ = ["PerLoss", "Swept", "compiled_call", "described", "device_named", "tracked"]
+__all__ = ["OwnProcess", "Swept", "described", "device_named", "tracked"]
 
 
 def described(**attributes):
@@ -40,13 +40,6 @@ class Swept:
         return swept_table(json.loads(path.read_text())["records"])
 
 
-class PerLoss(Swept):
-    """Base of what is measured once per loss."""
-
-    params = (LOSSES,)
-    param_names = ("loss",)
-
-
 def swept_table(records):
     """Values by (metric, program, n_cells, device), and failures under "failure"."""
     table = {}
@@ -72,9 +65,6 @@ def tracked(metric):
     """
 
     def find(table, *where):
-        if len(where) == 1:  # the gradient check, which has cells of its own
-            program = f"{where[0]}:value_and_grad"
-            where = next((key[1:] for key in table if key[:2] == (metric, program)), where)
         if ("failure", *where) in table:
             raise RuntimeError(table["failure", *where])
         if (metric, *where) not in table:
@@ -120,5 +110,16 @@ def compiled_call(program, n_cells, device):
         raise NotImplementedError(lacking)
     prepared = prepare(case(loss), transform, case(loss).make_inputs(n_cells), target)
     compiled = compile_cold(prepared).compiled
-    arguments = (prepared.differentiated, prepared.constant)
-    return lambda: jax.block_until_ready(compiled(*arguments))
+    return lambda: jax.block_until_ready(compiled(*prepared.arguments))
+
+
+class OwnProcess:
+    """Base of what asv measures itself, on a program that each process compiles."""
+
+    params: tuple[tuple, ...] = (OWN_PROCESS_PROGRAMS, OWN_PROCESS_CELLS, DEVICES)
+    param_names = ("program", "n_cells", "device")
+    timeout = 600
+    version = "1"
+
+    def setup(self, program, n_cells, device):
+        self.call = compiled_call(program, n_cells, device)

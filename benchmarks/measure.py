@@ -44,6 +44,16 @@ class Program:
     differentiated: Mapping[str, jax.Array]
     constant: Mapping[str, jax.Array]
 
+    @property
+    def arguments(self) -> tuple[Mapping[str, jax.Array], Mapping[str, jax.Array]]:
+        """What the function, or its compiled form, is called with."""
+        return self.differentiated, self.constant
+
+    @property
+    def arrays(self) -> dict[str, jax.Array]:
+        """All inputs by name."""
+        return {**self.differentiated, **self.constant}
+
 
 class CompilePhases(NamedTuple):
     """Seconds of each phase of a cold compilation, and its result."""
@@ -85,7 +95,7 @@ def compile_cold(program: Program) -> CompilePhases:
     """Trace, lower and compile with every in-memory cache cleared, timed apart."""
     jax.clear_caches()
     start = time.perf_counter()
-    traced = jax.jit(program.function).trace(program.differentiated, program.constant)
+    traced = jax.jit(program.function).trace(*program.arguments)
     after_trace = time.perf_counter()
     lowered = traced.lower()
     after_lower = time.perf_counter()
@@ -189,7 +199,7 @@ def count_retraces(program: Program) -> int:
         return program.function(*arguments)
 
     jitted = jax.jit(counting)
-    jax.block_until_ready(jitted(program.differentiated, program.constant))
+    jax.block_until_ready(jitted(*program.arguments))
     renewed = jax.tree.map(lambda array: array * np.array(0.5, array.dtype), program.differentiated)
     jax.block_until_ready(jitted(renewed, program.constant))
     return traces - 1

@@ -5,7 +5,9 @@ import os
 __all__ = [
     "ACCURACY_LIMITS",
     "CELL_COUNTS",
+    "CHECKED_CELLS",
     "DEVICES",
+    "GRADIENT_PROGRAMS",
     "LOSSES",
     "OWN_PROCESS_CELLS",
     "OWN_PROCESS_PROGRAMS",
@@ -32,6 +34,7 @@ LOSSES = (
 )
 TRANSFORMS = ("value", "value_and_grad")
 PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
+GRADIENT_PROGRAMS = tuple(f"{loss}:value_and_grad" for loss in LOSSES)
 
 # Cell counts per tier: quick on every commit, standard on main, large by hand.
 TIERS = {
@@ -51,13 +54,13 @@ def _tier() -> str:
 TIER = _tier()
 CELL_COUNTS = TIERS[TIER]
 # What is measured in a process of its own, seconds each: less of it in the quick tier.
-OWN_PROCESS_PROGRAMS = (
-    tuple(f"{loss}:value_and_grad" for loss in LOSSES) if TIER == "quick" else PROGRAMS
-)
+OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if TIER == "quick" else PROGRAMS
 OWN_PROCESS_CELLS = (4096,) if TIER == "quick" else CELL_COUNTS
 REPORT_CELLS = (256, 1024, 4096, 16384)
 # The twins are written for reading; beyond this many cells they take minutes.
 REFERENCE_CELLS = 16384
+# Cells of the gradient check: differences of the twin, in float64.
+CHECKED_CELLS = 64
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
 SIMULATED, REAL = "simulated", "real"

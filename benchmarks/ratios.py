@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,13 +12,12 @@ from tqdm import tqdm
 
 from benchmarks.catalog import Arrays, Case, case
 from benchmarks.limits import LIMITS
-from benchmarks.measure import Program, call_in_turn, counters, program
+from benchmarks.measure import Program, call_in_turn, program
 from benchmarks.names import LOSSES, TRANSFORMS
 from benchmarks.peer_registry import PEERS, Peer
-from benchmarks.records import write_json
+from benchmarks.records import Ratio, write_json
 
 __all__ = [
-    "Ratio",
     "compare",
     "compare_all",
     "limit_call",
@@ -42,34 +42,17 @@ TARGET_CELLS = {
 _SIMULATIONS = {"velocity_transition": "kinetics"}
 
 
-class Ratio(NamedTuple):
-    """Ours against one other, from calls in turn; the ratio is ours over the other's."""
-
-    loss: str
-    transform: str
-    n_cells: int
-    other: str
-    ours_seconds: float
-    other_seconds: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
-    temp_bytes: int
-    input_bytes: int
-    n_rounds: int
-
-
 def compare(
     case: Case, transform: str, arrays: Arrays, *, peers: bool, seconds: float = 6.0
 ) -> list[Ratio]:
     """Ratios of the loss to its limit and, if asked for, to every peer that is installed."""
     ready = program(case, transform, arrays, jax.devices()[0])
-    compiled = jax.jit(ready.function).lower(ready.differentiated, ready.constant).compile()
+    compiled = jax.jit(ready.function).lower(*ready.arguments).compile()
     others = {f"limit: {case.limit}": limit_call(case, transform, ready)}
     if peers:
         others |= _peer_calls(case, transform, arrays)
     samples = call_in_turn(
-        {"ours": lambda: compiled(ready.differentiated, ready.constant), **others},
+        {"ours": lambda: compiled(*ready.arguments), **others},
         seconds=seconds,
         most=200,
     )
@@ -78,9 +61,8 @@ def compare(
 
 def limit_call(case: Case, transform: str, ready: Program) -> Callable[[], Any]:
     """The case's limit, compiled for the program's arrays on the device where they lie."""
-    everything = {**ready.differentiated, **ready.constant}
-    limit = jax.jit(LIMITS[case.limit][transform]).lower(everything).compile()
-    return lambda: limit(everything)
+    limit = jax.jit(LIMITS[case.limit][transform]).lower(ready.arrays).compile()
+    return partial(limit, ready.arrays)
 
 
 def ratios_of(
@@ -91,17 +73,18 @@ def ratios_of(
     samples: Mapping[str, Sequence[float]],
 ) -> list[Ratio]:
     """One ratio per contestant that was called in turn with "ours"."""
-    arrays = {**ready.differentiated, **ready.constant}
+    arrays = ready.arrays.values()
+    temp_bytes = compiled.memory_analysis().temp_size_in_bytes
     ours = np.array(samples["ours"])
     return [
         Ratio(
             loss=case.name,
             transform=transform,
-            n_cells=len(next(iter(arrays.values()))),
+            n_cells=len(next(iter(arrays))),
             other=name,
             **_summary(ours, np.array(other)),
-            temp_bytes=counters(compiled)["temp_bytes"],
-            input_bytes=sum(array.nbytes for array in arrays.values()),
+            temp_bytes=temp_bytes,
+            input_bytes=sum(array.nbytes for array in arrays),
             n_rounds=len(ours),
         )
         for name, other in samples.items()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Record", "write_json", "write_sweep"]
+__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Ratio", "Record", "write_json", "write_sweep"]
 
 SCHEMA_VERSION = 2
 
@@ -65,6 +65,23 @@ class Record(NamedTuple):
         """The record with its metric's unit and direction."""
         metric = METRICS[self.metric]
         return {**self._asdict(), "unit": metric.unit, "better": metric.better}
+
+
+class Ratio(NamedTuple):
+    """Ours against one other, from calls in turn; the ratio is ours over the other's."""
+
+    loss: str
+    transform: str
+    n_cells: int
+    other: str
+    ours_seconds: float
+    other_seconds: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    temp_bytes: int
+    input_bytes: int
+    n_rounds: int
 
 
 def write_sweep(

@@ -27,14 +27,19 @@ from benchmarks.measure import (
     lacking_memory,
     program,
 )
-from benchmarks.names import CELL_COUNTS, DEVICES, REAL, REFERENCE_CELLS, SIMULATED, TRANSFORMS
-from benchmarks.ratios import Ratio, limit_call, ratios_of
-from benchmarks.records import Record, write_sweep
+from benchmarks.names import (
+    CELL_COUNTS,
+    CHECKED_CELLS,
+    DEVICES,
+    REAL,
+    REFERENCE_CELLS,
+    SIMULATED,
+    TRANSFORMS,
+)
+from benchmarks.ratios import limit_call, ratios_of
+from benchmarks.records import Ratio, Record, write_sweep
 
 __all__ = ["check_gradient", "run_sweep", "sweep"]
-
-# Cells of the gradient check: in float64, differences of the twin.
-CHECKED_CELLS = 64
 
 
 class Step(NamedTuple):
@@ -150,10 +155,9 @@ def _measure(step: Step, device: jax.Device) -> Measured:
         records += _compilation(step, transform, phases)
         warm_seconds = compile_warm(prepared)
         records.append(step.record(transform, "warm_compile_seconds", warm_seconds))
-        arguments = (prepared.differentiated, prepared.constant)
         samples = call_in_turn(
             {
-                "ours": partial(phases.compiled, *arguments),
+                "ours": partial(phases.compiled, *prepared.arguments),
                 f"limit: {case.limit}": limit_call(case, transform, prepared),
             },
             seconds=0.5,
@@ -163,7 +167,7 @@ def _measure(step: Step, device: jax.Device) -> Measured:
         (ratio,) = ratios_of(case, transform, prepared, phases.compiled, samples)
         ratios.append(ratio)
         records += _throughput(step, samples["ours"], ratio)
-        results[transform] = phases.compiled(*arguments)
+        results[transform] = phases.compiled(*prepared.arguments)
         if n_cells == CELL_COUNTS[0]:
             records.append(step.record(transform, "retraces", count_retraces(prepared)))
     if n_cells <= REFERENCE_CELLS:

@@ -8,13 +8,13 @@ import pandas as pd
 
 from benchmarks.records import METRICS, write_json
 from reports.results import Results, UnreadableResultsError
-from reports.verdict import judge_counters
+from reports.verdict import KEY, judge_counters
 
 __all__ = ["IncomparableError", "baseline_path", "compare_with_baseline", "write_baseline"]
 
 _FOLDER = Path(__file__).parent / "baselines"
 _KINDS = ("memory", "counter", "accuracy")
-_COLUMNS = ["benchmark", "cells", "n_cells", "device", "metric", "value"]
+_COLUMNS = [*KEY, "value"]
 _SCHEMA_VERSION = 1
 
 
@@ -115,9 +115,8 @@ def _deterministic(results: Results) -> pd.DataFrame:
 
 def _spread_failures(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """A benchmark fails as a whole: mark every figure that it had before."""
-    where = ["benchmark", "cells", "n_cells", "device"]
+    where = KEY[:-1]
     failed = after[after["status"] == "failed"]
-    lost = before[[*where, "metric"]].merge(failed[where].drop_duplicates(), on=where)
-    known = failed.merge(before[where].drop_duplicates(), on=where)
-    new = failed[~failed.set_index(where).index.isin(known.set_index(where).index)]
-    return pd.concat([after[after["status"] == "ok"], lost.assign(status="failed"), new])
+    failed = failed.merge(before[KEY], on=where, how="left", suffixes=("", "_before"))
+    failed["metric"] = failed["metric_before"].fillna(failed["metric"])
+    return pd.concat([after[after["status"] == "ok"], failed])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.records import SCHEMA_VERSION
+from benchmarks.records import SCHEMA_VERSION, Ratio
 
 __all__ = ["Results", "UnreadableResultsError", "read_sweep"]
 
@@ -26,21 +26,6 @@ _COLUMNS = (
     "samples",
     "status",
     "detail",
-)
-
-_RATIO_COLUMNS = (
-    "loss",
-    "transform",
-    "n_cells",
-    "other",
-    "ours_seconds",
-    "other_seconds",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "temp_bytes",
-    "input_bytes",
-    "n_rounds",
 )
 
 
@@ -88,7 +73,7 @@ def read_sweep(path: Path) -> Results:
             )
         frame = pd.DataFrame(content["records"], columns=list(_COLUMNS))
         parts = (content["environment"], content["data_digests"], content["v_curves"])
-        ratios = pd.DataFrame(content["ratios"], columns=list(_RATIO_COLUMNS))
+        ratios = pd.DataFrame(content["ratios"], columns=list(Ratio._fields))
     except OSError as error:
         raise UnreadableResultsError(f"{path}: {error.strerror}") from error
     except UnreadableResultsError:

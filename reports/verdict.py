@@ -10,7 +10,15 @@ from scipy import stats
 from benchmarks.names import ACCURACY_LIMITS
 from benchmarks.records import METRICS
 
-__all__ = ["GATING", "TimeVerdict", "judge_counters", "judge_samples", "sentence", "usual_change"]
+__all__ = [
+    "GATING",
+    "KEY",
+    "TimeVerdict",
+    "judge_counters",
+    "judge_samples",
+    "sentence",
+    "usual_change",
+]
 
 # A row is worse by its share of the value before, and by more than the smallest step.
 _THRESHOLD = 0.05
@@ -25,7 +33,8 @@ _FEWEST_SAMPLES = 6
 _HISTORY = 30
 
 GATING = ("failing", "regressed")
-_KEY = ["benchmark", "cells", "n_cells", "device", "metric"]
+_ALWAYS_COUNTED = ("regressed", "improved", "unchanged")
+KEY = ["benchmark", "cells", "n_cells", "device", "metric"]
 
 
 def judge_counters(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -36,20 +45,20 @@ def judge_counters(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
             the metrics are deterministic counters and accuracy figures.
 
     Returns:
-        ``_KEY``, ``unit``, ``better``, ``before``, ``after``, ``ratio``, ``threshold`` and
+        ``KEY``, ``unit``, ``better``, ``before``, ``after``, ``ratio``, ``threshold`` and
         ``verdict``: "failing" (measured before, failed now), "missing" and "added" (stands
         in one frame only), "regressed", "improved", "unchanged", or "changed" for a
         fingerprint, which has no direction.
     """
-    columns = [*_KEY, "value", "status"]
+    columns = [*KEY, "value", "status"]
     merged = before[columns].merge(
-        after[columns], on=_KEY, how="outer", suffixes=("_before", "_after")
+        after[columns], on=KEY, how="outer", suffixes=("_before", "_after")
     )
     rows = [_judge(row) for row in merged.itertuples(index=False)]
     judged = ["before", "after", "ratio", "threshold", "verdict"]
-    result = pd.concat([merged[_KEY], pd.DataFrame(rows, columns=judged)], axis=1)
-    result.insert(len(_KEY), "unit", [METRICS[metric].unit for metric in result["metric"]])
-    result.insert(len(_KEY) + 1, "better", [METRICS[metric].better for metric in result["metric"]])
+    result = pd.concat([merged[KEY], pd.DataFrame(rows, columns=judged)], axis=1)
+    result.insert(len(KEY), "unit", [METRICS[metric].unit for metric in result["metric"]])
+    result.insert(len(KEY) + 1, "better", [METRICS[metric].better for metric in result["metric"]])
     return result
 
 
@@ -160,8 +169,8 @@ def usual_change(history: Sequence[float]) -> float:
 def sentence(verdicts: pd.DataFrame) -> str:
     """The verdict in one sentence, the worst row named."""
     counts = verdicts["verdict"].value_counts()
-    parts = [f"{counts.get(name, 0)} {name}" for name in ("regressed", "improved", "unchanged")]
-    parts += [f"{counts[name]} {name}" for name in counts.index if name not in _THREE]
+    parts = [f"{counts.get(name, 0)} {name}" for name in _ALWAYS_COUNTED]
+    parts += [f"{counts[name]} {name}" for name in counts.index if name not in _ALWAYS_COUNTED]
     text = ", ".join(parts)
     bad = verdicts[verdicts["verdict"].isin(GATING)]
     if bad.empty:
@@ -171,6 +180,3 @@ def sentence(verdicts: pd.DataFrame) -> str:
         f"{text}; worst: {worst.metric} of {worst.benchmark} at {worst.n_cells} cells, "
         f"{worst.before} before, {worst.after if pd.notna(worst.after) else 'failed'} now."
     )
-
-
-_THREE = ("regressed", "improved", "unchanged")

@@ -13,7 +13,7 @@ from asv.config import Config
 from benchmarks.bench_accuracy import FiniteDifferences
 from benchmarks.bench_compile import Counters, Retraces
 from benchmarks.common import swept_table
-from benchmarks.names import CELL_COUNTS, DEVICES, LOSSES, PROGRAMS
+from benchmarks.names import CELL_COUNTS, CHECKED_CELLS, DEVICES, PROGRAMS
 from benchmarks.records import METRICS, Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +97,7 @@ def test_an_unknown_tier_is_named():
 def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed():
     n_cells = CELL_COUNTS[0]
 
-    def record(loss, transform, metric, value, **more):
+    def record(loss, transform, metric, value, n_cells=n_cells, **more):
         program = f"{loss}:{transform}"
         return Record(
             program, loss, transform, "simulated", n_cells, "float32", "cpu", metric, value, **more
@@ -107,20 +107,21 @@ def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(
         [
             record("shannon", "value", "hlo_fingerprint", "00000000000f0000"),
             record("shannon", "value", "retraces", 0),
-            record("shannon", "value_and_grad", "finite_difference_error", 1e-9),
+            record("shannon", "value_and_grad", "finite_difference_error", 1e-9, CHECKED_CELLS),
             record("simpson", "value", "call_seconds", None, status="failed", detail="boom"),
         ]
     )
     where = ("shannon:value", n_cells, "cpu")
+    checked = ("shannon:value_and_grad", CHECKED_CELLS, "cpu")
     assert Counters().track_hlo_fingerprint(table, *where) == 15
     assert Retraces().track_retraces(table, *where) == 0
-    assert FiniteDifferences().track_finite_difference_error(table, "shannon") == 1e-9
+    assert FiniteDifferences().track_finite_difference_error(table, *checked) == 1e-9
     setup = Retraces().track_retraces.setup
     assert setup(table, *where) == 0
     for missing in (("shannon:value", n_cells, "gpu"), ("velocity:value", n_cells, "cpu")):
         with pytest.raises(NotImplementedError, match="not measured"):
             setup(table, *missing)
     with pytest.raises(NotImplementedError, match="not measured"):
-        FiniteDifferences().track_finite_difference_error.setup(table, LOSSES[0])
+        FiniteDifferences().track_finite_difference_error.setup(table, PROGRAMS[1], *checked[1:])
     with pytest.raises(RuntimeError, match="boom"):
         setup(table, "simpson:value", n_cells, "cpu")

@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from benchmarks.catalog import case
-from benchmarks.measure import call_in_turn, compile_cold, counters, program
+from benchmarks.measure import call_in_turn, compile_cold, program
 from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
 from benchmarks.ratios import limit_call, ratios_of
 
@@ -29,10 +29,9 @@ def test_call(benchmark, name, n_cells, device):
     loss, transform = name.split(":")
     prepared = program(case(loss), transform, case(loss).make_inputs(n_cells), target)
     compiled = compile_cold(prepared).compiled
-    arguments = (prepared.differentiated, prepared.constant)
 
     def call():
-        return jax.block_until_ready(compiled(*arguments))
+        return jax.block_until_ready(compiled(*prepared.arguments))
 
     limit = limit_call(case(loss), transform, prepared)
     samples = call_in_turn({"ours": call, "limit": limit}, seconds=0.5, most=20)
@@ -43,6 +42,6 @@ def test_call(benchmark, name, n_cells, device):
         n_cells=n_cells,
         device=device,
         cells_per_second=n_cells / benchmark.stats.stats.median,
-        temp_bytes=counters(compiled)["temp_bytes"],
+        temp_bytes=ratio.temp_bytes,
         limit_ratio=ratio.ratio,
     )

@@ -83,12 +83,10 @@ def test_the_same_figures_pass_however_long_they_took(folder):
         ("value_error", 2e-5),
         ("value_error", 1.1e-6),
         ("gradient_error", 1e-2),
-        ("gradient_error", float("inf")),
+        ("gradient_error", 1e300),
     ],
 )
 def test_a_worse_figure_is_named_and_fails(folder, metric, value):
-    if value == float("inf"):
-        value = 1e300  # JSON has no infinity, and the sweep writes none
     result = run("gate", sweep(folder, {**FIGURES, metric: value}))
     assert result.exit_code == 1
     assert f"worst: {metric} of " in result.output
