@@ -21,6 +21,7 @@ class Values(Swept):
 class Gradients(Swept):
     params = (GRADIENT_PROGRAMS, _CELLS, DEVICES)
     track_gradient_error = tracked("gradient_error")
+    track_neighbor_error = tracked("neighbor_error")
 
 
 class FiniteDifferences(Swept):

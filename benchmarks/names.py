@@ -65,9 +65,11 @@ CHECKED_CELLS = 64
 DEVICES = ("cpu", "gpu")
 SIMULATED, REAL = "simulated", "real"
 
-# What counts as agreement in float32 (values, gradients) and for float64 differences.
+# What counts as agreement in float32 (values, gradients, squared distances of the
+# neighbours) and for float64 differences.
 ACCURACY_LIMITS = {
     "value_error": 1e-5,
     "gradient_error": 1e-4,
+    "neighbor_error": 1e-5,
     "finite_difference_error": 1e-7,
 }

@@ -41,6 +41,7 @@ METRICS: Mapping[str, Metric] = {
     "retraces": Metric("traces", "lower", "counter"),
     "value_error": Metric("relative", "lower", "accuracy"),
     "gradient_error": Metric("relative", "lower", "accuracy"),
+    "neighbor_error": Metric("relative", "lower", "accuracy"),
     "finite_difference_error": Metric("relative", "lower", "accuracy"),
 }
 

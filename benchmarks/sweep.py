@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from tqdm import tqdm
 
 from benchmarks.accuracy import (
     gradient_v_curve,
+    neighbor_error,
     reference_errors,
     reference_results,
     relative_error,
@@ -19,6 +21,7 @@ from benchmarks.catalog import CATALOG, Arrays, Case, real_cells, simulated_cell
 from benchmarks.environment import environment
 from benchmarks.measure import (
     CompilePhases,
+    Program,
     call_in_turn,
     compile_cold,
     compile_warm,
@@ -38,6 +41,7 @@ from benchmarks.names import (
 )
 from benchmarks.ratios import limit_call, ratios_of
 from benchmarks.records import Ratio, Record, write_sweep
+from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["check_gradient", "run_sweep", "sweep"]
 
@@ -171,7 +175,7 @@ def _measure(step: Step, device: jax.Device) -> Measured:
         if n_cells == CELL_COUNTS[0]:
             records.append(step.record(transform, "retraces", count_retraces(prepared)))
     if n_cells <= REFERENCE_CELLS:
-        records += _accuracy(step, arrays, results)
+        records += _accuracy(step, prepared, arrays, results)
     return Measured(records, ratios)
 
 
@@ -194,11 +198,20 @@ def _throughput(step: Step, samples: list[float], ratio: Ratio) -> list[Record]:
     ]
 
 
-def _accuracy(step: Step, arrays: Arrays, results: dict[str, Any]) -> list[Record]:
+def _accuracy(
+    step: Step, prepared: Program, arrays: Arrays, results: dict[str, Any]
+) -> list[Record]:
+    record = partial(step.record, "value_and_grad")
     value, gradients = results["value_and_grad"]
-    expected = reference_results(step.case, arrays)
+    records, found = [], None
+    if step.case.n_neighbors is not None:
+        searched = step.case.differentiable[0]
+        points = prepared.differentiated[searched]
+        found = np.asarray(nearest_neighbors(points, step.case.n_neighbors).indices)
+        records.append(record("neighbor_error", neighbor_error(arrays[searched], found)))
+    expected = reference_results(step.case, arrays, found)
     errors = reference_errors(expected, value, gradients)
-    records = [step.record("value_and_grad", metric, error) for metric, error in errors.items()]
+    records += [record(metric, error) for metric, error in errors.items()]
     alone = relative_error(results["value"], expected[0])
     return [*records, step.record("value", "value_error", alone)]
 

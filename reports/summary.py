@@ -20,10 +20,13 @@ class Agreement:
     real_value: float | None
     real_gradient: float | None
     finite_difference: float | None
+    neighbors: float | None
 
     @property
     def holds(self) -> bool:
-        """Everything was measured and lies within its limit."""
+        """Everything was measured, neighbours where there is a search, and within its limit."""
+        if self.neighbors is not None and not self.neighbors <= ACCURACY_LIMITS["neighbor_error"]:
+            return False
         measured = (
             (self.simulated_value, "value_error"),
             (self.simulated_gradient, "gradient_error"),
@@ -50,6 +53,7 @@ def agreement(results: Results) -> list[Agreement]:
             worst(loss, "value_error", REAL),
             worst(loss, "gradient_error", REAL),
             worst(loss, "finite_difference_error", SIMULATED),
+            worst(loss, "neighbor_error", SIMULATED),
         )
         for loss in LOSSES
     ]

@@ -3,14 +3,16 @@
 import json
 
 import jax
+import numpy as np
 import pytest
 
 from benchmarks import records
-from benchmarks.accuracy import reference_results, relative_error
+from benchmarks.accuracy import neighbor_error, reference_results, relative_error
 from benchmarks.catalog import CATALOG, case
 from benchmarks.measure import call_in_turn, compile_cold, count_retraces, counters, program
 from benchmarks.names import DEVICES, TRANSFORMS
 from benchmarks.sweep import Step, check_gradient, sweep
+from diffbio.neighbors import nearest_neighbors
 
 CPU = jax.devices("cpu")[0]
 
@@ -56,6 +58,8 @@ def test_a_step_measures_every_metric(name):
     assert {r.status for r in found} == {"ok"}
     measured = {(r.transform, r.metric) for r in found}
     everything = set(records.METRICS) - {"finite_difference_error"}
+    if case(name).n_neighbors is None:
+        everything -= {"neighbor_error"}
     assert {metric for _, metric in measured} == everything
     assert all(r.value is not None for r in found)
 
@@ -78,10 +82,25 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
 def test_the_twin_answers_the_same_with_its_search_done_before():
     entry = case("batch_mixing")
     arrays = entry.make_inputs(64)
-    value, gradients = reference_results(entry, arrays)
+    found = np.asarray(nearest_neighbors(arrays["embeddings"], entry.n_neighbors).indices)
+    value, gradients = reference_results(entry, arrays, found)
     assert value == entry.reference(**arrays)
     expected = entry.reference_gradients(**arrays)
     assert relative_error(gradients["embeddings"], expected["embeddings"]) == 0
+
+
+def test_neighbours_may_be_exchanged_at_a_tie_and_nowhere_else():
+    points = np.array([[0.0], [1.0], [1.0 + 1e-9], [3.0], [7.0]])
+    nearest = np.array([[1, 2], [2, 0], [1, 0], [2, 1], [3, 2]])
+    assert neighbor_error(points, nearest) == 0
+    assert neighbor_error(points[:, [0]], nearest[:, :1]) == 0
+    tied = nearest.copy()
+    tied[0] = 2, 1
+    assert neighbor_error(points, tied[:, :1]) < 1e-8
+    for wrong in ((1, 3), (1, 1), (0, 1)):
+        exchanged = nearest.copy()
+        exchanged[3] = wrong
+        assert neighbor_error(points, exchanged) > 0.1, wrong
 
 
 def test_a_sweep_file_is_written_whole_or_not_at_all(tmp_path):
