@@ -1,9 +1,13 @@
-"""Losses of cells over the edges to their neighbours, with both passes in row blocks.
+"""Losses of cells over the edges to their neighbours, with both passes in blocks of cells.
 
 Autodiff would keep the gathered ``(n_cells, n_neighbors, dim)`` differences, and several
 arrays of the size of the edges. Here a block's differences live as long as the block.
 A forward pass that will be differentiated leaves one or two numbers per edge behind, the
 backward pass gathers the differences again and multiplies them by those.
+
+Numbers of edges have the shape ``(n_neighbors, n_cells)`` in here: with the cells along
+the minor axis, XLA makes short vector loops of every operation. With the few neighbours
+there it would unroll each row, which takes longer to run and to compile.
 """
 
 from collections.abc import Callable
@@ -12,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
@@ -64,8 +69,9 @@ def edge_losses(
     """``cell_loss(products, parameters, labels)`` for every cell.
 
     Args:
-        cell_loss: maps a block's rows to its ``(block,)`` losses. The products are
-            ``|d|^2`` of each edge and, where there is a p, ``d . p`` and ``|d - p|^2``.
+        cell_loss: maps a block of cells to its ``(block,)`` losses. The products are
+            ``|d|^2`` of each edge and, where there is a p, ``d . p`` and ``|d - p|^2``;
+            products and labels come as ``(n_neighbors, block)``.
         edges: the edges.
         parameters: numbers per cell, differentiated.
         labels: integers or booleans per edge.
@@ -73,9 +79,12 @@ def edge_losses(
     block = _block_size(edges)
 
     def step(start, _, losses):
-        rows = _read_all((parameters, labels), start, block)
-        products = sums_over_last_axis(_products, *_operands(edges, start, block))
-        return write_rows(losses, cell_loss(products, *rows), start)
+        found = cell_loss(
+            _products(edges, start, block),
+            _read_all(parameters, start, block),
+            _read_all(_transposed(labels), start, block),
+        )
+        return _write_all(losses, found, start)
 
     n_cells = edges.x.shape[0]
     return over_row_blocks(n_cells, block, step, jnp.zeros(n_cells, edges.x.dtype))
@@ -88,7 +97,7 @@ def _block_size(edges: Edges) -> int:
 
 
 def _operands(edges: Edges, start, block) -> tuple[Array, ...]:
-    """The block's differences, and its rows of p if there are any."""
+    """The block's differences, ``(block, n_neighbors, dim)``, and its rows of p if any."""
     ends = edges.x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
     arrays = [ends - read_rows(edges.x, start, block)[:, None]]
     if edges.p is not None:
@@ -96,31 +105,47 @@ def _operands(edges: Edges, start, block) -> tuple[Array, ...]:
     return tuple(array / edges.unit for array in arrays)
 
 
-def _products(d: Array, p: Array | None = None) -> tuple[Array, ...]:
+def _products(edges: Edges, start, block) -> tuple[Float[Array, "n_neighbors block"], ...]:
+    """What a cell loss is a function of."""
+    return _transposed(sums_over_last_axis(_terms, *_operands(edges, start, block)))
+
+
+def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
     """The products' terms; the last from differences, since its three parts would cancel."""
     return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 
+def _transposed(arrays):
+    return jax.tree.map(jnp.transpose, arrays)
+
+
 def _read_all(arrays, start, block):
-    return jax.tree.map(lambda array: read_rows(array, start, block), arrays)
+    """A block of cells of arrays whose last axis is the cells."""
+    return jax.tree.map(
+        lambda array: lax.dynamic_slice_in_dim(array, start, block, axis=-1), arrays
+    )
 
 
-def _write_all(arrays, rows, start):
-    return jax.tree.map(lambda whole, part: write_rows(whole, part, start), arrays, rows)
+def _write_all(arrays, blocks, start):
+    return jax.tree.map(
+        lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, axis=-1),
+        arrays,
+        blocks,
+    )
 
 
 class _Coefficients(NamedTuple):
     """With them, the cotangent of d is ``along d + onto p`` and that of p ``onto d + own p``."""
 
-    along: Float[Array, "rows n_neighbors"]
-    onto: Float[Array, "rows n_neighbors"] | None = None
-    own: Float[Array, "rows 1"] | None = None
+    along: Float[Array, "n_neighbors n_cells"]
+    onto: Float[Array, "n_neighbors n_cells"] | None = None
+    own: Float[Array, " n_cells"] | None = None
 
 
 def _coefficients(squares_bar, inner_bar=None, misses_bar=None) -> _Coefficients:
     if misses_bar is None:
         return _Coefficients(2 * squares_bar)
-    own = 2 * jnp.sum(misses_bar, axis=1, keepdims=True)
+    own = 2 * jnp.sum(misses_bar, axis=0)
     return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
 
 
@@ -129,18 +154,23 @@ def _forward(cell_loss, edges, parameters, labels):
     block = _block_size(edges)
 
     def step(start, _, results):
-        parameter_rows, label_rows = _read_all((parameters, labels), start, block)
-        products = sums_over_last_axis(_products, *_operands(edges, start, block))
+        label_columns = _read_all(_transposed(labels), start, block)
         losses, pull_back = jax.vjp(
-            lambda *operands: cell_loss(*operands, label_rows), products, parameter_rows
+            lambda *operands: cell_loss(*operands, label_columns),
+            _products(edges, start, block),
+            _read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
         return _write_all(results, (losses, _coefficients(*products_bar), parameters_bar), start)
 
     n_cells = edges.x.shape[0]
     no_losses = jnp.zeros(n_cells, edges.x.dtype)
-    per_edge = [jnp.zeros(edges.indices.shape, edges.x.dtype)] * (1 if edges.p is None else 3)
-    empty = no_losses, _coefficients(*per_edge), jax.tree.map(jnp.zeros_like, parameters)
+    per_edge = [jnp.zeros(edges.indices.shape[::-1], edges.x.dtype)]
+    empty = (
+        no_losses,
+        _coefficients(*per_edge * (1 if edges.p is None else 3)),
+        jax.tree.map(jnp.zeros_like, parameters),
+    )
     losses, *derivatives = over_row_blocks(n_cells, block, step, empty)
     return losses, (edges, *derivatives)
 
@@ -151,17 +181,16 @@ def _backward(cell_loss, residuals, losses_bar):
 
     def step(start, fresh, gradients):
         x_bar, p_bar = gradients
-        scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)[:, None]
+        scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
         along, onto, own = jax.tree.map(
-            lambda rows: (scale * rows)[..., None] / edges.unit,
+            lambda columns: (scale * columns).T[..., None] / edges.unit,
             _read_all(coefficients, start, block),
         )
         d, *p = _operands(edges, start, block)
         d_bar = along * d
         if p:
             d_bar += onto * p[0]
-            p_rows_bar = jnp.sum(onto * d, axis=1) + own[:, 0] * p[0][:, 0]
-            p_bar = _add_rows(p_bar, p_rows_bar, start)
+            p_bar = _add_rows(p_bar, jnp.sum(onto * d, axis=1) + own * p[0][:, 0], start)
         ends = read_rows(edges.indices, start, block)
         x_bar = x_bar.at[ends].add(d_bar, mode="promise_in_bounds")
         return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), p_bar

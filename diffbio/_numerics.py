@@ -126,14 +126,14 @@ def safe_sqrt(squares: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def softmax_over(
-    logits: Float[Array, "n_cells k"], usable: Bool[Array, "n_cells k"]
-) -> Float[Array, "n_cells k"]:
-    """Softmax over the usable entries of each row; all 0 where there is none."""
-    logits = jnp.where(usable, logits, -jnp.inf)
-    any_usable = jnp.any(usable, axis=1, keepdims=True)
-    largest = jnp.max(logits, axis=1, keepdims=True)
-    exponentials = jnp.exp(logits - lax.stop_gradient(jnp.where(any_usable, largest, 0)))
-    return exponentials / jnp.where(any_usable, jnp.sum(exponentials, axis=1, keepdims=True), 1)
+    logits: Float[Array, "k n_cells"], usable: Bool[Array, "k n_cells"]
+) -> Float[Array, "k n_cells"]:
+    """Softmax over the usable entries of each column; all 0 where there is none."""
+    largest = jnp.max(logits, axis=0, where=usable, initial=-jnp.inf)
+    shift = lax.stop_gradient(jnp.where(jnp.any(usable, axis=0), largest, 0))
+    exponentials = jnp.exp(jnp.where(usable, logits - shift, -jnp.inf))
+    total = jnp.sum(exponentials, axis=0)
+    return exponentials / jnp.where(total == 0, 1, total)
 
 
 def sums_over_last_axis(

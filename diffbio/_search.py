@@ -50,7 +50,6 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
     (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
     n_cells = x.shape[0]
     block = min(block_size or _search_block_size(n_cells), n_cells)
-    counted = jnp.ones(n_cells, bool) if where is None else where
     spare = max(_SPARE_CANDIDATES, x.shape[1] // _DIMENSIONS_PER_SPARE_CANDIDATE)
     n_candidates = min(n_neighbors + 1 + spare, n_cells)
     groups = group_sizes(n_cells, n_candidates)
@@ -60,10 +59,10 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
         rows = start + jnp.arange(block, dtype=jnp.int32)
         bounds = _lower_bounds(columns, start, block)
         candidates, bound = smallest_per_column(bounds, n_candidates, groups)
-        best = _nearest_candidates(x, counted, rows, candidates, n_neighbors)
+        best = _nearest_candidates(x, where, rows, candidates, n_neighbors)
         if n_candidates < n_cells:
             unproven = best.squared_distances[:, -1] / scale / scale > bound
-            best = _search_by_differences(x, counted, rows, unproven, best)
+            best = _search_by_differences(x, where, rows, unproven, best)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
 
     shape = (n_cells, n_neighbors)
@@ -134,7 +133,7 @@ def _lower_bounds(
 
 def _nearest_candidates(
     x: Float[Array, "n_cells dim"],
-    counted: Bool[Array, " n_cells"],
+    where: Bool[Array, " n_cells"] | None,
     rows: Int[Array, " block"],
     candidates: Int[Array, "n_candidates block"],
     n_neighbors: int,
@@ -145,23 +144,30 @@ def _nearest_candidates(
     number of entries before it, all compared at once.
     """
     cells = jnp.minimum(candidates, x.shape[0] - 1)
-    (distances,) = sums_over_last_axis(_squares, x[cells] - x[rows])
-    valid = counted[cells] & (cells == candidates) & (cells != rows) & counted[rows]
+    (distances,) = sums_over_last_axis(_squares, _rows_of(x, cells) - _rows_of(x, rows))
+    valid = (cells == candidates) & (cells != rows)
+    if where is not None:
+        valid &= where[cells] & where[rows]
 
-    order = jnp.where(jnp.isnan(distances), jnp.inf, distances)
+    # What is no neighbour comes after every distance, though that be infinite or NaN.
+    finite = jnp.nan_to_num(distances, nan=jnp.finfo(distances.dtype).max)
+    order = jnp.where(valid, finite, jnp.inf)
     entry = jnp.arange(cells.shape[0])[:, None]
-    nearer = order[:, None] < order[None]
-    nearer |= (order[:, None] == order[None]) & (entry[:, None] < entry[None])
-    before = (valid[:, None] & ~valid[None]) | ((valid[:, None] == valid[None]) & nearer)
-    place = jnp.sum(before, axis=0)
+    nearer = order[:, None] < order
+    nearer |= (order[:, None] == order) & (entry[:, None] < entry)
+    place = jnp.sum(nearer, axis=0)
 
     def in_order(values: Array) -> Array:
-        chosen = place[None] == jnp.arange(n_neighbors)[:, None, None]
-        return jnp.sum(jnp.where(chosen, values[None], 0), axis=1, dtype=values.dtype).T
+        chosen = place == jnp.arange(n_neighbors)[:, None, None]
+        return jnp.sum(jnp.where(chosen, values, 0), axis=1, dtype=values.dtype).T
 
     return Neighbors(
         in_order(jnp.where(valid, cells, -1)), in_order(jnp.where(valid, distances, jnp.inf))
     )
+
+
+def _rows_of(x: Array, cells: Int[Array, "..."]) -> Array:
+    return x.at[cells].get(mode="promise_in_bounds")
 
 
 def _squares(differences: Array) -> tuple[Array]:
@@ -170,7 +176,7 @@ def _squares(differences: Array) -> tuple[Array]:
 
 def _search_by_differences(
     x: Float[Array, "n_cells dim"],
-    counted: Bool[Array, " n_cells"],
+    where: Bool[Array, " n_cells"] | None,
     rows: Int[Array, " block"],
     unproven: Bool[Array, " block"],
     best: Neighbors,
@@ -182,7 +188,9 @@ def _search_by_differences(
         unproven, best = state
         at = jnp.argmax(unproven)
         (distances,) = sums_over_last_axis(_squares, x - x[rows[at]])
-        others = counted & (jnp.arange(x.shape[0]) != rows[at])
+        others = jnp.arange(x.shape[0]) != rows[at]
+        if where is not None:
+            others &= where
         negated, cells = lax.top_k(jnp.where(others, -distances, -jnp.inf), n_neighbors)
         found = Neighbors(jnp.where(others[cells], cells, -1), -negated)
         best = jax.tree.map(lambda whole, row: whole.at[at].set(row), best, found)

@@ -4,7 +4,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
@@ -178,10 +177,10 @@ def _batch_mixing_loss(
 
 
 def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
-    """Minus the entropy of the neighbours' batches, for the rows of a block."""
+    """Minus the entropy of the neighbours' batches, for the cells of a block."""
     (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
     relative = _over_local_mean(squared_distances, usable) if local else squared_distances
-    weights = softmax_over(-relative / temperature[:, None], usable)
+    weights = softmax_over(-relative / temperature, usable)
     losses = -_batch_entropy(weights, neighbor_labels, n_batches)
     return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
 
@@ -189,8 +188,7 @@ def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
 def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
     """``d^2 / mean d^2`` of each cell's neighbours; 0 if all are 0."""
     distances = jnp.where(usable, squared_distances, 0)
-    n_usable = jnp.maximum(jnp.sum(usable, axis=1, keepdims=True), 1)
-    mean = jnp.sum(distances, axis=1, keepdims=True) / n_usable
+    mean = jnp.sum(distances, axis=0) / jnp.maximum(jnp.sum(usable, axis=0), 1)
     return jnp.where(mean == 0, 0, distances / jnp.where(mean == 0, 1, mean))
 
 
@@ -201,28 +199,54 @@ def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, 
     return jnp.where(known, batch_labels, -1).astype(dtype)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _batch_entropy(
-    weights: Float[Array, "n_cells k"], neighbor_labels: Int[Array, "n_cells k"], n_batches: int
+    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
 ) -> Float[Array, " n_cells"]:
-    """``-sum_b p_b ln p_b`` with ``p_ib = sum_j w_ij [b_j = b]``.
+    """``-sum_b p_b ln p_b`` with ``p_b = sum_j w_j [b_j = b]``, for weights that sum to 1.
 
-    Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0, so
-    ``ln p`` is taken as ``log1p`` of minus the weight of all *other* batches. Value and
-    gradient stay accurate however small the entropy. Batches with p = 0 add neither. They
-    come one after another, so that no ``(n_cells, k, n_batches)`` array is formed.
+    The gradient is given for such weights: ``-ln p_b`` for a weight of batch b, where the
+    1 that every partial derivative has besides is left out, since the derivative of a
+    softmax maps equal numbers to 0. Without that 1, nothing cancels where p is near 1.
     """
+    p, log_p = _shares(weights, neighbor_labels, n_batches)
+    return -jnp.sum(p * log_p, axis=0)
 
-    def add_batch(entropy, batch):
-        in_batch = neighbor_labels == batch
-        p = jnp.sum(jnp.where(in_batch, weights, 0), axis=1)
-        others = jnp.sum(jnp.where(in_batch, 0, weights), axis=1)
-        dominant = p > 0.5
-        log_p = jnp.where(
-            dominant,
-            jnp.log1p(-jnp.where(dominant, others, 0)),
-            jnp.log(jnp.where(dominant | (p == 0), 1, p)),
-        )
-        return entropy - p * log_p, None
 
+def _shares(weights, neighbor_labels, n_batches):
+    """``p`` and ``ln p`` of every batch, ``(n_batches, n_cells)``; ``ln p`` is 0 for p = 0.
+
+    Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0.
+    There ``ln p`` is ``log1p(-o)`` of the weight o of all *other* batches, as
+    ``o ln u / (1 - u)`` with ``u = 1 - o``, in which the rounding of u cancels. Value and
+    gradient stay accurate however small the entropy, with one logarithm to compile.
+    """
+    in_batch = _in_batch(neighbor_labels, n_batches)
+    p = jnp.sum(jnp.where(in_batch, weights, 0), axis=1)
+    others = jnp.sum(jnp.where(in_batch, 0, weights), axis=1)
+    dominant = p > 0.5
+    u = jnp.where(dominant, 1 - others, jnp.where(p == 0, 1, p))
+    log_u = jnp.log(u)
+    log1p = jnp.where(u == 1, -others, others * log_u / jnp.where(u == 1, 1, 1 - u))
+    return p, jnp.where(dominant, log1p, log_u)
+
+
+def _in_batch(neighbor_labels, n_batches):
     batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
-    return lax.scan(add_batch, jnp.zeros(len(weights), weights.dtype), batches)[0]
+    return neighbor_labels == batches[:, None, None]
+
+
+def _batch_entropy_forward(weights, neighbor_labels, n_batches):
+    p, log_p = _shares(weights, neighbor_labels, n_batches)
+    return -jnp.sum(p * log_p, axis=0), (log_p, neighbor_labels)
+
+
+def _batch_entropy_backward(n_batches, residuals, entropy_bar):
+    """The weight of an unknown batch adds nothing to the sum: 0, and the 1 left out is -1."""
+    log_p, neighbor_labels = residuals
+    in_batch = _in_batch(neighbor_labels, n_batches)
+    slopes = jnp.sum(jnp.where(in_batch, -log_p[:, None], 0), axis=0)
+    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar, None
+
+
+_batch_entropy.defvjp(_batch_entropy_forward, _batch_entropy_backward)

@@ -155,6 +155,21 @@ def test_unknown_labels_under_jit_count_for_no_batch():
     assert float(loss(labels)) == pytest.approx(float(four(labels)), rel=1e-14)
 
 
+def test_the_gradient_knows_that_unknown_labels_count_for_no_batch():
+    rng = np.random.default_rng(3)
+    x, direction = jnp.asarray(rng.normal(size=(2, 20, 3)))
+    labels = (jnp.arange(20) % 3).at[jnp.array([4, 11])].set(7)
+
+    @jax.jit  # with the labels as an argument, so that they cannot be checked
+    def loss(x, labels):
+        return batch_mixing_loss(x, labels, n_neighbors=19, temperature=5.0)
+
+    slope = jnp.sum(jax.grad(loss)(x, labels) * direction)
+    ends = [float(loss(x + step * direction, labels)) for step in (1e-5, -1e-5)]
+    difference = (ends[0] - ends[1]) / 2e-5
+    assert float(slope) == pytest.approx(difference, rel=1e-8)
+
+
 def test_masked_labels_may_be_anything():
     where = jnp.arange(20) != 4
     assert np.isfinite(batch_mixing_loss(X, LABELS.at[4].set(-1), where=where))
