@@ -1,7 +1,7 @@
 """Time per cell from the sweep, single calls measured by asv itself, and imports."""
 
 from benchmarks.common import OwnProcess, Swept, tracked
-from benchmarks.names import DEVICES, OWN_PROCESS_PROGRAMS
+from benchmarks.names import BENCHMARK_VERSION, DEVICES, OWN_PROCESS_PROGRAMS
 
 
 class Throughput(Swept):
@@ -34,7 +34,7 @@ class Import:
     number = 1
     repeat = 3
     rounds = 1
-    version = "1"
+    version = BENCHMARK_VERSION
 
     def timeraw_losses(self):
         return "import diffbio.losses"

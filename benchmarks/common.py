@@ -6,7 +6,14 @@ saved each); that is safe as long as no module uses JAX while it is imported, si
 JAX's backends that start threads.
 """
 
-from benchmarks.names import CELL_COUNTS, DEVICES, OWN_PROCESS_CELLS, OWN_PROCESS_PROGRAMS, PROGRAMS
+from benchmarks.names import (
+    BENCHMARK_VERSION,
+    CELL_COUNTS,
+    DEVICES,
+    OWN_PROCESS_CELLS,
+    OWN_PROCESS_PROGRAMS,
+    PROGRAMS,
+)
 from benchmarks.records import METRICS
 
 __all__ = ["OwnProcess", "Swept", "described", "device_named", "tracked"]
@@ -71,7 +78,7 @@ def tracked(metric):
             raise NotImplementedError(f"{metric} was not measured for {where}")
         return table[metric, *where]
 
-    @described(unit=METRICS[metric].unit, version="1", setup=find)
+    @described(unit=METRICS[metric].unit, version=BENCHMARK_VERSION, setup=find)
     def look_up(self, table, *where):
         return find(table, *where)
 
@@ -119,7 +126,7 @@ class OwnProcess:
     params: tuple[tuple, ...] = (OWN_PROCESS_PROGRAMS, OWN_PROCESS_CELLS, DEVICES)
     param_names = ("program", "n_cells", "device")
     timeout = 600
-    version = "1"
+    version = BENCHMARK_VERSION
 
     def setup(self, program, n_cells, device):
         self.call = compiled_call(program, n_cells, device)

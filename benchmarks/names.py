@@ -4,6 +4,7 @@ import os
 
 __all__ = [
     "ACCURACY_LIMITS",
+    "BENCHMARK_VERSION",
     "CELL_COUNTS",
     "CHECKED_CELLS",
     "DEVICES",
@@ -63,6 +64,8 @@ REFERENCE_CELLS = 16384
 CHECKED_CELLS = 64
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
+# asv compares results of one version; a benchmark that measures something else gets the next.
+BENCHMARK_VERSION = "1"
 SIMULATED, REAL = "simulated", "real"
 
 # What counts as agreement in float32 (values, gradients, squared distances of the

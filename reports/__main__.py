@@ -1,4 +1,4 @@
-"""Command line of the reports: ``python -m reports run`` and ``build``."""
+"""Command line of the reports: measure, judge, and turn both into pages."""
 
 import os
 import subprocess
@@ -8,14 +8,17 @@ from pathlib import Path
 import click
 
 from benchmarks.names import REPORT_CELLS
-from reports import summary
+from reports import comparing, summary
 from reports.gate import IncomparableError, compare_with_baseline, write_baseline
-from reports.render import build as build_report
-from reports.results import Results, UnreadableResultsError, read_sweep
-from reports.verdict import GATING, sentence
+from reports.render import build_comparison, build_report
+from reports.results import read_results
+from reports.sources.sweep import Sweep, read_sweep
+from reports.sources.tidy import DamagedError
+from reports.verdict import gates, sentence
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
+_PATH = click.Path(path_type=Path)
 
 
 @click.group()
@@ -24,46 +27,86 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--output", type=click.Path(path_type=Path), default=_OUTPUT, show_default=True)
+@click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
 @click.pass_context
 def run(context: click.Context, output: Path) -> None:
     """Run the sweep in a process of its own, then build its report."""
     sweep = output.parent / _SWEEP.name
     _measure(context, sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
-    context.invoke(build, results=sweep, output=output)
+    context.invoke(build, results=(sweep,), output=output)
 
 
 def _measure(context: click.Context, path: Path, *options: str, tier: str = "standard") -> None:
     """Run the sweep in a process of its own; exit 2 if it does not finish."""
     command = [sys.executable, "-m", "benchmarks", "sweep", "--output", str(path), *options]
     if subprocess.run(command, env={**os.environ, "DIFFBIO_BENCH_TIER": tier}).returncode:
-        click.echo("the sweep did not finish", err=True)
-        context.exit(2)
+        _stop(context, "the sweep did not finish")
+
+
+def _stop(context: click.Context, reason: object) -> None:
+    """Say why there is no judgement, and exit 2."""
+    click.echo(str(reason), err=True)
+    context.exit(2)
 
 
 @main.command()
-@click.option("--results", type=click.Path(path_type=Path), default=_SWEEP, show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), default=_OUTPUT, show_default=True)
+@click.option(
+    "--results",
+    type=_PATH,
+    multiple=True,
+    default=(_SWEEP,),
+    show_default=True,
+    help="Sweeps, asv's results folders, pytest-benchmark's files, or folders of such files.",
+)
+@click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
 @click.pass_context
-def build(context: click.Context, results: Path, output: Path) -> None:
-    """Build the report of a sweep: exit 1 if a loss does not agree, 2 if unreadable."""
+def build(context: click.Context, results: tuple[Path, ...], output: Path) -> None:
+    """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""
+    read = read_results(results)
+    complaints = read.measurements.complaints
+    for complaint in complaints:
+        click.echo(str(complaint), err=True)
+    click.echo(f"report: {build_report(read, output).resolve()}")
+    click.echo(summary.headline(read))
+    if not summary.holds(read):
+        context.exit(2 if read.newest is None and complaints else 1)
+    context.exit(2 if complaints else 0)
+
+
+@main.command()
+@click.argument("base")
+@click.argument("head")
+@click.option(
+    "--results",
+    type=_PATH,
+    default=comparing.RESULTS,
+    show_default=True,
+    help="asv's results; commits that are not in it are measured.",
+)
+@click.option("--output", type=_PATH, default=Path("results/comparison"), show_default=True)
+@click.option("--gate-on-time", is_flag=True, help="Let slower calls fail the change too.")
+@click.pass_context
+def compare(
+    context: click.Context, base: str, head: str, results: Path, output: Path, gate_on_time: bool
+) -> None:
+    """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
     try:
-        measured = read_sweep(results)
-    except UnreadableResultsError as error:
-        click.echo(str(error), err=True)
-        context.exit(2)
-    page = build_report(measured, results, output)
-    click.echo(f"report: {page.resolve()}")
-    click.echo(summary.headline(measured))
-    agreed = all(row.holds for row in summary.agreement(measured))
-    failed = (measured.frame["status"] == "failed").any()
-    context.exit(0 if agreed and not failed else 1)
+        base, head = comparing.resolve(base), comparing.resolve(head)
+        if not comparing.was_measured(results, base, head):
+            comparing.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
+        comparison = comparing.compare(results, base, head, on_time=gate_on_time)
+    except DamagedError as error:
+        _stop(context, error)
+    for complaint in comparison.complaints:
+        click.echo(str(complaint), err=True)
+    page = build_comparison(comparison, output)
+    click.echo((page.parent / "comment.md").read_text())
+    click.echo(f"page: {page.resolve()}")
+    context.exit(comparison.exit_code)
 
 
 _GIVEN = click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    help="A sweep of the quick tier; without one, it is run.",
+    "--results", type=_PATH, help="A sweep of the quick tier; without one, it is run."
 )
 
 
@@ -74,9 +117,8 @@ def baseline(context: click.Context, results: Path | None) -> None:
     """Make the deterministic figures of the quick tier the baseline that `gate` holds."""
     try:
         click.echo(f"wrote {write_baseline(_quick_results(context, results))}")
-    except UnreadableResultsError as error:
-        click.echo(str(error), err=True)
-        context.exit(2)
+    except DamagedError as error:
+        _stop(context, error)
 
 
 @main.command()
@@ -86,21 +128,25 @@ def gate(context: click.Context, results: Path | None) -> None:
     """Exit 1 if a deterministic figure got worse than its baseline, 2 if it cannot be judged."""
     try:
         verdicts = compare_with_baseline(_quick_results(context, results))
-    except (IncomparableError, UnreadableResultsError) as error:
-        click.echo(str(error), err=True)
-        context.exit(2)
+    except (IncomparableError, DamagedError) as error:
+        _stop(context, error)
     told = verdicts[verdicts["verdict"] != "unchanged"].sort_values(["verdict", "benchmark"])
     if not told.empty:
-        click.echo(told.to_string(index=False))
+        shown = ["benchmark", "cells", "n_cells", "metric", "unit", "before", "after", "verdict"]
+        click.echo(told[shown].to_string(index=False))
     click.echo(sentence(verdicts))
-    context.exit(int(verdicts["verdict"].isin(GATING).any()))
+    context.exit(int(gates(verdicts).any()))
 
 
-def _quick_results(context: click.Context, path: Path | None) -> Results:
+def _quick_results(context: click.Context, path: Path | None) -> Sweep:
+    """Read a sweep, naming the file where that fails."""
     if path is None:
         path = Path("results/quick.json")
         _measure(context, path, tier="quick")
-    return read_sweep(path)
+    try:
+        return read_sweep(path)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """The baseline of the deterministic figures, and the gate that holds a change against it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.records import METRICS, write_json
-from reports.results import Results, UnreadableResultsError
-from reports.verdict import KEY, judge_counters
+from reports.sources.sweep import Sweep
+from reports.sources.tidy import KEY, DamagedError, load_json
+from reports.verdict import DETERMINISTIC, judge_counters, spread
 
 __all__ = ["IncomparableError", "baseline_path", "compare_with_baseline", "write_baseline"]
 
 _FOLDER = Path(__file__).parent / "baselines"
-_KINDS = ("memory", "counter", "accuracy")
 _COLUMNS = [*KEY, "value"]
 _SCHEMA_VERSION = 1
 
@@ -22,7 +21,7 @@ class IncomparableError(ValueError):
     """There is no baseline that these figures could be held against; the message says why."""
 
 
-def key(results: Results) -> dict[str, Any]:
+def key(results: Sweep) -> dict[str, Any]:
     """What the figures depend on, besides the code.
 
     Found by experiment: on a CPU no counter depends on the instruction set
@@ -39,23 +38,23 @@ def key(results: Results) -> dict[str, Any]:
     }
 
 
-def baseline_path(results: Results) -> Path:
+def baseline_path(results: Sweep) -> Path:
     """Where the baseline for such results lies."""
     found = key(results)
     return _FOLDER / f"{found['backend']}-jaxlib-{found['jaxlib']}.json"
 
 
-def write_baseline(results: Results) -> Path:
+def write_baseline(results: Sweep) -> Path:
     """Make these results the baseline; whole or not at all.
 
     Raises:
-        UnreadableResultsError: a benchmark failed, which is nothing to hold others against.
+        DamagedError: a benchmark failed, which is nothing to hold others against.
     """
     rows = _deterministic(results)
     failed = rows[rows["status"] == "failed"]
     if not failed.empty:
         names = ", ".join(sorted(set(failed["benchmark"])))
-        raise UnreadableResultsError(f"no baseline was written, these failed: {names}")
+        raise DamagedError(f"no baseline was written, these failed: {names}")
     content = {
         "schema_version": _SCHEMA_VERSION,
         "key": key(results),
@@ -68,15 +67,18 @@ def write_baseline(results: Results) -> Path:
     return path
 
 
-def compare_with_baseline(results: Results) -> pd.DataFrame:
+def compare_with_baseline(results: Sweep) -> pd.DataFrame:
     """The verdict on every deterministic figure of these results.
 
     Raises:
         IncomparableError: no baseline for this backend and these versions.
-        UnreadableResultsError: the baseline is damaged, or nothing was measured.
+        DamagedError: the baseline is damaged, or nothing was measured.
     """
     path = baseline_path(results)
-    baseline = _read_baseline(path)
+    try:
+        baseline = _read_baseline(path)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
     expected, found = baseline["key"], key(results)
     if differing := [name for name in found if found[name] != expected[name]]:
         reasons = ", ".join(f"{n} is {found[n]!r}, was {expected[n]!r}" for n in differing)
@@ -86,37 +88,27 @@ def compare_with_baseline(results: Results) -> pd.DataFrame:
     if results.environment["cores"] != baseline["cores"]:
         before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
     if not (after["status"] == "ok").any():
-        raise UnreadableResultsError("nothing was measured on this backend")
-    return judge_counters(before, _spread_failures(before, after))
+        raise DamagedError("nothing was measured on this backend")
+    return judge_counters(before, spread(before, after))
 
 
 def _read_baseline(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-        if content["schema_version"] == _SCHEMA_VERSION:
-            return content
-        raise UnreadableResultsError(f"{path}: schema version {content['schema_version']}")
-    except FileNotFoundError:
+    if not path.exists():
         raise IncomparableError(
             f"no baseline {path.name}: write one with `python -m reports baseline`"
-        ) from None
-    except UnreadableResultsError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableResultsError(f"{path}: not a baseline ({error!r})") from error
+        )
+    content = load_json(path)
+    try:
+        version = content["schema_version"]
+        if version == _SCHEMA_VERSION and {"key", "cores", "rows"} <= set(content):
+            return content
+    except (KeyError, TypeError) as error:
+        raise DamagedError(f"not a baseline ({error!r})") from error
+    raise DamagedError(f"not a baseline of schema version {_SCHEMA_VERSION}")
 
 
-def _deterministic(results: Results) -> pd.DataFrame:
-    """The figures that gate on the results' own backend, and what failed."""
+def _deterministic(results: Sweep) -> pd.DataFrame:
+    """The figures that gate on the results' own backend, and what was not measured."""
     rows = results.frame[results.frame["device"] == key(results)["backend"]]
-    gating = rows["metric"].map(lambda metric: METRICS[metric].kind in _KINDS)
-    return rows[(gating & (rows["status"] == "ok")) | (rows["status"] == "failed")]
-
-
-def _spread_failures(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """A benchmark fails as a whole: mark every figure that it had before."""
-    where = KEY[:-1]
-    failed = after[after["status"] == "failed"]
-    failed = failed.merge(before[KEY], on=where, how="left", suffixes=("", "_before"))
-    failed["metric"] = failed["metric_before"].fillna(failed["metric"])
-    return pd.concat([after[after["status"] == "ok"], failed])
+    gating = rows["metric"].map(lambda metric: METRICS[metric].kind in DETERMINISTIC)
+    return rows[gating | (rows["status"] != "ok")]

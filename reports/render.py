@@ -1,9 +1,10 @@
-"""Write the page, the same as Markdown, the pictures and the data, into one folder."""
+"""Write pages, the same as Markdown, the pictures and the data, into one folder."""
 
+import base64
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pandas as pd
 
 from benchmarks.names import ACCURACY_LIMITS
 from reports import summary
+from reports.comparing import Comparison, described
 from reports.figures import pictures
+from reports.history import courses
 from reports.results import Results
+from reports.sources.sweep import Sweep
 
-__all__ = ["build"]
+__all__ = ["build_comparison", "build_report"]
 
 _COSTS = {
     "Time per call (ms)": ("call_seconds", 1e3),
@@ -23,15 +27,27 @@ _COSTS = {
     "Temporary memory (MB)": ("temp_bytes", 1e-6),
     "Backend compile time (s)": ("compile_seconds", 1.0),
 }
+# A comment must stay below what code hosts accept.
+_LONGEST_COMMENT = 60_000
+_MOST_COMMENTED_ROWS = 50
 
 
-def build(results: Results, source: Path, output: Path) -> Path:
+def build_report(read: Results, output: Path) -> Path:
     """Write the report into ``output``, replacing it as a whole, and return the page's path."""
+    return _replaced(output, lambda folder: _write_report(read, folder))
+
+
+def build_comparison(comparison: Comparison, output: Path) -> Path:
+    """Write a comparison's page, comment and rows likewise."""
+    return _replaced(output, lambda folder: _write_comparison(comparison, folder))
+
+
+def _replaced(output: Path, write: Callable[[Path], None]) -> Path:
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
     try:
         unfinished.chmod(0o755)
-        _write(results, source, unfinished)
+        write(unfinished)
         if output.exists():
             shutil.rmtree(output)
         os.replace(unfinished, output)
@@ -40,34 +56,71 @@ def build(results: Results, source: Path, output: Path) -> Path:
     return output / "index.html"
 
 
-def _write(results: Results, source: Path, folder: Path) -> None:
-    drawn = list(pictures(results))
+def _write_report(read: Results, folder: Path) -> None:
+    history = courses(read.measurements.frame)
+    drawn = list(pictures(read, history))
     for picture in drawn:
         (folder / f"{picture.name}.svg").write_text(picture.svg())
         picture.figure.savefig(folder / f"{picture.name}.png", dpi=110)
-    results.frame.drop(columns="samples").to_csv(folder / "measurements.csv", index=False)
-    results.ratios.to_csv(folder / "ratios.csv", index=False)
-    pd.DataFrame(results.v_curves).explode(["steps", "errors"]).to_csv(
-        folder / "v-curves.csv", index=False
-    )
-    shutil.copyfile(source, folder / "sweep.json")
+        (folder / f"{picture.name}.csv").write_text(picture.csv)
+    measurements = read.measurements.frame.drop(columns="samples")
+    measurements.to_csv(folder / "measurements.csv", index=False)
     content = {
-        "headline": summary.headline(results),
-        "environment": _environment_rows(results.environment),
-        "command": results.environment["command"],
-        "agreement": summary.agreement(results),
+        "headline": summary.headline(read),
+        "complaints": read.measurements.complaints,
+        "problems": summary.problems(read.measurements.frame),
+        "history": history,
+        "pictures": drawn,
+        "ratios": read.ratios,
         "limits": ACCURACY_LIMITS,
+        "measurements": measurements.to_csv(index=False),
+        **_sweep_content(read.newest),
+    }
+    if read.newest is not None:
+        shutil.copyfile(read.newest.path, folder / "sweep.json")
+    _render(folder, content, {"report.html.j2": "index.html", "report.md.j2": "report.md"})
+
+
+def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
+    """What a page says about the newest sweep; nothing where there is none."""
+    if sweep is None:
+        return {"environment": {}, "command": None, "agreement": [], "costs": {}, "digests": {}}
+    return {
+        "environment": _environment_rows(sweep.environment),
+        "command": sweep.environment["command"],
+        "agreement": summary.agreement(sweep),
         "costs": {
-            title: factor * summary.cost_table(results, metric)
+            title: factor * summary.cost_table(sweep, metric)
             for title, (metric, factor) in _COSTS.items()
         },
-        "ratios": results.ratios,
-        "problems": summary.problems(results),
-        "digests": results.data_digests,
-        "pictures": drawn,
+        "digests": sweep.data_digests,
     }
+
+
+def _write_comparison(comparison: Comparison, folder: Path) -> None:
+    comparison.verdicts.to_csv(folder / "verdicts.csv", index=False)
+    listed = described(comparison.listed)
+    content = {
+        "headline": comparison.headline,
+        "base": comparison.base,
+        "head": comparison.head,
+        "complaints": comparison.complaints,
+        "changes": comparison.table,
+        "per_loss": comparison.per_loss,
+        "listed": listed,
+        "folded": described(comparison.folded),
+        "n_shown": _MOST_COMMENTED_ROWS,
+        "n_gating": int(comparison.gates.sum()),
+        "verdicts": comparison.verdicts.to_csv(index=False),
+    }
+    _render(folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"})
+    comment = folder / "comment.md"
+    comment.write_text(comment.read_text()[:_LONGEST_COMMENT])
+
+
+def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
     templates = _templates()
-    for template, page in (("report.html.j2", "index.html"), ("report.md.j2", "report.md")):
+    for template, page in pages.items():
         (folder / page).write_text(templates.get_template(template).render(content))
 
 
@@ -80,8 +133,17 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["error"] = lambda e: "not measured" if e is None else f"{e:.1e}"
-    environment.filters["number"] = lambda v: "-" if pd.isna(v) else f"{v:.4g}"
+    environment.filters["number"] = _number
+    environment.filters["data_uri"] = lambda csv: (
+        f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
+    )
     return environment
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "-" if value is None or pd.isna(value) else f"{value:.4g}"
 
 
 def _environment_rows(environment: Mapping[str, Any]) -> dict[str, str]:

@@ -1,85 +1,83 @@
-"""Read what was measured into one tidy frame, a row per measurement."""
+"""Read whatever was measured, from any of the sources, into one tidy frame."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from benchmarks.records import SCHEMA_VERSION, Ratio
+from reports.sources.asv import is_results_folder, read_asv
+from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
+from reports.sources.ratios import is_ratios, read_ratios
+from reports.sources.sweep import Sweep, is_sweep, read_sweep
+from reports.sources.tidy import Complaint, DamagedError, Measurements, load_json, tidy
 
-__all__ = ["Results", "UnreadableResultsError", "read_sweep"]
-
-_COLUMNS = (
-    "benchmark",
-    "loss",
-    "transform",
-    "cells",
-    "n_cells",
-    "dtype",
-    "device",
-    "metric",
-    "unit",
-    "better",
-    "value",
-    "samples",
-    "status",
-    "detail",
-)
-
-
-class UnreadableResultsError(ValueError):
-    """A results file is damaged, empty or of another version; the message names it."""
+__all__ = ["Results", "read_results"]
 
 
 @dataclass(frozen=True)
 class Results:
-    """The measurements of one sweep.
+    """What was read.
 
     Attributes:
-        frame: one row per measurement, with the columns above.
-        environment: the machine, software and commit they come from.
-        data_digests: digest of every data set that was used, by name.
-        v_curves: error of the finite differences over the step, per loss.
-        ratios: each loss against its physical limit, called in turn.
+        measurements: everything, in one frame.
+        newest: the newest sweep, if there is one.
+        ratios: its losses against their limits, and against peers where those were measured.
     """
 
-    frame: pd.DataFrame
-    environment: dict[str, Any]
-    data_digests: dict[str, str]
-    v_curves: list[dict[str, Any]]
+    measurements: Measurements
+    newest: Sweep | None
     ratios: pd.DataFrame
 
-    def numbers(self, metric: str) -> pd.DataFrame:
-        """The rows of a numeric metric that were measured, with float values."""
-        rows = self.frame[(self.frame["metric"] == metric) & (self.frame["status"] == "ok")]
-        rows = rows[rows["value"].notna()]
-        return rows.assign(value=rows["value"].astype(float))
+
+def read_results(paths: Sequence[Path]) -> Results:
+    """Read files and folders; what cannot be used is a complaint and the rest is read."""
+    sweeps: list[Sweep] = []
+    ratios: list[pd.DataFrame] = []
+    parts: list[Measurements] = []
+    for path in _files(paths):
+        try:
+            found = _read(path)
+        except DamagedError as error:
+            found = Measurements(tidy([]), (Complaint(str(path), str(error)),))
+        if isinstance(found, Sweep):
+            sweeps.append(found)
+            found = found.measurements
+        elif isinstance(found, pd.DataFrame):
+            ratios.append(found)
+            continue
+        parts.append(found)
+    newest = max(sweeps, key=lambda sweep: str(sweep.environment.get("date")), default=None)
+    if newest is not None:
+        ratios.append(newest.ratios)
+    found = [frame for frame in ratios if not frame.empty]
+    all_ratios = pd.concat(found, ignore_index=True) if found else read_ratios({})
+    return Results(Measurements.joined(parts), newest, all_ratios)
 
 
-def read_sweep(path: Path) -> Results:
-    """Read the JSON file of a sweep.
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """The files in folders, and asv's folders as they are."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir() and not is_results_folder(path):
+            found += sorted(path.glob("*.json")) or [path]
+        else:
+            found.append(path)
+    return found
 
-    Raises:
-        UnreadableResultsError: not a complete sweep file of this version.
-    """
-    try:
-        content = json.loads(path.read_text())
-        version = content["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise UnreadableResultsError(
-                f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}"
-            )
-        frame = pd.DataFrame(content["records"], columns=list(_COLUMNS))
-        parts = (content["environment"], content["data_digests"], content["v_curves"])
-        ratios = pd.DataFrame(content["ratios"], columns=list(Ratio._fields))
-    except OSError as error:
-        raise UnreadableResultsError(f"{path}: {error.strerror}") from error
-    except UnreadableResultsError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnreadableResultsError(f"{path}: not a sweep file ({error!r})") from error
-    if frame.empty:
-        raise UnreadableResultsError(f"{path}: nothing was measured")
-    return Results(frame, *parts, ratios)
+
+def _read(path: Path) -> Sweep | Measurements | pd.DataFrame:
+    if path.is_dir():
+        if not is_results_folder(path):
+            raise DamagedError("the folder holds no results")
+        return read_asv(path)
+    content = load_json(path)
+    if is_sweep(content):
+        return read_sweep(path, content)
+    if is_pytest_benchmark(content):
+        return read_pytest_benchmark(path, content)
+    if is_ratios(content):
+        return read_ratios(content)
+    raise DamagedError(
+        "neither a sweep's or its ratios', nor asv's, nor pytest-benchmark's results"
+    )

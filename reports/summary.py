@@ -6,8 +6,9 @@ import pandas as pd
 
 from benchmarks.names import ACCURACY_LIMITS, LOSSES, REAL, SIMULATED
 from reports.results import Results
+from reports.sources.sweep import Sweep
 
-__all__ = ["Agreement", "agreement", "cost_table", "headline", "problems"]
+__all__ = ["Agreement", "agreement", "cost_table", "headline", "holds", "problems"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Agreement:
         return all(e is not None and e <= ACCURACY_LIMITS[metric] for e, metric in measured)
 
 
-def agreement(results: Results) -> list[Agreement]:
+def agreement(results: Sweep) -> list[Agreement]:
     """One row per loss of the catalog, measured or not."""
 
     def worst(loss: str, metric: str, cells: str) -> float | None:
@@ -59,12 +60,32 @@ def agreement(results: Results) -> list[Agreement]:
     ]
 
 
-def headline(results: Results) -> str:
-    """One sentence: agreement, failures and the machine."""
-    rows = agreement(results)
+def headline(read: Results) -> str:
+    """One sentence: agreement, failures, and what could not be read."""
+    return f"{_verdict(read)}{_unread(read)}."
+
+
+def holds(read: Results) -> bool:
+    """Every loss was shown to agree with its twin, and nothing failed."""
+    if (read.measurements.frame["status"] == "failed").any() or read.newest is None:
+        return False
+    return all(row.holds for row in agreement(read.newest))
+
+
+def _verdict(read: Results) -> str:
+    frame = read.measurements.frame
+    n_failed = frame[frame["status"] == "failed"]["benchmark"].nunique()
+    if frame.empty:
+        return "Nothing was measured"
+    if read.newest is None:
+        commits = frame["commit"].nunique()
+        return (
+            f"No sweep among the results: {len(frame)} figures of {commits} commits; "
+            f"failed benchmarks: {n_failed}"
+        )
+    rows = agreement(read.newest)
     holding = [row for row in rows if row.holds]
-    failed = results.frame[results.frame["status"] == "failed"]["benchmark"].nunique()
-    if len(holding) == len(rows) and not failed:
+    if len(holding) == len(rows) and not n_failed:
         verdict = (
             f"All {len(rows)} losses agree with their NumPy twins, on simulated and real cells"
         )
@@ -72,22 +93,27 @@ def headline(results: Results) -> str:
         missing = ", ".join(row.loss for row in rows if not row.holds) or "none"
         verdict = (
             f"{len(holding)} of {len(rows)} losses agree with their NumPy twins; "
-            f"not shown to agree: {missing}; failed benchmarks: {failed}"
+            f"not shown to agree: {missing}; failed benchmarks: {n_failed}"
         )
     values, gradients = (
-        results.numbers(metric)["value"].max() for metric in ("value_error", "gradient_error")
+        read.newest.numbers(metric)["value"].max() for metric in ("value_error", "gradient_error")
     )
-    return f"{verdict} (worst relative error: value {values:.1e}, gradient {gradients:.1e})."
+    return f"{verdict} (worst relative error: value {values:.1e}, gradient {gradients:.1e})"
 
 
-def problems(results: Results) -> pd.DataFrame:
+def _unread(read: Results) -> str:
+    n = len(read.measurements.complaints)
+    return f"; {n} complaint{'s' * (n > 1)} about the files" if n else ""
+
+
+def problems(frame: pd.DataFrame) -> pd.DataFrame:
     """What failed or was skipped, each reason once."""
-    rows = results.frame[results.frame["status"] != "ok"]
+    rows = frame[frame["status"] != "ok"]
     grouped = rows.groupby(["status", "device", "detail"])["benchmark"].nunique()
     return grouped.rename("benchmarks").reset_index()
 
 
-def cost_table(results: Results, metric: str) -> pd.DataFrame:
+def cost_table(results: Sweep, metric: str) -> pd.DataFrame:
     """The metric of the simulated cells: a row per loss and transform, a column per size."""
     rows = results.numbers(metric)
     rows = rows[rows["cells"] == SIMULATED]

@@ -9,16 +9,23 @@ from scipy import stats
 
 from benchmarks.names import ACCURACY_LIMITS
 from benchmarks.records import METRICS
+from reports.sources.tidy import KEY
 
 __all__ = [
+    "DETERMINISTIC",
     "GATING",
-    "KEY",
     "TimeVerdict",
+    "gates",
+    "judge",
     "judge_counters",
     "judge_samples",
     "sentence",
+    "spread",
     "usual_change",
 ]
+
+# The kinds of metrics that are the same every time; the others need statistics.
+DETERMINISTIC = ("memory", "counter", "accuracy")
 
 # A row is worse by its share of the value before, and by more than the smallest step.
 _THRESHOLD = 0.05
@@ -34,51 +41,110 @@ _HISTORY = 30
 
 GATING = ("failing", "regressed")
 _ALWAYS_COUNTED = ("regressed", "improved", "unchanged")
-KEY = ["benchmark", "cells", "n_cells", "device", "metric"]
+_JUDGED = [
+    "before", "before_iqr", "n_before", "after", "after_iqr", "n_after",
+    "ratio", "p", "threshold", "verdict",
+]  # fmt: skip
+
+
+def judge(before: pd.DataFrame, after: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """The verdict on every figure of two commits, measured in one environment.
+
+    Args:
+        before, after: tidy rows of the commits.
+        history: tidy rows of earlier commits, oldest first.
+
+    Returns:
+        ``KEY``, ``kind``, ``unit``, ``better``, value, interquartile range and number of
+        samples before and after, ``ratio``, ``p``, ``threshold``, ``verdict``.
+    """
+    medians = {key: rows["value"].tolist() for key, rows in history.groupby(KEY)}
+    merged = _merged(before, after)
+    same = _same_programs(merged)
+    rows = [
+        _judge(row, medians.get(tuple(row[:5]), ()), same_program=tuple(row[:4]) in same)
+        for row in merged.itertuples(index=False)
+    ]
+    return _described(merged, rows)
 
 
 def judge_counters(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """One row per benchmark and metric that stands in either frame, with its verdict.
+    """The verdict on figures that are deterministic; the columns are those of ``judge``."""
+    merged = _merged(before, after)
+    return _described(merged, [_judge(row) for row in merged.itertuples(index=False)])
 
-    Args:
-        before, after: columns ``benchmark, cells, n_cells, device, metric, value, status``;
-            the metrics are deterministic counters and accuracy figures.
 
-    Returns:
-        ``KEY``, ``unit``, ``better``, ``before``, ``after``, ``ratio``, ``threshold`` and
-        ``verdict``: "failing" (measured before, failed now), "missing" and "added" (stands
-        in one frame only), "regressed", "improved", "unchanged", or "changed" for a
-        fingerprint, which has no direction.
+def spread(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """What a sweep measured after; what it did not is marked at every figure there was before.
+
+    A sweep has one row for a benchmark that failed or was skipped.
     """
-    columns = [*KEY, "value", "status"]
-    merged = before[columns].merge(
-        after[columns], on=KEY, how="outer", suffixes=("_before", "_after")
-    )
-    rows = [_judge(row) for row in merged.itertuples(index=False)]
-    judged = ["before", "after", "ratio", "threshold", "verdict"]
-    result = pd.concat([merged[KEY], pd.DataFrame(rows, columns=judged)], axis=1)
-    result.insert(len(KEY), "unit", [METRICS[metric].unit for metric in result["metric"]])
-    result.insert(len(KEY) + 1, "better", [METRICS[metric].better for metric in result["metric"]])
+    whole = after["status"].isin(["failed", "skipped"])
+    missing = after[whole].merge(before[KEY], on=KEY[:-1], how="left", suffixes=("", "_before"))
+    missing["metric"] = missing["metric_before"].fillna(missing["metric"])
+    missing = missing.drop_duplicates(KEY)
+    found = after[~whole]
+    known = found.set_index(KEY).index
+    return pd.concat([found, missing[~missing.set_index(KEY).index.isin(known)]])
+
+
+def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    frames = []
+    for frame in (before, after):
+        samples = frame["samples"] if "samples" in frame else [()] * len(frame)
+        frames.append(frame[[*KEY, "value", "status"]].assign(samples=samples))
+    return frames[0].merge(frames[1], on=KEY, how="outer", suffixes=("_before", "_after"))
+
+
+def _described(merged: pd.DataFrame, rows: list[tuple]) -> pd.DataFrame:
+    result = pd.concat([merged[KEY], pd.DataFrame(rows, columns=_JUDGED)], axis=1)
+    for at, field in enumerate(("kind", "unit", "better")):
+        values = [getattr(METRICS[metric], field) for metric in result["metric"]]
+        result.insert(len(KEY) + at, field, values)
     return result
 
 
-def _judge(row) -> tuple:
-    before, after = row.value_before, row.value_after
-    if row.status_after == "failed":
-        return before, after, np.nan, np.nan, "failing"
-    if pd.isna(row.status_before):
-        return before, after, np.nan, np.nan, "added"
-    if row.status_after != "ok":
-        return before, after, np.nan, np.nan, "missing"
+def _same_programs(merged: pd.DataFrame) -> set[tuple]:
+    """Benchmarks whose compiled program is identical in both commits."""
+    rows = merged[merged["metric"] == "hlo_fingerprint"]
+    rows = rows[rows["value_before"] == rows["value_after"]]
+    return set(rows[KEY[:-1]].itertuples(index=False, name=None))
+
+
+def _judge(row, history: Sequence[float] = (), *, same_program: bool = False) -> tuple:
+    """What was measured before and after, as one row of the result."""
+    if absent := _absence(row):
+        return _row(row.value_before, row.value_after, verdict=absent)
     metric = METRICS[row.metric]
+    before, after = row.value_before, row.value_after
     if metric.better == "equal":
-        return before, after, np.nan, np.nan, "unchanged" if before == after else "changed"
+        return _row(before, after, verdict="unchanged" if before == after else "changed")
     before, after = float(before), float(after)
+    if metric.kind not in DETERMINISTIC:
+        samples = (row.samples_before or (before,), row.samples_after or (after,))
+        return tuple(
+            judge_samples(*samples, history, better=metric.better, same_program=same_program)
+        )
     ratio = after / before if before else np.inf if after else 1.0
-    threshold, verdict = (_accuracy if metric.kind == "accuracy" else _counter)(
-        row.metric, before, after
-    )
-    return before, after, ratio, threshold, verdict
+    rule = _accuracy if metric.kind == "accuracy" else _counter
+    threshold, verdict = rule(row.metric, before, after)
+    return _row(before, after, ratio, threshold, verdict)
+
+
+def _absence(row) -> str | None:
+    """The verdict where one of the sides was not measured."""
+    was_there, is_there = row.status_before == "ok", row.status_after == "ok"
+    if row.status_after == "failed":
+        return "failing" if was_there or pd.isna(row.status_before) else "still failing"
+    if is_there:
+        return None if was_there else "added"
+    if row.status_after == "skipped":
+        return "skipped" if was_there else "skipped on both sides"
+    return "removed" if was_there else "skipped on both sides"
+
+
+def _row(before, after, ratio=np.nan, threshold=np.nan, verdict="") -> tuple:
+    return before, np.nan, 1, after, np.nan, 1, ratio, np.nan, threshold, verdict
 
 
 def _counter(metric: str, before: float, after: float) -> tuple[float, str]:
@@ -166,6 +232,12 @@ def usual_change(history: Sequence[float]) -> float:
     return float(high + 3 * (high - low))
 
 
+def gates(verdicts: pd.DataFrame, *, on_time: bool = False) -> pd.Series:
+    """Which rows fail a change: what got worse for certain and, if asked for, time."""
+    certain = verdicts["kind"].isin(DETERMINISTIC) | (verdicts["verdict"] == "failing")
+    return verdicts["verdict"].isin(GATING) & (certain | on_time)
+
+
 def sentence(verdicts: pd.DataFrame) -> str:
     """The verdict in one sentence, the worst row named."""
     counts = verdicts["verdict"].value_counts()
@@ -175,7 +247,11 @@ def sentence(verdicts: pd.DataFrame) -> str:
     bad = verdicts[verdicts["verdict"].isin(GATING)]
     if bad.empty:
         return f"{text}."
-    worst = bad.loc[bad["ratio"].fillna(np.inf).idxmax()]
+    certain = bad[gates(bad)]
+    worst = (bad if certain.empty else certain).sort_values("ratio", ascending=False).iloc[0]
+    failing = bad[bad["verdict"] == "failing"]
+    if not failing.empty:
+        worst = failing.iloc[0]
     return (
         f"{text}; worst: {worst.metric} of {worst.benchmark} at {worst.n_cells} cells, "
         f"{worst.before} before, {worst.after if pd.notna(worst.after) else 'failed'} now."

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from benchmarks.records import Record, write_sweep
 from reports import gate
 from reports.__main__ import main
-from reports.results import read_sweep
+from reports.sources.sweep import read_sweep
 
 ENVIRONMENT = {
     "devices": ["cpu: cpu"],
@@ -119,7 +119,7 @@ def test_a_benchmark_that_fails_gates_and_one_that_vanishes_is_listed(folder):
     fewer = {metric: value for metric, value in FIGURES.items() if metric != "flops"}
     result = run("gate", sweep(folder, fewer))
     assert result.exit_code == 0
-    assert "2 missing" in result.output
+    assert "2 removed" in result.output
 
 
 @pytest.mark.usefixtures("baseline")

@@ -1,0 +1,131 @@
+"""Two commits compared: loud about what got worse, quiet without a change, sure of no guess."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from reports import comparing
+from reports.__main__ import main
+from reports.render import build_comparison
+from tests.reports.written import asv
+
+PROGRAM, OTHER = "simpson:value", "shannon:value"
+BASE, HEAD = "b" * 40, "c" * 40
+TEMPORARY = "bench_memory.Memory.track_temp_bytes"
+FINGERPRINT = "bench_compile.Counters.track_hlo_fingerprint"
+ERROR = "bench_accuracy.Values.track_value_error"
+CALL = "bench_throughput.Call.time_call"
+
+
+def samples(seed, median):
+    found = list(median * (1 + 0.02 * np.random.default_rng(seed).standard_normal(20)))
+    return float(np.median(found)), found
+
+
+def figures(seed, *, temporary=10**6, fingerprint=1, error=1e-7, call=0.01):
+    return {
+        TEMPORARY: {PROGRAM: temporary, OTHER: 10**6},
+        FINGERPRINT: {PROGRAM: fingerprint, OTHER: 7},
+        ERROR: {PROGRAM: error, OTHER: 1e-7},
+        CALL: {PROGRAM: samples(seed, call), OTHER: samples(seed + 50, 0.01)},
+    }
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Compare a base with a head that has the changes, after a history of three commits."""
+    monkeypatch.setattr(comparing, "resolve", {"base": BASE, "head": HEAD}.get)
+    monkeypatch.setattr(comparing, "measure", lambda *_: pytest.fail("everything is there"))
+    folder = tmp_path / "asv"
+    for day, commit in enumerate("123b"):
+        asv(folder, commit, day, figures(day))
+
+    def compare(*options, **changes):
+        asv(folder, "c", 9, figures(9, **changes))
+        result = CliRunner().invoke(
+            main,
+            ["compare", "base", "head", f"--results={folder}", f"--output={tmp_path / 'page'}",
+             *options],
+        )  # fmt: skip
+        page = (tmp_path / "page" / "index.html").read_text()
+        comment = (tmp_path / "page" / "comment.md").read_text()
+        return result, page, comment
+
+    return compare
+
+
+def test_without_a_change_it_stays_quiet(run):
+    result, page, comment = run()
+    assert result.exit_code == 0, result.output
+    assert comment.startswith("**0 regressed, 0 improved, 8 unchanged, 8 skipped on both sides.**")
+    assert "No figure got worse or better" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"temporary": 4 * 10**6, "fingerprint": 2}, f"worst: temp_bytes of {PROGRAM}"),
+        ({"error": 1e-3, "fingerprint": 2}, f"worst: value_error of {PROGRAM}"),
+    ],
+)
+def test_a_worse_counter_or_error_fails(run, change, named):
+    result, page, comment = run(**change)
+    assert result.exit_code == 1
+    assert comment.startswith("**1 regressed, 0 improved,")
+    for text in (comment, page, result.output):
+        assert named in text
+    assert "1 row fails the change" in comment
+
+
+def test_time_informs_and_gates_where_asked(run):
+    slower = {"call": 0.02, "fingerprint": 2}
+    result, _, comment = run(**slower)
+    assert (result.exit_code, "call_seconds | regressed" in comment) == (0, True)
+    assert comment.startswith("**1 regressed")
+    assert run("--gate-on-time", **slower)[0].exit_code == 1
+    result, _, comment = run("--gate-on-time", call=0.02)  # by the same program: noise
+    assert (result.exit_code, "call_seconds | noise" in comment) == (0, True)
+    assert run(call=0.005, fingerprint=2)[2].startswith("**0 regressed, 1 improved")
+
+
+def test_what_fails_comes_first_and_what_goes_is_listed(run):
+    result, _, comment = run(temporary=None, error=float("nan"))
+    assert result.exit_code == 1
+    assert "1 failing" in comment
+    assert f"worst: temp_bytes of {PROGRAM} at 4096 cells, 1000000.0 before, failed now" in comment
+    rows = [line for line in comment.splitlines() if line.startswith(f"| {PROGRAM}")]
+    assert ["failing" in rows[0], "skipped" in rows[1]] == [True, True]
+
+
+def test_commits_that_cannot_be_compared_are_no_pass(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparing, "was_measured", lambda *_: True)
+    asv(tmp_path / "asv", "c", 9, figures(9), environment="another")
+    arguments = ["compare", "base", "head", f"--results={tmp_path / 'asv'}"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "no results of both bbbbbbbb and cccccccc" in result.stderr
+
+
+def test_damage_beside_equal_commits_is_no_pass(run, tmp_path):
+    (tmp_path / "asv" / "m" / "dddddddd-py.json").write_text("{")
+    result, page, comment = run()
+    assert result.exit_code == 2
+    assert all("dddddddd-py.json" in text for text in (result.stderr, page, comment))
+
+
+def test_an_unknown_commit_is_named(tmp_path):
+    result = CliRunner().invoke(main, ["compare", "HEAD", "no-such-commit"])
+    assert (result.exit_code, "'no-such-commit' names no commit" in result.stderr) == (2, True)
+
+
+def test_the_comment_stays_short_and_the_page_whole(tmp_path, run):
+    programs = [f"program{at}:value" for at in range(3000)]
+    for commit, factor in (("b", 1), ("c", 2)):
+        table = dict.fromkeys(programs, factor * 10**6)
+        asv(tmp_path / "asv", commit, 8, {**figures(1), TEMPORARY: table})
+    comparison = comparing.compare(tmp_path / "asv", BASE, HEAD)
+    assert comparison.gates.sum() == 3000
+    comment = (build_comparison(comparison, tmp_path / "page").parent / "comment.md").read_text()
+    assert len(comment.encode()) < 60_000
+    assert "and 2950 more on the page" in comment
+    assert (tmp_path / "page" / "index.html").read_text().count("program17:value") == 2

@@ -1,0 +1,112 @@
+"""The page in a real browser: no request to anywhere, no error, tables that sort and filter."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from reports.render import build_report
+from reports.results import read_results
+from tests.reports.written import all_records, sweep
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    read = read_results([sweep(folder / "sweep.json", all_records())])
+    return build_report(read, folder / "report")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, page_path):
+    """The page at some width and in some scheme, and what it asked for and complained of."""
+
+    def open_page(width=1600, scheme="light"):
+        view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        view.requests, view.complaints = [], []
+        view.on("request", lambda request: view.requests.append(request.url))
+        view.on("console", lambda message: view.complaints.append(message.text))
+        view.on("pageerror", lambda error: view.complaints.append(str(error)))
+        view.goto(page_path.as_uri())
+        return view
+
+    return open_page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1600])
+def test_it_asks_nobody_complains_of_nothing_and_fits_the_width(opened, page_path, width, scheme):
+    view = opened(width, scheme)
+    assert view.requests == [page_path.as_uri()]
+    assert view.complaints == []
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+    colour = view.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, colour[4:-1].split(","))) > 384) == (scheme == "light")
+    assert page_path.stat().st_size < 3_000_000
+
+
+def column(view, table, at):
+    return view.locator(table).locator(f"tbody tr:visible > :nth-child({at})").all_inner_texts()
+
+
+def test_tables_sort_by_mouse_and_keyboard(opened):
+    view = opened()
+    costs = "[aria-label='Time per call (ms)'] table"
+    agreement = "[aria-label='Agreement'] table"
+    losses = column(view, agreement, 1)
+    head = view.locator(f"{agreement} th").first
+    head.get_by_role("button").click()
+    assert column(view, agreement, 1) == sorted(losses)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.get_by_role("button").press("Enter")
+    assert column(view, agreement, 1) == sorted(losses, reverse=True)
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(view, costs, 1) == losses
+    assert view.complaints == []
+
+
+def test_numbers_sort_as_numbers(opened):
+    view = opened()
+    view.evaluate(
+        """() => {
+          const cells = document.querySelectorAll("[aria-label='Agreement'] tbody td:nth-child(2)");
+          const texts = ["9", "1e-7", "10", "not measured", "2.5e3", "-"];
+          texts.forEach((text, at) => { cells[at].textContent = text; });
+        }"""
+    )
+    view.locator("[aria-label='Agreement'] th").nth(1).get_by_role("button").click()
+    sorted_cells = column(view, "[aria-label='Agreement'] table", 2)
+    assert [c for c in sorted_cells if c in ("9", "10", "2.5e3")] == ["9", "10", "2.5e3"]
+    assert set(sorted_cells[-2:]) == {"not measured", "-"}
+
+
+def test_tables_filter_by_all_words(opened):
+    view = opened()
+    box = view.get_by_role("searchbox").first
+    box.fill("BATCH local")
+    assert column(view, "[aria-label='Agreement'] table", 1) == ["batch_mixing_local"]
+    assert "1 of 9" in view.locator(".filter output").first.inner_text()
+    box.fill("")
+    assert len(column(view, "[aria-label='Agreement'] table", 1)) == 9
+
+
+def test_pictures_are_described_and_their_numbers_offered(opened):
+    view = opened()
+    pictures = view.locator("figure[role=img]")
+    assert pictures.count() == 5
+    for at in range(5):
+        assert len(pictures.nth(at).get_attribute("aria-label")) > 40
+    with view.expect_download() as download:
+        view.locator("a[download='limits.csv']").click()
+    assert download.value.path().read_text().startswith("loss,transform,n_cells,other")

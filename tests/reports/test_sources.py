@@ -1,0 +1,177 @@
+"""Results of every source are read; damage is named, gives a page, and costs nothing else."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from reports.__main__ import main
+from reports.history import courses
+from reports.results import read_results
+from tests.reports.written import all_records, asv, pytest_benchmark, record, sweep
+
+TRACKED = "bench_memory.Memory.track_temp_bytes"
+TIMED = "bench_throughput.Call.time_call"
+
+
+def build(folder, *paths):
+    arguments = [f"--results={path}" for path in paths]
+    result = CliRunner().invoke(main, ["build", *arguments, f"--output={folder / 'page'}"])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result, (folder / "page" / "index.html").read_text()
+
+
+def test_all_sources_fill_one_frame(tmp_path):
+    samples = [0.001, 0.0012, 0.0011]
+    asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": 0}})
+    asv(tmp_path / "asv", "b", 1, {TIMED: {"simpson:value": (0.0011, samples)}})
+    paths = [
+        tmp_path / "asv",
+        sweep(tmp_path / "sweep.json", all_records()),
+        pytest_benchmark(tmp_path / "pytest.json"),
+    ]
+    read = read_results(paths)
+    assert read.measurements.complaints == ()
+    frame = read.measurements.frame.set_index(["source", "metric", "device"]).sort_index()
+    timed = frame[frame["commit"] == "b" * 40].reset_index()
+    on_cpu = timed[timed["device"] == "cpu"].iloc[0]
+    assert (on_cpu["benchmark"], on_cpu["n_cells"], on_cpu["value"]) == (
+        "simpson:value",
+        4096,
+        0.0011,
+    )
+    assert (on_cpu["samples"], on_cpu["unit"], on_cpu["better"]) == (tuple(samples), "s", "lower")
+    assert list(timed[timed["device"] == "gpu"]["status"]) == ["skipped"]
+    called = frame.loc[(str(paths[2]), "call_seconds", "cpu")].iloc[0]
+    assert (called["value"], called["samples"]) == (0.002, (0.002, 0.0021))
+    assert read.newest.path == paths[1]
+    assert build(tmp_path, *paths)[0].exit_code == 0
+
+
+def damaged_asv(folder, text):
+    path = asv(folder, "c", 2, {TRACKED: {"simpson:value": 1}})
+    path.write_text(text(path.read_text()))
+    return folder
+
+
+WHOLE = {
+    "empty": lambda text: "",
+    "blank": lambda text: " \n",
+    "truncated": lambda text: text[: len(text) // 2],
+    "foreign": lambda text: '{"answer": 42}',
+    "no object": lambda text: "[1, 2]",
+    "not text": lambda text: "\x00\x01",
+    "another version": lambda text: text.replace('"version": 2}', '"version": 99}').replace(
+        '"schema_version": 2', '"schema_version": 99'
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("source", ["sweep", "asv"])
+def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path, source, kind):
+    good = pytest_benchmark(tmp_path / "good.json")
+    if source == "asv":
+        bad = damaged_asv(tmp_path / "asv", WHOLE[kind])
+        name = "cccccccc-virtualenv-py3.11.json"
+    else:
+        bad = sweep(tmp_path / "bad.json", [record("shannon", "flops", 1.0)])
+        bad.write_text(WHOLE[kind](bad.read_text()))
+        name = "bad.json"
+    result, page = build(tmp_path, bad, good)
+    assert result.exit_code == 2
+    for text in (result.stderr, page):
+        assert name in text
+    assert "4 figures of 1 commits" in result.output
+    assert "1 complaint about the files" in result.output
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_nothing_but_damage_is_a_page_too(tmp_path, kind):
+    path = sweep(tmp_path / "bad.json", [record("shannon", "flops", 1.0)])
+    path.write_text(WHOLE[kind](path.read_text()))
+    result, page = build(tmp_path, path)
+    assert result.exit_code == 2
+    assert "Nothing was measured" in result.output
+    assert "bad.json" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        (TRACKED, float("inf"), "1 infinite values"),
+        ("theirs.Suite.track_speed", 1, "theirs.Suite.track_speed is no benchmark of this suite"),
+    ],
+)
+def test_a_row_of_asv_that_says_nothing_is_named(tmp_path, name, value, complaint):
+    asv(tmp_path / "asv", "a", 0, {name: {"simpson:value": value}, TIMED: {"simpson:value": 1.0}})
+    result, page = build(tmp_path, tmp_path / "asv")
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert complaint in page
+    assert (read_results([tmp_path / "asv"]).measurements.frame["metric"] == "call_seconds").any()
+
+
+def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
+    asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": None}})
+    result, page = build(tmp_path, tmp_path / "asv")
+    assert result.exit_code == 1
+    assert "failed benchmarks: 1" in result.output
+    assert "the benchmark raised an error" in page
+
+
+def test_other_versions_of_a_benchmark_and_stray_files_are_named(tmp_path):
+    path = asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": 1}})
+    path.write_text(path.read_text().replace('"1", 0, 1.0', '"7", 0, 1.0'))
+    (tmp_path / "asv" / "m" / "half.json.tmp").write_text("{")
+    result, _ = build(tmp_path, tmp_path / "asv")
+    assert result.exit_code == 2
+    assert "has version '7', not '1'" in result.stderr
+    assert "half.json.tmp: not a results file of asv" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_bare_numbers_that_are_none_are_named(tmp_path, value):
+    path = sweep(tmp_path / "sweep.json", [*all_records(), record("shannon", "flops", 12345.5)])
+    path.write_text(path.read_text().replace("12345.5", value))
+    result, page = build(tmp_path, path)
+    assert result.exit_code != 0
+    assert "flops of shannon:value_and_grad at 256 cells: the value is" in result.stderr
+    assert "All 9 losses" not in result.output
+
+    path = pytest_benchmark(tmp_path / "pytest.json", median=0.25)
+    path.write_text(path.read_text().replace("0.25", value))
+    result, page = build(tmp_path, path)
+    assert "call_seconds of shannon:value: the value is" in page
+
+
+def test_figures_that_stand_twice_are_named_and_counted_once(tmp_path):
+    path = sweep(tmp_path / "sweep.json", [*all_records(), record("shannon", "temp_bytes", 9.0)])
+    read = read_results([path])
+    rows = read.measurements.frame
+    rows = rows[(rows["benchmark"] == "shannon:value_and_grad") & (rows["metric"] == "temp_bytes")]
+    assert list(rows["value"]) == [9.0]
+    (complaint,) = read.measurements.complaints
+    assert "temp_bytes of shannon:value_and_grad at 256 cells" in complaint.problem
+
+
+def test_a_benchmark_of_pytest_that_is_not_ours_is_named(tmp_path):
+    path = pytest_benchmark(tmp_path / "pytest.json")
+    content = json.loads(path.read_text())
+    content["benchmarks"].append({"name": "theirs", "stats": {"median": 1.0}, "extra_info": {}})
+    path.write_text(json.dumps(content))
+    read = read_results([path])
+    assert len(read.measurements.frame) == 4
+    assert "theirs: not one of this suite's" in read.measurements.complaints[0].problem
+
+
+def test_a_step_in_the_history_is_found_at_its_commit(tmp_path):
+    values = [100, 101, 99, 100, 100, 130, 131, 129, 130, 130]
+    for day, (commit, value) in enumerate(zip("0123456789", values, strict=True)):
+        asv(tmp_path / "asv", commit, day, {TIMED: {"simpson:value": value}})
+    _, page = build(tmp_path, tmp_path / "asv")
+    (course,) = courses(read_results([tmp_path / "asv"]).measurements.frame)
+    assert course.values == tuple(values)
+    assert [step.commit for step in course.steps] == ["5" * 40]
+    assert "<code>55555555</code>" in page
+    assert 'id="history"' in page

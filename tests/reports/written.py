@@ -1,0 +1,128 @@
+"""Results files as the tools write them, with whatever numbers a test wants."""
+
+import json
+
+from benchmarks.names import BENCHMARK_VERSION, LOSSES
+from benchmarks.records import Record, write_sweep
+
+ENVIRONMENT = {
+    "date": "2026-01-01T00:00:00+00:00",
+    "command": "python -m benchmarks sweep",
+    "commit": "0" * 40,
+    "dirty": False,
+    "machine": "m",
+    "os": "Linux",
+    "cpu": "A processor",
+    "architecture": "x86_64",
+    "vector_extensions": ["avx2"],
+    "cores": 2,
+    "memory_bytes": 2**34,
+    "python": "3.11.7",
+    "packages": {"jax": "0.10.2", "jaxlib": "0.10.2"},
+    "xla_flags": "",
+    "devices": ["cpu: cpu"],
+}
+_COLUMNS = ["result", "params", "version", "started_at", "duration", "samples"]
+_SIZES, _DEVICES = ["4096"], ["'cpu'", "'gpu'"]
+
+
+def record(loss, metric, value, **more):
+    """A record of the value and gradient of 256 simulated cells, unless said otherwise."""
+    place = {
+        "transform": "value_and_grad",
+        "cells": "simulated",
+        "n_cells": 256,
+        "dtype": "float32",
+        "device": "cpu",
+        **more,
+    }
+    program = f"{loss}:{place['transform']}"
+    return Record(benchmark=program, loss=loss, metric=metric, value=value, **place)
+
+
+def all_records(**value_errors):
+    """What a sweep of all losses would hold, in which all is well but the errors given."""
+    for loss in LOSSES:
+        for metric in ("trace_seconds", "lower_seconds", "compile_seconds", "temp_bytes"):
+            yield record(loss, metric, 1.5)
+        for n_cells in (256, 1024):
+            for metric in ("call_seconds", "cells_per_second"):
+                yield record(loss, metric, 2.0, n_cells=n_cells)
+        for cells in ("simulated", "real"):
+            yield record(loss, "value_error", value_errors.get(loss, 1e-7), cells=cells)
+            yield record(loss, "gradient_error", 1e-6, cells=cells)
+        yield record(loss, "finite_difference_error", 1e-9)
+    absent = {"device": "gpu", "status": "skipped", "detail": "no gpu here"}
+    yield record("velocity", "call_seconds", None, **absent)
+
+
+def sweep(path, records, **environment):
+    """A sweep's file."""
+    curves = [
+        {"loss": loss, "n_cells": 64, "steps": [1e-2, 1e-4], "errors": [1e-3, 1e-9]}
+        for loss in LOSSES
+    ]
+    ratios = [
+        {
+            "loss": loss, "transform": "value", "n_cells": 256, "other": "limit: search",
+            "ours_seconds": 0.003, "other_seconds": 0.002, "ratio": 1.5, "ratio_low": 1.25,
+            "ratio_high": 1.75, "temp_bytes": 10**6, "input_bytes": 10**6, "n_rounds": 9,
+        }
+        for loss in LOSSES
+    ]  # fmt: skip
+    write_sweep(
+        path, {**ENVIRONMENT, **environment}, {"cells": "ab"}, list(records), curves, ratios
+    )
+    return path
+
+
+def asv(folder, commit, day, figures, environment="virtualenv-py3.11"):
+    """A results file of asv: figures by name, a value or (median, samples) per program."""
+    machine = folder / "m"
+    machine.mkdir(parents=True, exist_ok=True)
+    (machine / "machine.json").write_text(json.dumps({"machine": "m", "version": 1}))
+    content = {
+        "commit_hash": commit * 40,
+        "env_name": environment,
+        "date": 1767225600000 + 86400000 * day,
+        "params": {"machine": "m", "python": "3.11"},
+        "python": "3.11",
+        "requirements": {},
+        "env_vars": {},
+        "result_columns": _COLUMNS,
+        "results": {name: _row(values) for name, values in figures.items()},
+        "durations": {},
+        "version": 2,
+    }
+    path = machine / f"{commit * 8}-{environment}.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def _row(values):
+    """The programs' values on the CPU, each followed by one that was skipped on the GPU."""
+    pairs = [v if isinstance(v, tuple) else (v, None) for v in values.values()]
+    results = [x for value, _ in pairs for x in (value, float("nan"))]
+    samples = [x for _, own in pairs for x in (own, None)]
+    parameters = [[repr(program) for program in values], _SIZES, _DEVICES]
+    return [results, parameters, BENCHMARK_VERSION, 0, 1.0, samples]
+
+
+def pytest_benchmark(path, **stats):
+    """A file of pytest-benchmark with one benchmark."""
+    benchmark = {
+        "name": "test_call",
+        "stats": {"median": 0.002, "data": [0.002, 0.0021], **stats},
+        "extra_info": {
+            "program": "shannon:value", "n_cells": 256, "device": "cpu",
+            "cells_per_second": 128000.0, "temp_bytes": 0, "limit_ratio": 1.2,
+        },
+    }  # fmt: skip
+    content = {
+        "machine_info": {"node": "m", "python_version": "3.11.7"},
+        "commit_info": {"id": "0" * 40},
+        "datetime": "2026-01-02T00:00:00",
+        "benchmarks": [benchmark],
+    }
+    path.write_text(json.dumps(content))
+    return path
