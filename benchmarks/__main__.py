@@ -1,5 +1,6 @@
 """Command line of the benchmarks: ``python -m benchmarks sweep``."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -20,11 +21,18 @@ def main() -> None:
 )
 @click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
 def sweep(output: Path, n_cells: tuple[int, ...]) -> None:
-    """Measure the whole catalog once, in this process, into one JSON file."""
+    """Measure the whole catalog once, in this process, into one JSON file.
+
+    The file is whole after every step: interrupt it, and the same command goes on.
+    """
     from benchmarks.names import CELL_COUNTS
     from benchmarks.sweep import run_sweep
 
-    run_sweep(output, n_cells or CELL_COUNTS)
+    try:
+        run_sweep(output, n_cells or CELL_COUNTS)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; {output} holds what was measured, run again to go on", err=True)
+        sys.exit(130)
     click.echo(f"wrote {output}")
 
 

@@ -1,5 +1,6 @@
 """How far a loss and its gradient are from the NumPy twin, and the V-curve of a gradient."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from benchmarks.catalog import Arrays, Case
 from reference import finite_difference, neighbors
 
 __all__ = [
+    "differing_arrays",
+    "digest",
     "gradient_v_curve",
     "neighbor_error",
     "reference_errors",
@@ -82,6 +85,20 @@ def reference_errors(
             relative_error(gradients[name], expected_gradients[name]) for name in gradients
         ),
     }
+
+
+def digest(results: Any) -> str:
+    """A hash of the bits of all arrays, in the order of their names."""
+    found = hashlib.sha256()
+    for array in jax.tree.leaves(results):
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+def differing_arrays(first: Any, second: Any) -> int:
+    """How many arrays of two results differ in a bit."""
+    pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    return sum(digest(one) != digest(other) for one, other in pairs)
 
 
 def gradient_v_curve(case: Case, *, n_cells: int, seed: int = 1) -> dict[str, Any]:

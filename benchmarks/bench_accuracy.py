@@ -1,4 +1,4 @@
-"""Relative errors against the NumPy twin, and of its finite differences."""
+"""Relative errors against the NumPy twin and of its finite differences; equal bits."""
 
 from benchmarks.common import Swept, tracked
 from benchmarks.names import (
@@ -22,6 +22,14 @@ class Gradients(Swept):
     params = (GRADIENT_PROGRAMS, _CELLS, DEVICES)
     track_gradient_error = tracked("gradient_error")
     track_neighbor_error = tracked("neighbor_error")
+
+
+class Determinism(Swept):
+    """Of a second call, and of the same call in other blocks; neither depends on the size."""
+
+    params = (PROGRAMS, CELL_COUNTS[:1], DEVICES)
+    track_differing_repeats = tracked("differing_repeats")
+    track_block_size_error = tracked("block_size_error")
 
 
 class FiniteDifferences(Swept):

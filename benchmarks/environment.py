@@ -1,6 +1,7 @@
 """What machine, what versions, what commit: the part of a manifest that cannot be chosen."""
 
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -25,6 +26,7 @@ def environment() -> dict[str, Any]:
         "command": " ".join(["python", "-m", _module_name(), *sys.argv[1:]]),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),
+        "changes": _digest_of(_git("diff", "HEAD")),
         "machine": platform.node(),
         "os": platform.platform(),
         "cpu": cpu.get("brand_raw", platform.processor()),
@@ -52,6 +54,11 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _digest_of(text: str | None) -> str | None:
+    """A hash that tells one state of an uncommitted tree from another; None for no change."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else None
 
 
 def _git(*arguments: str) -> str | None:

@@ -69,10 +69,11 @@ BENCHMARK_VERSION = "1"
 SIMULATED, REAL = "simulated", "real"
 
 # What counts as agreement in float32 (values, gradients, squared distances of the
-# neighbours) and for float64 differences.
+# neighbours, results with other blocks) and for float64 differences.
 ACCURACY_LIMITS = {
     "value_error": 1e-5,
     "gradient_error": 1e-4,
     "neighbor_error": 1e-5,
+    "block_size_error": 1e-5,
     "finite_difference_error": 1e-7,
 }

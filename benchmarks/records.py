@@ -1,4 +1,4 @@
-"""The rows that a sweep produces, their units, and the file that holds them."""
+"""The rows that a sweep produces, and their units."""
 
 import json
 import os
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Ratio", "Record", "write_json", "write_sweep"]
+__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Ratio", "Record", "write_json"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Metric(NamedTuple):
@@ -42,9 +42,13 @@ METRICS: Mapping[str, Metric] = {
     "hlo_instructions": Metric("instructions", "lower", "counter"),
     "hlo_fingerprint": Metric("hash", "equal", "counter"),
     "retraces": Metric("traces", "lower", "counter"),
+    "value": Metric("loss", "equal", "result"),
+    "result_digest": Metric("hash", "equal", "result"),
+    "differing_repeats": Metric("arrays", "lower", "counter"),
     "value_error": Metric("relative", "lower", "accuracy"),
     "gradient_error": Metric("relative", "lower", "accuracy"),
     "neighbor_error": Metric("relative", "lower", "accuracy"),
+    "block_size_error": Metric("relative", "lower", "accuracy"),
     "finite_difference_error": Metric("relative", "lower", "accuracy"),
 }
 
@@ -86,26 +90,6 @@ class Ratio(NamedTuple):
     temp_bytes: int
     input_bytes: int
     n_rounds: int
-
-
-def write_sweep(
-    path: Path,
-    environment: Mapping[str, Any],
-    data: Mapping[str, str],
-    records: Sequence[Record],
-    v_curves: Sequence[Mapping[str, Any]],
-    ratios: Sequence[Mapping[str, Any]],
-) -> None:
-    """Write one JSON file, completely or not at all."""
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "environment": environment,
-        "data_digests": data,
-        "records": [record.row() for record in records],
-        "v_curves": list(v_curves),
-        "ratios": list(ratios),
-    }
-    write_json(path, content)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,7 +1,8 @@
 """Everything measured once, in one process: the records that asv and the report read."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.accuracy import (
+    differing_arrays,
+    digest,
     gradient_v_curve,
     neighbor_error,
     reference_errors,
@@ -40,10 +43,15 @@ from benchmarks.names import (
     TRANSFORMS,
 )
 from benchmarks.ratios import limit_call, ratios_of
-from benchmarks.records import Ratio, Record, write_sweep
+from benchmarks.records import Ratio, Record
+from benchmarks.sheet import Measured, Sheet
 from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["check_gradient", "run_sweep", "sweep"]
+
+
+# No divisor of the cell counts, and not what is chosen by itself.
+_OTHER_BLOCK = 100
 
 
 class Step(NamedTuple):
@@ -68,38 +76,24 @@ class Step(NamedTuple):
         )
 
 
-class Measured(NamedTuple):
-    """What a step yields: records, and how it compares with its limit."""
-
-    records: list[Record]
-    ratios: list[Ratio]
-
-
 def run_sweep(path: Path, cell_counts: Sequence[int], *, real: bool = True) -> None:
-    """Measure the whole catalog and write the records, their environment and V-curves."""
-    steps = list(_steps(cell_counts, real=real))
-    records: list[Record] = []
-    ratios: list[Ratio] = []
-    v_curves: list[dict[str, Any]] = []
-    digests: dict[str, str] = {}
-    with tqdm(total=len(steps) + len(CATALOG), unit="step", dynamic_ncols=True) as progress:
-        for step in steps:
-            progress.set_description(f"{step.case.name} {step.cells} {step.n_cells} {step.device}")
-            measured = sweep(step)
-            records += measured.records
-            if step.cells == SIMULATED:  # the real cells are few, and of one size
-                ratios += measured.ratios
-            if step.device == "cpu":
-                digests.update([_digest(step)])
+    """Measure the whole catalog into a file, which is written after every step.
+
+    Where the file holds the beginning of the same sweep, only what is missing is measured.
+    """
+    tasks: dict[str, Callable[[], Measured]] = {
+        f"{step.case.name} {step.cells} {step.n_cells} {step.device}": partial(sweep, step)
+        for step in _steps(cell_counts, real=real)
+    }
+    tasks |= {f"{case.name} gradient check": partial(check_gradient, case) for case in CATALOG}
+    sheet = Sheet(path, environment(), list(tasks))
+    left = sheet.unfinished
+    n_done = len(tasks) - len(left)
+    with tqdm(total=len(tasks), initial=n_done, unit="step", dynamic_ncols=True) as progress:
+        for name in left:
+            progress.set_description(name)
+            sheet.add(name, tasks[name]())
             progress.update()
-        for case in CATALOG:
-            progress.set_description(f"{case.name} gradient check")
-            record, curves = check_gradient(case)
-            records.append(record)
-            v_curves += curves
-            progress.update()
-    rows = [ratio._asdict() for ratio in ratios]
-    write_sweep(path, environment(), digests, records, v_curves, rows)
 
 
 def _steps(cell_counts: Sequence[int], *, real: bool) -> Iterator[Step]:
@@ -126,23 +120,25 @@ def sweep(step: Step) -> Measured:
         return _unmeasured(step, "failed", f"{type(error).__name__}: {error}")
 
 
-def check_gradient(case: Case) -> tuple[Record, list[dict[str, Any]]]:
+def check_gradient(case: Case) -> Measured:
     """The plateau of the finite differences, and their curve if the loss did not fail."""
     at = Step(case, "cpu", SIMULATED, CHECKED_CELLS)
     record = partial(at.record, "value_and_grad", "finite_difference_error", dtype="float64")
     try:
         curve = gradient_v_curve(case, n_cells=CHECKED_CELLS)
     except Exception as error:  # as in sweep
-        return record(None, status="failed", detail=f"{type(error).__name__}: {error}"), []
-    return record(curve["plateau"]), [curve]
+        failed = record(None, status="failed", detail=f"{type(error).__name__}: {error}")
+        return Measured([failed])
+    return Measured([record(curve["plateau"])], v_curves=[curve])
 
 
 def _unmeasured(step: Step, status: str, detail: str) -> Measured:
-    records = [
-        step.record(transform, "call_seconds", None, status=status, detail=detail)
-        for transform in TRANSFORMS
-    ]
-    return Measured(records, [])
+    return Measured(
+        [
+            step.record(transform, "call_seconds", None, status=status, detail=detail)
+            for transform in TRANSFORMS
+        ]
+    )
 
 
 def _measure(step: Step, device: jax.Device) -> Measured:
@@ -172,11 +168,17 @@ def _measure(step: Step, device: jax.Device) -> Measured:
         ratios.append(ratio)
         records += _throughput(step, samples["ours"], ratio)
         results[transform] = phases.compiled(*prepared.arguments)
+        records += _bits(step, transform, results[transform])
         if n_cells == CELL_COUNTS[0]:
+            again = phases.compiled(*prepared.arguments)
+            differing = differing_arrays(results[transform], again)
+            records.append(step.record(transform, "differing_repeats", differing))
             records.append(step.record(transform, "retraces", count_retraces(prepared)))
+            records += _other_blocks(step, transform, arrays, device, results[transform])
     if n_cells <= REFERENCE_CELLS:
         records += _accuracy(step, prepared, arrays, results)
-    return Measured(records, ratios)
+    on_page = step.cells == SIMULATED  # the real cells are few, and of one size
+    return Measured(records, ratios if on_page else (), digests=_digest(step))
 
 
 def _compilation(step: Step, transform: str, phases: CompilePhases) -> list[Record]:
@@ -216,13 +218,37 @@ def _accuracy(
     return [*records, step.record("value", "value_error", alone)]
 
 
+def _bits(step: Step, transform: str, results: Any) -> list[Record]:
+    """What a run elsewhere should find again: the value, and a hash of every bit."""
+    value = results[0] if transform == "value_and_grad" else results
+    return [
+        step.record(transform, "value", _finite(float(value))),
+        step.record(transform, "result_digest", digest(results)),
+    ]
+
+
+def _other_blocks(
+    step: Step, transform: str, arrays: Arrays, device: jax.Device, results: Any
+) -> list[Record]:
+    """How far the results are from those of a search in other blocks, where there is one."""
+    if step.case.n_neighbors is None or step.case.module is None:
+        return []
+    blocked = replace(step.case, loss=partial(step.case.loss, block_size=_OTHER_BLOCK))
+    other = program(blocked, transform, arrays, device)
+    found = jax.jit(other.function)(*other.arguments)
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(results), strict=True)
+    worst = max(relative_error(one, two) for one, two in pairs)
+    return [step.record(transform, "block_size_error", worst)]
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _digest(step: Step) -> tuple[str, str]:
+def _digest(step: Step) -> dict[str, str]:
     """Name and digest of the cells of a step, which are still cached."""
     if step.cells == REAL:
-        return "real 700", real_cells().digest
+        return {"real 700": real_cells().digest}
     simulation = step.case.simulation
-    return f"{simulation} {step.n_cells}", simulated_cells(simulation, step.n_cells, 0).digest
+    cells = simulated_cells(simulation, step.n_cells, 0)
+    return {f"{simulation} {step.n_cells}": cells.digest}

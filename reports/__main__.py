@@ -144,9 +144,12 @@ def _quick_results(context: click.Context, path: Path | None) -> Sweep:
         path = Path("results/quick.json")
         _measure(context, path, tier="quick")
     try:
-        return read_sweep(path)
+        sweep = read_sweep(path)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}") from error
+    if sweep.complaints:
+        raise DamagedError(str(sweep.complaints[0]))
+    return sweep
 
 
 if __name__ == "__main__":

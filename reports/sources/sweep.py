@@ -70,6 +70,9 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         rows, problems = _rows(content["records"], _origin(environment, path))
         rest = (environment, content["data_digests"], content["v_curves"])
         ratios = read_ratios(content)
+        if left := len(content["unfinished"]):
+            n_steps = len(content["steps"])
+            problems.append(f"interrupted: {left} of {n_steps} steps were not measured")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"not a complete sweep ({error!r})") from error
     if not rows:

@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 
 from benchmarks import records
-from benchmarks.accuracy import neighbor_error, reference_results, relative_error
+from benchmarks.accuracy import (
+    differing_arrays,
+    digest,
+    neighbor_error,
+    reference_results,
+    relative_error,
+)
 from benchmarks.catalog import CATALOG, case
 from benchmarks.measure import call_in_turn, compile_cold, count_retraces, counters, program
 from benchmarks.names import DEVICES, TRANSFORMS
-from benchmarks.sweep import Step, check_gradient, sweep
+from benchmarks.sheet import Measured, Sheet
+from benchmarks.sweep import Step, check_gradient, run_sweep, sweep
 from diffbio.neighbors import nearest_neighbors
+from reports.sources.sweep import read_sweep
 
 CPU = jax.devices("cpu")[0]
 
@@ -53,13 +61,15 @@ def test_no_loss_traces_again_for_new_values():
 
 @pytest.mark.parametrize("name", ["batch_mixing", "shannon"])
 def test_a_step_measures_every_metric(name):
-    found, ratios = sweep(Step(case(name), "cpu", "simulated", 256))
+    found, ratios, *_ = sweep(Step(case(name), "cpu", "simulated", 256))
     assert [ratio.transform for ratio in ratios] == list(TRANSFORMS)
     assert {r.status for r in found} == {"ok"}
     measured = {(r.transform, r.metric) for r in found}
-    everything = set(records.METRICS) - {"finite_difference_error"}
+    elsewhere = {"finite_difference_error", "import_seconds"}
+    elsewhere |= {"peak_memory_bytes", "peak_bytes_in_use"}
+    everything = set(records.METRICS) - elsewhere
     if case(name).n_neighbors is None:
-        everything -= {"neighbor_error"}
+        everything -= {"neighbor_error", "block_size_error"}
     assert {metric for _, metric in measured} == everything
     assert all(r.value is not None for r in found)
 
@@ -67,13 +77,13 @@ def test_a_step_measures_every_metric(name):
 def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
     assert DEVICES == ("cpu", "gpu")
     if not any(device.platform == "gpu" for device in jax.devices()):
-        skipped, _ = sweep(Step(case("shannon"), "gpu", "simulated", 256))
+        skipped, *_ = sweep(Step(case("shannon"), "gpu", "simulated", 256))
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
     monkeypatch.setattr("benchmarks.sweep.compile_cold", lambda program: 1 / 0)
     monkeypatch.setattr("benchmarks.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
-    record, curves = check_gradient(case("shannon"))
-    assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", [])
-    failed, _ = sweep(Step(case("shannon"), "cpu", "simulated", 256))
+    (record,), _, curves, _ = check_gradient(case("shannon"))
+    assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", ())
+    failed, *_ = sweep(Step(case("shannon"), "cpu", "simulated", 256))
     assert {(r.status, r.detail) for r in failed} == {
         ("failed", "ZeroDivisionError: division by zero")
     }
@@ -87,6 +97,15 @@ def test_the_twin_answers_the_same_with_its_search_done_before():
     assert value == entry.reference(**arrays)
     expected = entry.reference_gradients(**arrays)
     assert relative_error(gradients["embeddings"], expected["embeddings"]) == 0
+
+
+def test_a_digest_sees_every_bit_and_the_place_of_an_array():
+    first = {"a": np.arange(3.0), "b": np.zeros(2)}
+    assert digest(first) == digest({"b": np.zeros(2), "a": np.arange(3.0)})
+    assert differing_arrays(first, first) == 0
+    turned = {**first, "b": np.array([0.0, np.nextafter(0, 1)])}
+    assert differing_arrays(first, turned) == 1
+    assert digest(first) != digest(turned)
 
 
 def test_neighbours_may_be_exchanged_at_a_tie_and_nowhere_else():
@@ -103,13 +122,59 @@ def test_neighbours_may_be_exchanged_at_a_tie_and_nowhere_else():
         assert neighbor_error(points, exchanged) > 0.1, wrong
 
 
-def test_a_sweep_file_is_written_whole_or_not_at_all(tmp_path):
+def test_a_step_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "sweep.json"
     record = Step(case("shannon"), "cpu", "simulated", 256).record("value", "flops", 1.0)
-    records.write_sweep(path, {}, {}, [record], [], [])
+    sheet = Sheet(path, {}, ["one", "two"])
+    sheet.add("one", Measured([record]))
     before = path.read_text()
     assert json.loads(before)["records"][0]["unit"] == "flop"
     with pytest.raises(ValueError, match="JSON compliant"):
-        records.write_sweep(path, {}, {}, [record._replace(value=float("nan"))], [], [])
+        sheet.add("two", Measured([record._replace(value=float("nan"))]))
     assert path.read_text() == before
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A sweep of the cheapest loss alone; the names of the steps that it measures."""
+    measured = []
+
+    def watched(step):
+        measured.append(step.device)
+        return sweep(step)
+
+    monkeypatch.setattr("benchmarks.sweep.CATALOG", (case("simpson"),))
+    monkeypatch.setattr("benchmarks.sweep.sweep", watched)
+    return measured
+
+
+def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, short):
+    path = tmp_path / "sweep.json"
+
+    def interrupt(case):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.sweep.check_gradient", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(path, [64], real=False)
+    assert short == list(DEVICES)
+    partial = read_sweep(path)
+    assert "interrupted: 1 of 3 steps were not measured" in str(partial.complaints[0])
+    assert len(partial.numbers("call_seconds")) >= 2
+
+    run_sweep(path, [64], real=False)
+    assert short == list(DEVICES)  # and not once more
+    whole = read_sweep(path)
+    assert whole.complaints == ()
+    assert len(whole.frame) == len(partial.frame) + 1
+    assert len(whole.v_curves) == 1
+
+
+def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
+    path = tmp_path / "sweep.json"
+    for cells in ([64], [64], [80]):
+        run_sweep(path, cells, real=False)
+    assert short == 3 * list(DEVICES)
+    assert set(read_sweep(path).numbers("call_seconds")["n_cells"]) == {80}

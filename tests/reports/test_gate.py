@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.records import Record, write_sweep
+from benchmarks.records import Record
+from benchmarks.sheet import Measured, Sheet
 from reports import gate
 from reports.__main__ import main
 from reports.sources.sweep import read_sweep
@@ -49,8 +50,10 @@ def sweep(folder, figures=FIGURES, *, failed=(), **environment):
     records += [
         record(name, "call_seconds", None, status="failed", detail="boom") for name in failed
     ]
-    write_sweep(folder / "quick.json", {**ENVIRONMENT, **environment}, {}, records, [], [])
-    return str(folder / "quick.json")
+    path = folder / "quick.json"
+    sheet = Sheet(path, {**ENVIRONMENT, **environment}, ["everything"])
+    sheet.add("everything", Measured(records))
+    return str(path)
 
 
 def run(command, path):

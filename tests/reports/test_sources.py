@@ -62,7 +62,7 @@ WHOLE = {
     "no object": lambda text: "[1, 2]",
     "not text": lambda text: "\x00\x01",
     "another version": lambda text: text.replace('"version": 2}', '"version": 99}').replace(
-        '"schema_version": 2', '"schema_version": 99'
+        '"schema_version": 3', '"schema_version": 99'
     ),
 }
 

@@ -3,7 +3,8 @@
 import json
 
 from benchmarks.names import BENCHMARK_VERSION, LOSSES
-from benchmarks.records import Record, write_sweep
+from benchmarks.records import Ratio, Record
+from benchmarks.sheet import Measured, Sheet
 
 ENVIRONMENT = {
     "date": "2026-01-01T00:00:00+00:00",
@@ -62,17 +63,13 @@ def sweep(path, records, **environment):
         {"loss": loss, "n_cells": 64, "steps": [1e-2, 1e-4], "errors": [1e-3, 1e-9]}
         for loss in LOSSES
     ]
+    seconds, ratio, n_bytes = (0.003, 0.002), (1.5, 1.25, 1.75), (10**6, 10**6)
     ratios = [
-        {
-            "loss": loss, "transform": "value", "n_cells": 256, "other": "limit: search",
-            "ours_seconds": 0.003, "other_seconds": 0.002, "ratio": 1.5, "ratio_low": 1.25,
-            "ratio_high": 1.75, "temp_bytes": 10**6, "input_bytes": 10**6, "n_rounds": 9,
-        }
+        Ratio(loss, "value", 256, "limit: search", *seconds, *ratio, *n_bytes, n_rounds=9)
         for loss in LOSSES
-    ]  # fmt: skip
-    write_sweep(
-        path, {**ENVIRONMENT, **environment}, {"cells": "ab"}, list(records), curves, ratios
-    )
+    ]
+    sheet = Sheet(path, {**ENVIRONMENT, **environment}, ["everything"])
+    sheet.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}))
     return path
 
 
