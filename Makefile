@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test check gate bench bench-pytest peers
+.PHONY: report test check gate compare bench bench-pytest peers
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
@@ -22,6 +22,12 @@ peers: .venv/.complete
 
 gate: .venv/.complete
 	$(BIN)/python -m reports gate
+
+# The last commit against the one before, or BASE=... HEAD=... as named.
+BASE ?= HEAD~1
+HEAD ?= HEAD
+compare: .venv/.complete
+	$(BIN)/python -m reports compare $(BASE) $(HEAD)
 
 # DIFFBIO_BENCH_TIER=quick, standard (the default) or large says how much is measured.
 bench: .venv/.complete

@@ -6,6 +6,8 @@ saved each); that is safe as long as no module uses JAX while it is imported, si
 JAX's backends that start threads.
 """
 
+import functools
+
 from benchmarks.names import (
     BENCHMARK_VERSION,
     CELL_COUNTS,
@@ -103,8 +105,12 @@ def device_named(name):
         raise NotImplementedError(f"no {name} here") from absent
 
 
+@functools.cache
 def compiled_call(program, n_cells, device):
-    """A call of the compiled program, blocked on its inputs, that blocks on its outputs."""
+    """A call of the compiled program, blocked on its inputs, that blocks on its outputs.
+
+    Kept for the process, since asv runs ``setup`` before every sample.
+    """
     target = device_named(device)
     import jax
 

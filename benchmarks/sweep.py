@@ -166,7 +166,7 @@ def _measure(step: Step, device: jax.Device) -> Measured:
         )
         (ratio,) = ratios_of(case, transform, prepared, phases.compiled, samples)
         ratios.append(ratio)
-        records += _throughput(step, samples["ours"], ratio)
+        records += _throughput(step, ratio, *samples.values())
         results[transform] = phases.compiled(*prepared.arguments)
         records += _bits(step, transform, results[transform])
         if n_cells == CELL_COUNTS[0]:
@@ -188,15 +188,17 @@ def _compilation(step: Step, transform: str, phases: CompilePhases) -> list[Reco
     return [step.record(transform, metric, _finite(value)) for metric, value in found.items()]
 
 
-def _throughput(step: Step, samples: list[float], ratio: Ratio) -> list[Record]:
-    per_cell = [1e9 * s / step.n_cells for s in samples]
+def _throughput(step: Step, ratio: Ratio, ours: list[float], limit: list[float]) -> list[Record]:
+    """Times of the calls and of the limit's, the ratio round by round."""
     record = partial(step.record, ratio.transform)
+    per_cell = [1e9 * seconds / step.n_cells for seconds in ours]
+    rounds = [one / other for one, other in zip(ours, limit, strict=True)]
     return [
-        record("call_seconds", ratio.ours_seconds, samples=samples),
+        record("call_seconds", ratio.ours_seconds, samples=ours),
         record("ns_per_cell", 1e9 * ratio.ours_seconds / step.n_cells, samples=per_cell),
         record("cells_per_second", step.n_cells / ratio.ours_seconds),
-        record("limit_seconds", ratio.other_seconds),
-        record("limit_ratio", ratio.ratio),
+        record("limit_seconds", ratio.other_seconds, samples=limit),
+        record("limit_ratio", ratio.ratio, samples=rounds),
     ]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from benchmarks.names import REPORT_CELLS
-from reports import comparing, summary
+from reports import comparing, publishing, reproducing, summary
 from reports.gate import IncomparableError, compare_with_baseline, write_baseline
+from reports.manifest import read_published
 from reports.render import build_comparison, build_report
 from reports.results import read_results
 from reports.sources.sweep import Sweep, read_sweep
@@ -18,6 +19,7 @@ from reports.verdict import gates, sentence
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
+_PUBLISHED = Path("reports/published")
 _PATH = click.Path(path_type=Path)
 
 
@@ -105,6 +107,46 @@ def compare(
     context.exit(comparison.exit_code)
 
 
+@main.command()
+@click.option("--results", type=_PATH, default=_SWEEP, show_default=True)
+@click.pass_context
+def publish(context: click.Context, results: Path) -> None:
+    """Keep the report of a sweep, list it, and show it in the README."""
+    try:
+        folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
+    except DamagedError as error:
+        _stop(context, error)
+    click.echo(f"published: {folder}")
+    asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(_PUBLISHED / "asv")]
+    if comparing.RESULTS.exists() and subprocess.run(asv).returncode:
+        _stop(context, "asv could not build its own pages")
+
+
+@main.command()
+@click.argument("path", type=_PATH)
+@click.option("--results", type=_PATH, help="The sweep measured again; without one, it is run.")
+@click.pass_context
+def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
+    """Measure a published report again: exit 1 if a figure is different."""
+    try:
+        published = read_published(path)
+        found_at = results or Path("results/reproduction.json")
+        if results is None:
+            _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
+        again = _read_sweep(found_at)
+    except DamagedError as error:
+        _stop(context, error)
+    found = reproducing.outcomes(published.sweep, again)
+    rows = found_at.with_suffix(".csv")
+    found.to_csv(rows, index=False)
+    different = found[found["outcome"] == "different"]
+    if not different.empty:
+        click.echo(different.drop(columns=["outcome"]).to_string(index=False))
+    click.echo(reproducing.table(found).to_string())
+    click.echo(f"every row: {rows}")
+    context.exit(int(not different.empty))
+
+
 _GIVEN = click.option(
     "--results", type=_PATH, help="A sweep of the quick tier; without one, it is run."
 )
@@ -139,10 +181,14 @@ def gate(context: click.Context, results: Path | None) -> None:
 
 
 def _quick_results(context: click.Context, path: Path | None) -> Sweep:
-    """Read a sweep, naming the file where that fails."""
     if path is None:
         path = Path("results/quick.json")
         _measure(context, path, tier="quick")
+    return _read_sweep(path)
+
+
+def _read_sweep(path: Path) -> Sweep:
+    """Read a complete sweep, naming the file where that fails."""
     try:
         sweep = read_sweep(path)
     except DamagedError as error:

@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from benchmarks.names import ACCURACY_LIMITS
+from benchmarks.records import write_json
 from reports import summary
 from reports.comparing import Comparison, described
 from reports.figures import pictures
@@ -19,7 +20,7 @@ from reports.history import courses
 from reports.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["build_comparison", "build_report"]
+__all__ = ["build_comparison", "build_report", "render"]
 
 _COSTS = {
     "Time per call (ms)": ("call_seconds", 1e3),
@@ -32,9 +33,18 @@ _LONGEST_COMMENT = 60_000
 _MOST_COMMENTED_ROWS = 50
 
 
-def build_report(read: Results, output: Path) -> Path:
-    """Write the report into ``output``, replacing it as a whole, and return the page's path."""
-    return _replaced(output, lambda folder: _write_report(read, folder))
+def build_report(read: Results, output: Path, manifest: Mapping[str, Any] | None = None) -> Path:
+    """Write the report into ``output``, replacing it as a whole, and return the page's path.
+
+    A report that is published has a manifest beside its page.
+    """
+
+    def write(folder: Path) -> None:
+        _write_report(read, folder)
+        if manifest is not None:
+            write_json(folder / "manifest.json", manifest)
+
+    return _replaced(output, write)
 
 
 def build_comparison(comparison: Comparison, output: Path) -> Path:
@@ -119,9 +129,13 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
 
 
 def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
-    templates = _templates()
     for template, page in pages.items():
-        (folder / page).write_text(templates.get_template(template).render(content))
+        (folder / page).write_text(render(template, content))
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """A template of the reports, filled in."""
+    return _templates().get_template(template).render(content)
 
 
 def _templates() -> jinja2.Environment:
@@ -132,7 +146,9 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["error"] = lambda e: "not measured" if e is None else f"{e:.1e}"
+    environment.filters["error"] = lambda e, absent="not measured": (
+        absent if e is None else f"{e:.1e}"
+    )
     environment.filters["number"] = _number
     environment.filters["data_uri"] = lambda csv: (
         f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"

@@ -22,11 +22,16 @@ class Agreement:
     real_gradient: float | None
     finite_difference: float | None
     neighbors: float | None
+    other_blocks: float | None
+    differing_repeats: float | None
 
     @property
     def holds(self) -> bool:
-        """Everything was measured, neighbours where there is a search, and within its limit."""
-        if self.neighbors is not None and not self.neighbors <= ACCURACY_LIMITS["neighbor_error"]:
+        """Everything was measured, what belongs to a search where there is one, and is right."""
+        of_a_search = ((self.neighbors, "neighbor_error"), (self.other_blocks, "block_size_error"))
+        if not all(e is None or e <= ACCURACY_LIMITS[metric] for e, metric in of_a_search):
+            return False
+        if self.differing_repeats:
             return False
         measured = (
             (self.simulated_value, "value_error"),
@@ -55,6 +60,8 @@ def agreement(results: Sweep) -> list[Agreement]:
             worst(loss, "gradient_error", REAL),
             worst(loss, "finite_difference_error", SIMULATED),
             worst(loss, "neighbor_error", SIMULATED),
+            worst(loss, "block_size_error", SIMULATED),
+            worst(loss, "differing_repeats", SIMULATED),
         )
         for loss in LOSSES
     ]

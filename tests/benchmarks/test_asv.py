@@ -12,6 +12,7 @@ from asv.config import Config
 
 from benchmarks.bench_accuracy import FiniteDifferences
 from benchmarks.bench_compile import Counters, Retraces
+from benchmarks.bench_throughput import Call
 from benchmarks.common import swept_table
 from benchmarks.names import CELL_COUNTS, CHECKED_CELLS, DEVICES, PROGRAMS
 from benchmarks.records import METRICS, Record
@@ -126,3 +127,12 @@ def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(
         FiniteDifferences().track_finite_difference_error.setup(table, PROGRAMS[1], *checked[1:])
     with pytest.raises(RuntimeError, match="boom"):
         setup(table, "simpson:value", n_cells, "cpu")
+
+
+def test_a_process_compiles_once_however_often_asv_sets_up():
+    benchmark = Call()
+    calls = []
+    for _ in range(2):
+        benchmark.setup("simpson:value", 64, "cpu")
+        calls.append(benchmark.call)
+    assert calls[0] is calls[1]

@@ -1,0 +1,115 @@
+"""A published sweep against the same measured again: row by row, what is the same."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benchmarks.names import ACCURACY_LIMITS
+from benchmarks.records import METRICS
+from reports.gate import key
+from reports.sources.sweep import Sweep
+from reports.sources.tidy import KEY
+from reports.verdict import judge_samples
+
+__all__ = ["OUTCOMES", "outcomes", "table"]
+
+OUTCOMES = (
+    "identical bits",
+    "within tolerance",
+    "statistically indistinguishable",
+    "different",
+    "not comparable here",
+)
+_IDENTICAL, _TOLERATED, _INDISTINGUISHABLE, _DIFFERENT, _INCOMPARABLE = OUTCOMES
+# Figures that another number of cores, or another processor, may change.
+_OF_THE_CORES = ("hlo_fingerprint", "result_digest")
+
+
+def outcomes(published: Sweep, again: Sweep) -> pd.DataFrame:
+    """Every figure of either sweep, and of the data, with its outcome and the reason.
+
+    Returns:
+        ``KEY``, ``kind``, ``published``, ``again``, ``outcome``, ``reason``.
+    """
+    columns = [*KEY, "value", "samples", "status"]
+    merged = published.frame[columns].merge(
+        again.frame[columns], on=KEY, how="outer", suffixes=("_then", "_now")
+    )
+    here = _Comparability(published, again)
+    rows = [here.judge(row) for row in merged.itertuples(index=False)]
+    found = merged[KEY].assign(
+        kind=[METRICS[metric].kind for metric in merged["metric"]],
+        published=merged["value_then"],
+        again=merged["value_now"],
+    )
+    found[["outcome", "reason"]] = rows
+    return pd.concat([_data(published, again), found], ignore_index=True)
+
+
+def table(found: pd.DataFrame) -> pd.DataFrame:
+    """Number of rows by kind of figure and outcome."""
+    counted = pd.crosstab(found["kind"], found["outcome"])
+    return counted.reindex(columns=[outcome for outcome in OUTCOMES if outcome in counted])
+
+
+def _data(published: Sweep, again: Sweep) -> pd.DataFrame:
+    then, now = published.data_digests, again.data_digests
+    rows = []
+    for name in sorted(set(then) | set(now)):
+        missing = name not in then or name not in now
+        same = then.get(name) == now.get(name)
+        outcome = _IDENTICAL if same else _INCOMPARABLE if missing else _DIFFERENT
+        rows.append([name, "", 0, "", "data", "data", then.get(name), now.get(name), outcome, ""])
+    return pd.DataFrame(rows, columns=[*KEY, "kind", "published", "again", "outcome", "reason"])
+
+
+class _Comparability:
+    """What may be expected to be the same, given where both were measured."""
+
+    def __init__(self, published: Sweep, again: Sweep) -> None:
+        then, now = published.environment, again.environment
+        self._versions = key(published) == key(again)
+        self._cores = self._versions and then["cores"] == now["cores"]
+        self._machine = self._cores and then["cpu"] == now["cpu"]
+
+    def judge(self, row) -> tuple[str, str]:
+        """The outcome of a figure, and why, where that is not plain."""
+        if "ok" not in (row.status_then, row.status_now):
+            return _INCOMPARABLE, "measured neither then nor now"
+        if row.status_then != "ok" or row.status_now != "ok":
+            lost = row.status_then == "ok" and row.status_now == "failed"
+            return (
+                _DIFFERENT if lost else _INCOMPARABLE
+            ), f"then {row.status_then}, now {row.status_now}"
+        if row.value_then == row.value_now:
+            return _IDENTICAL, ""
+        metric = METRICS[row.metric]
+        if metric.kind in ("time", "compile", "peak"):
+            return self._time(row)
+        if metric.kind == "accuracy":
+            limit = ACCURACY_LIMITS[row.metric]
+            return (_TOLERATED if row.value_now <= limit else _DIFFERENT), f"limit {limit:g}"
+        if row.metric == "value":
+            limit = ACCURACY_LIMITS["value_error"] * max(abs(row.value_then), 1.0)
+            close = abs(row.value_now - row.value_then) <= limit
+            return (_TOLERATED if close else _DIFFERENT), f"limit {limit:g}"
+        expected = self._machine if row.metric in _OF_THE_CORES else self._versions
+        if expected:
+            return _DIFFERENT, ""
+        return _INCOMPARABLE, "another processor, number of cores or version"
+
+    def _time(self, row) -> tuple[str, str]:
+        """By the test of the reports; what varies between rounds may vary between runs."""
+        if not self._machine:
+            return _INCOMPARABLE, "another machine or version"
+        then, now = row.samples_then, row.samples_now
+        if min(len(then), len(now)) == 0:
+            return _INCOMPARABLE, "one sample"
+        judged = judge_samples(then, now)
+        if np.isnan(judged.p):
+            return _INCOMPARABLE, "too few samples"
+        spread = max(stats.iqr(s) / np.median(s) for s in (then, now))
+        allowed = max(judged.threshold, spread)
+        if judged.verdict in ("unchanged", "noise") or abs(judged.ratio - 1) <= allowed:
+            return _INDISTINGUISHABLE, f"ratio {judged.ratio:.3f}, p {judged.p:.2g}"
+        return _DIFFERENT, f"ratio {judged.ratio:.3f}, p {judged.p:.2g}"
