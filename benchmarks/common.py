@@ -45,7 +45,7 @@ class Swept:
         from benchmarks.sweep import run_sweep
 
         path = Path("sweep.json").resolve()
-        run_sweep(path, CELL_COUNTS, real=False)
+        run_sweep(path, CELL_COUNTS, whole=False)
         return swept_table(json.loads(path.read_text())["records"])
 
 

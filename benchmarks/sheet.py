@@ -20,6 +20,7 @@ class Measured(NamedTuple):
     ratios: Sequence[Ratio] = ()
     v_curves: Sequence[Mapping[str, Any]] = ()
     digests: Mapping[str, str] = {}
+    claims: Sequence[Mapping[str, Any]] = ()
 
 
 class Sheet:
@@ -44,6 +45,7 @@ class Sheet:
                 "records": [],
                 "v_curves": [],
                 "ratios": [],
+                "claims": [],
             }
 
     @property
@@ -56,6 +58,7 @@ class Sheet:
         self._content["records"] += [record.row() for record in measured.records]
         self._content["ratios"] += [ratio._asdict() for ratio in measured.ratios]
         self._content["v_curves"] += measured.v_curves
+        self._content["claims"] += measured.claims
         self._content["data_digests"].update(measured.digests)
         self._content["unfinished"].remove(step)
         write_json(self._path, self._content)

@@ -21,6 +21,7 @@ from benchmarks.accuracy import (
     relative_error,
 )
 from benchmarks.catalog import CATALOG, Arrays, Case, real_cells, simulated_cells
+from benchmarks.claims import CLAIMS, examine
 from benchmarks.environment import environment
 from benchmarks.measure import (
     CompilePhases,
@@ -76,16 +77,19 @@ class Step(NamedTuple):
         )
 
 
-def run_sweep(path: Path, cell_counts: Sequence[int], *, real: bool = True) -> None:
+def run_sweep(path: Path, cell_counts: Sequence[int], *, whole: bool = True) -> None:
     """Measure the whole catalog into a file, which is written after every step.
 
     Where the file holds the beginning of the same sweep, only what is missing is measured.
+    A sweep that is not whole leaves out the real cells and the document's claims.
     """
     tasks: dict[str, Callable[[], Measured]] = {
         f"{step.case.name} {step.cells} {step.n_cells} {step.device}": partial(sweep, step)
-        for step in _steps(cell_counts, real=real)
+        for step in _steps(cell_counts, real=whole)
     }
     tasks |= {f"{case.name} gradient check": partial(check_gradient, case) for case in CATALOG}
+    if whole:
+        tasks["claims"] = lambda: Measured([], claims=[examine(claim) for claim in CLAIMS])
     sheet = Sheet(path, environment(), list(tasks))
     left = sheet.unfinished
     n_done = len(tasks) - len(left)

@@ -94,7 +94,8 @@ def _write_report(read: Results, folder: Path) -> None:
 def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
     """What a page says about the newest sweep; nothing where there is none."""
     if sweep is None:
-        return {"environment": {}, "command": None, "agreement": [], "costs": {}, "digests": {}}
+        nothing: dict[str, Any] = {"environment": {}, "costs": {}, "digests": {}}
+        return {**nothing, "command": None, "agreement": [], "claims": []}
     return {
         "environment": _environment_rows(sweep.environment),
         "command": sweep.environment["command"],
@@ -104,6 +105,7 @@ def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
             for title, (metric, factor) in _COSTS.items()
         },
         "digests": sweep.data_digests,
+        "claims": sweep.claims,
     }
 
 

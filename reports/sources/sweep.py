@@ -26,6 +26,7 @@ class Sweep:
         data_digests: digest of every data set that was used, by name.
         v_curves: error of the finite differences over the step, per loss.
         ratios: each loss against its physical limit, called in turn.
+        claims: what the document says of the losses, and what was measured about it.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Sweep:
     data_digests: dict[str, str]
     v_curves: list[dict[str, Any]]
     ratios: pd.DataFrame
+    claims: list[dict[str, Any]]
 
     def numbers(self, metric: str) -> pd.DataFrame:
         """The rows of a numeric metric that were measured, with float values."""
@@ -70,6 +72,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         rows, problems = _rows(content["records"], _origin(environment, path))
         rest = (environment, content["data_digests"], content["v_curves"])
         ratios = read_ratios(content)
+        claims = list(content["claims"])
         if left := len(content["unfinished"]):
             n_steps = len(content["steps"])
             problems.append(f"interrupted: {left} of {n_steps} steps were not measured")
@@ -78,7 +81,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     if not rows:
         raise DamagedError("nothing was measured")
     complaints = tuple(Complaint(str(path), problem) for problem in problems)
-    return Sweep(path, tidy(rows), complaints, *rest, ratios)
+    return Sweep(path, tidy(rows), complaints, *rest, ratios, claims)
 
 
 def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:

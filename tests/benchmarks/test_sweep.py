@@ -158,13 +158,13 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
     with monkeypatch.context() as patch:
         patch.setattr("benchmarks.sweep.check_gradient", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run_sweep(path, [64], real=False)
+            run_sweep(path, [64], whole=False)
     assert short == list(DEVICES)
     partial = read_sweep(path)
     assert "interrupted: 1 of 3 steps were not measured" in str(partial.complaints[0])
     assert len(partial.numbers("call_seconds")) >= 2
 
-    run_sweep(path, [64], real=False)
+    run_sweep(path, [64], whole=False)
     assert short == list(DEVICES)  # and not once more
     whole = read_sweep(path)
     assert whole.complaints == ()
@@ -175,6 +175,6 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
 def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
     path = tmp_path / "sweep.json"
     for cells in ([64], [64], [80]):
-        run_sweep(path, cells, real=False)
+        run_sweep(path, cells, whole=False)
     assert short == 3 * list(DEVICES)
     assert set(read_sweep(path).numbers("call_seconds")["n_cells"]) == {80}

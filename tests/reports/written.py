@@ -69,7 +69,8 @@ def sweep(path, records, **environment):
         for loss in LOSSES
     ]
     sheet = Sheet(path, {**ENVIRONMENT, **environment}, ["everything"])
-    sheet.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}))
+    claims = [{"loss": "shannon", "statement": "It is so", "holds": False, "numbers": "1, not 2"}]
+    sheet.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}, claims))
     return path
 
 
