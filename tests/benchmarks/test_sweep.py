@@ -81,7 +81,7 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
     monkeypatch.setattr("benchmarks.sweep.compile_cold", lambda program: 1 / 0)
     monkeypatch.setattr("benchmarks.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
-    (record,), _, curves, _ = check_gradient(case("shannon"))
+    (record,), _, curves, *_ = check_gradient(case("shannon"))
     assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", ())
     failed, *_ = sweep(Step(case("shannon"), "cpu", "simulated", 256))
     assert {(r.status, r.detail) for r in failed} == {
