@@ -125,13 +125,13 @@ def compare(folder: Path, base: str, head: str, *, on_time: bool = False) -> Com
         DamagedError: there is no environment in which both were measured.
     """
     read = read_asv(folder)
-    of = {commit: read.frame[read.frame["commit"] == commit] for commit in (base, head)}
-    common = sorted(set(of[base]["environment"]) & set(of[head]["environment"]))
+    sides = [read.frame[read.frame["commit"] == commit] for commit in (base, head)]
+    common = sorted(set(sides[0]["environment"]) & set(sides[1]["environment"]))
     if not common:
         raise DamagedError(f"{folder}: no results of both {base[:8]} and {head[:8]}")
     parts = []
     for environment in common:
-        before, after = (rows[rows["environment"] == environment] for rows in of.values())
+        before, after = (rows[rows["environment"] == environment] for rows in sides)
         verdicts = judge(before, after, _history(read.frame, environment, before))
         parts.append(verdicts.assign(environment=environment))
     verdicts = pd.concat(parts, ignore_index=True)

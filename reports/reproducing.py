@@ -11,7 +11,10 @@ from reports.sources.sweep import Sweep
 from reports.sources.tidy import KEY
 from reports.verdict import judge_samples
 
-__all__ = ["OUTCOMES", "outcomes", "table"]
+__all__ = ["OUTCOMES", "WALL_CLOCK", "outcomes", "table"]
+
+# Kinds of figures that depend on what else the machine does; they inform.
+WALL_CLOCK = ("time", "compile", "peak")
 
 OUTCOMES = (
     "identical bits",
@@ -84,7 +87,7 @@ class _Comparability:
         if row.value_then == row.value_now:
             return _IDENTICAL, ""
         metric = METRICS[row.metric]
-        if metric.kind in ("time", "compile", "peak"):
+        if metric.kind in WALL_CLOCK:
             return self._time(row)
         if metric.kind == "accuracy":
             limit = ACCURACY_LIMITS[row.metric]

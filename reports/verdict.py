@@ -14,7 +14,7 @@ from reports.sources.tidy import KEY
 __all__ = [
     "DETERMINISTIC",
     "GATING",
-    "TimeVerdict",
+    "Verdict",
     "gates",
     "judge",
     "judge_counters",
@@ -41,10 +41,21 @@ _HISTORY = 30
 
 GATING = ("failing", "regressed")
 _ALWAYS_COUNTED = ("regressed", "improved", "unchanged")
-_JUDGED = [
-    "before", "before_iqr", "n_before", "after", "after_iqr", "n_after",
-    "ratio", "p", "threshold", "verdict",
-]  # fmt: skip
+
+
+class Verdict(NamedTuple):
+    """One figure before and after, its spread and number of samples, and what to think of it."""
+
+    before: float
+    before_iqr: float
+    n_before: int
+    after: float
+    after_iqr: float
+    n_after: int
+    ratio: float
+    p: float
+    threshold: float
+    verdict: str
 
 
 def judge(before: pd.DataFrame, after: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +107,8 @@ def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return frames[0].merge(frames[1], on=KEY, how="outer", suffixes=("_before", "_after"))
 
 
-def _described(merged: pd.DataFrame, rows: list[tuple]) -> pd.DataFrame:
-    result = pd.concat([merged[KEY], pd.DataFrame(rows, columns=_JUDGED)], axis=1)
+def _described(merged: pd.DataFrame, rows: list[Verdict]) -> pd.DataFrame:
+    result = pd.concat([merged[KEY], pd.DataFrame(rows, columns=list(Verdict._fields))], axis=1)
     for at, field in enumerate(("kind", "unit", "better")):
         values = [getattr(METRICS[metric], field) for metric in result["metric"]]
         result.insert(len(KEY) + at, field, values)
@@ -111,7 +122,7 @@ def _same_programs(merged: pd.DataFrame) -> set[tuple]:
     return set(rows[KEY[:-1]].itertuples(index=False, name=None))
 
 
-def _judge(row, history: Sequence[float] = (), *, same_program: bool = False) -> tuple:
+def _judge(row, history: Sequence[float] = (), *, same_program: bool = False) -> Verdict:
     """What was measured before and after, as one row of the result."""
     if absent := _absence(row):
         return _row(row.value_before, row.value_after, verdict=absent)
@@ -122,9 +133,7 @@ def _judge(row, history: Sequence[float] = (), *, same_program: bool = False) ->
     before, after = float(before), float(after)
     if metric.kind not in DETERMINISTIC:
         samples = (row.samples_before or (before,), row.samples_after or (after,))
-        return tuple(
-            judge_samples(*samples, history, better=metric.better, same_program=same_program)
-        )
+        return judge_samples(*samples, history, better=metric.better, same_program=same_program)
     ratio = after / before if before else np.inf if after else 1.0
     rule = _accuracy if metric.kind == "accuracy" else _counter
     threshold, verdict = rule(row.metric, before, after)
@@ -143,8 +152,8 @@ def _absence(row) -> str | None:
     return "removed" if was_there else "skipped on both sides"
 
 
-def _row(before, after, ratio=np.nan, threshold=np.nan, verdict="") -> tuple:
-    return before, np.nan, 1, after, np.nan, 1, ratio, np.nan, threshold, verdict
+def _row(before, after, ratio=np.nan, threshold=np.nan, verdict="") -> Verdict:
+    return Verdict(before, np.nan, 1, after, np.nan, 1, ratio, np.nan, threshold, verdict)
 
 
 def _counter(metric: str, before: float, after: float) -> tuple[float, str]:
@@ -164,21 +173,6 @@ def _accuracy(metric: str, before: float, after: float) -> tuple[float, str]:
     return threshold, "improved" if before > threshold else "unchanged"
 
 
-class TimeVerdict(NamedTuple):
-    """Two sets of samples of one benchmark, compared."""
-
-    before: float
-    before_iqr: float
-    n_before: int
-    after: float
-    after_iqr: float
-    n_after: int
-    ratio: float
-    p: float
-    threshold: float
-    verdict: str
-
-
 def judge_samples(
     before: Sequence[float],
     after: Sequence[float],
@@ -186,7 +180,7 @@ def judge_samples(
     *,
     better: str = "lower",
     same_program: bool = False,
-) -> TimeVerdict:
+) -> Verdict:
     """Mann-Whitney's test on samples that were taken in turn, and the size of the effect.
 
     Args:
@@ -216,7 +210,7 @@ def judge_samples(
     else:
         verdict = "regressed" if (ratio > 1) == (better == "lower") else "improved"
     spreads = float(stats.iqr(before)), float(stats.iqr(after))
-    return TimeVerdict(
+    return Verdict(
         medians[0], spreads[0], len(before), medians[1], spreads[1], len(after),
         ratio, p, threshold, verdict,
     )  # fmt: skip

@@ -68,7 +68,7 @@ def _rows(results: AsvResults, path: Path) -> tuple[list[dict[str, Any]], list[s
         "commit": results.commit_hash,
         "date": date.isoformat(timespec="seconds"),
         "machine": results.params["machine"],
-        "environment": results.env_name,
+        "environment": _environment(results),
         "source": str(path),
     }
     rows: list[dict[str, Any]] = []
@@ -87,6 +87,12 @@ def _rows(results: AsvResults, path: Path) -> tuple[list[dict[str, Any]], list[s
             if infinite := sum(r["detail"].endswith("inf") for r in rows[-len(found) :]):
                 problems.append(f"{name} has {infinite} infinite values")
     return rows, problems
+
+
+def _environment(results: AsvResults) -> str:
+    """asv's name, which may be a mere hash, and the version of jax if asv's matrix chose it."""
+    jax = results.params.get("jax")
+    return f"jax {jax}, {results.env_name}" if jax else results.env_name
 
 
 def _benchmark(found: dict[str, Any], function: str) -> str:

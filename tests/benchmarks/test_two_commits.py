@@ -1,24 +1,28 @@
-"""asv measures the code of the commit, not of the working tree, and sees what differs."""
+"""asv measures the code of the commit, not of the working tree; compare says what differs."""
 
 import json
+import math
 
 import pytest
 
+from benchmarks.records import METRICS
 from tests.scratch import commit, copy_repository, git, python, replace
 
 # A sum of squares through a sort: several times slower, with an array beside the input.
 SLOWER = ("jnp.sum(p * p)", "jnp.sum(jnp.sort(jnp.stack([p * p] * 4), axis=1)) / 4")
 CHANGED = ("simpson:value_and_grad", "4096", "cpu")
+COUNTERS = {
+    name for name, metric in METRICS.items() if metric.kind in ("memory", "counter", "accuracy")
+}
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
+@pytest.fixture
+def scratch(tmp_path):
     """A repository with two commits that differ in the Simpson concentration alone."""
-    folder = tmp_path_factory.mktemp("scratch")
-    copy_repository(folder)
-    replace(folder / "diffbio" / "functional" / "diversity.py", *SLOWER)
-    commit(folder)
-    return folder
+    copy_repository(tmp_path)
+    replace(tmp_path / "diffbio" / "functional" / "diversity.py", *SLOWER)
+    commit(tmp_path)
+    return tmp_path
 
 
 def results(folder, revision):
@@ -41,12 +45,18 @@ def results(folder, revision):
     return found
 
 
-def test_asv_tells_two_commits_apart_where_they_differ_and_only_there(scratch):
-    assert python(scratch, "asv", "machine", "--yes").returncode == 0
-    benchmarks = "Counters|Memory|Throughput|Call"
-    run = python(scratch, "asv", "continuous", "--bench", benchmarks, "main~1", "main")
-    assert run.returncode == 1, run.stdout + run.stderr
-    assert "SOME BENCHMARKS HAVE CHANGED SIGNIFICANTLY" in run.stdout
+def test_compare_lets_asv_measure_both_commits_and_tells_what_differs(scratch):
+    compared = python(scratch, "reports", "compare", "main~1", "main")
+    assert compared.returncode == 1, compared.stdout + compared.stderr
+    check_what_asv_measured(scratch)
+    check_what_compare_said(scratch, compared.stdout)
+
+    itself = python(scratch, "reports", "compare", "main", "main")  # from the results there are
+    assert itself.returncode == 0, itself.stdout + itself.stderr
+    assert itself.stdout.startswith("**0 regressed, 0 improved")
+
+
+def check_what_asv_measured(scratch):
     before, after = (results(scratch, revision) for revision in ("main~1", "main"))
     assert set(before) == set(after)
     measured = {key for key in before if key[3] == "cpu"}
@@ -58,7 +68,21 @@ def test_asv_tells_two_commits_apart_where_they_differ_and_only_there(scratch):
     assert after[(temporary, *CHANGED)] > before[(temporary, *CHANGED)] + 4096 * 20 * 4
     assert after[(fingerprint, *CHANGED)] != before[(fingerprint, *CHANGED)]
 
-    timed = ("track_ns_per_cell", "track_limit_ratio", "time_call")
-    same = [key for key in measured if key[1].startswith("shannon") and key[0] not in timed]
+    unchanged = {key for key in measured if key[1].startswith("shannon")}
+    same = [key for key in unchanged if key[0].removeprefix("track_") in COUNTERS]
+    same = [key for key in same if not math.isnan(before[key])]
     assert len(same) >= 18
     assert all(before[key] == after[key] for key in same)
+
+
+def check_what_compare_said(scratch, output):
+    page = scratch / "results" / "comparison" / "index.html"
+    comment = (page.parent / "comment.md").read_text()
+    headline = comment.splitlines()[0]
+    assert headline in output
+    assert "regressed" in headline
+    assert " of simpson:value" in headline
+    assert "simpson:value_and_grad | 4096 | temp_bytes | regressed" in comment
+    assert "simpson:value_and_grad | 4096 | call_seconds | regressed" in comment
+    assert "shannon:value | 4096 | call_seconds | regressed" not in comment
+    assert headline.strip("*").split(";")[0] in page.read_text()

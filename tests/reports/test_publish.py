@@ -127,9 +127,17 @@ def test_reproduce_says_so_with_its_exit_code(published, tmp_path):
     result = reproduce(path, sweep(tmp_path / "again.json", all_records()))
     assert (result.exit_code, "identical bits" in result.output) == (0, True)
     assert (tmp_path / "again.csv").exists()
-    worse = [*all_records(shannon=1e-3)]
-    result = reproduce(path, sweep(tmp_path / "worse.json", worse))
+    result = reproduce(path, sweep(tmp_path / "worse.json", all_records(shannon=1e-3)))
     assert (result.exit_code, "value_error" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize(("change", "code"), [({"calls": 0.02}, 0), ({"flops": 101.0}, 1)])
+def test_times_that_differ_are_told_and_counters_that_differ_fail(tmp_path, change, code):
+    (tmp_path / "README.md").write_text(README)
+    read = read_results([sweep(tmp_path / "sweep.json", figures())])
+    folder = publish(read, tmp_path / "kept", tmp_path / "README.md")
+    result = reproduce(folder, sweep(tmp_path / "again.json", figures(**change)))
+    assert (result.exit_code, "different" in result.output) == (code, True)
 
 
 @pytest.mark.parametrize("damage", ["absent", "manifest", "results"])
