@@ -21,6 +21,7 @@ from reports.results import Results
 __all__ = ["Picture", "pictures"]
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+_RATIO_TICKS = (0.5, 1, 2, 5, 10)
 _PEERS = {"torch": "#009E73", "dense jax": "#CC79A7", "faiss": "#E69F00"}
 _STYLES = {"value": (_BLUE, "o", "value"), "value_and_grad": (_ORANGE, "s", "value and gradient")}
 
@@ -197,7 +198,7 @@ def _limit_picture(ratios: pd.DataFrame) -> Picture:
     def draw(axes: Axes, loss: str) -> None:
         _curves(axes, rows, loss, 1, spread=True)
         axes.axhline(1, color=_GREY, linestyle="--", label="physical limit")
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_yticks(_RATIO_TICKS, [f"{tick:g}" for tick in _RATIO_TICKS])
 
     return Picture(
         "limits",
