@@ -178,3 +178,11 @@ def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
         run_sweep(path, cells, whole=False)
     assert short == 3 * list(DEVICES)
     assert set(read_sweep(path).numbers("call_seconds")["n_cells"]) == {80}
+
+
+def test_only_the_same_steps_in_the_same_environment_go_on(tmp_path):
+    path, steps = tmp_path / "sweep.json", ["one", "two"]
+    Sheet(path, {"commit": "a", "date": "1"}, steps).add("one", Measured([]))
+    assert Sheet(path, {"commit": "a", "date": "2"}, steps).unfinished == ["two"]
+    assert Sheet(path, {"commit": "b", "date": "1"}, steps).unfinished == steps
+    assert Sheet(path, {"commit": "a", "date": "1"}, [*steps, "three"]).unfinished[0] == "one"
