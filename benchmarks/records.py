@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Ratio", "Record", "write_json"]
+__all__ = ["METRICS", "SCHEMA_VERSION", "Metric", "Ratio", "Record", "write_json", "write_text"]
 
 SCHEMA_VERSION = 3
 
@@ -94,10 +94,15 @@ class Ratio(NamedTuple):
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, completely or not at all."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
+        temporary.write_text(text)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ Every picture carries the numbers that it draws, so that a page can offer them a
 import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import matplotlib
@@ -49,6 +50,7 @@ class Picture:
     figure: Figure
     data: pd.DataFrame
 
+    @cached_property
     def svg(self) -> str:
         """The figure as an ``<svg>`` element."""
         buffer = io.StringIO()
@@ -56,7 +58,7 @@ class Picture:
         text = buffer.getvalue()
         return text[text.index("<svg") :]
 
-    @property
+    @cached_property
     def csv(self) -> str:
         """The numbers that are drawn."""
         return self.data.to_csv(index=False)

@@ -1,11 +1,11 @@
 """Keep a report for good, list all that are kept, and show the newest in the README."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.records import write_text
 from reports import summary
 from reports.manifest import Published, manifest_of, read_published
 from reports.render import build_report, render
@@ -33,9 +33,9 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
     folder = published / _name(read.newest.environment)
     build_report(read, folder, manifest=manifest_of(read.newest, headline))
     kept = _kept(published)
-    _replace(published / "index.html", render("published.html.j2", {"kept": kept}))
+    write_text(published / "index.html", render("published.html.j2", {"kept": kept}))
     text = _newest(kept[0], readme)
-    _replace(readme, _NEWEST.sub(lambda marks: marks[1] + text + marks[2], readme.read_text()))
+    write_text(readme, _NEWEST.sub(lambda marks: marks[1] + text + marks[2], readme.read_text()))
     return folder
 
 
@@ -62,10 +62,3 @@ def _newest(newest: Published, readme: Path) -> str:
         f"jax {jax}, commit {environment['commit'][:8]}. `python -m reports reproduce "
         f"{newest.folder.relative_to(readme.parent)}` measures it again.*\n"
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -1,6 +1,7 @@
 """Write pages, the same as Markdown, the pictures and the data, into one folder."""
 
 import base64
+import functools
 import os
 import shutil
 import tempfile
@@ -70,11 +71,11 @@ def _write_report(read: Results, folder: Path) -> None:
     history = courses(read.measurements.frame)
     drawn = list(pictures(read, history))
     for picture in drawn:
-        (folder / f"{picture.name}.svg").write_text(picture.svg())
+        (folder / f"{picture.name}.svg").write_text(picture.svg)
         picture.figure.savefig(folder / f"{picture.name}.png", dpi=110)
         (folder / f"{picture.name}.csv").write_text(picture.csv)
-    measurements = read.measurements.frame.drop(columns="samples")
-    measurements.to_csv(folder / "measurements.csv", index=False)
+    measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
+    (folder / "measurements.csv").write_text(measurements)
     content = {
         "headline": summary.headline(read),
         "complaints": read.measurements.complaints,
@@ -83,7 +84,7 @@ def _write_report(read: Results, folder: Path) -> None:
         "pictures": drawn,
         "ratios": read.ratios,
         "limits": ACCURACY_LIMITS,
-        "measurements": measurements.to_csv(index=False),
+        "measurements": measurements,
         **_sweep_content(read.newest),
     }
     if read.newest is not None:
@@ -110,7 +111,8 @@ def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
 
 
 def _write_comparison(comparison: Comparison, folder: Path) -> None:
-    comparison.verdicts.to_csv(folder / "verdicts.csv", index=False)
+    verdicts = comparison.verdicts.to_csv(index=False)
+    (folder / "verdicts.csv").write_text(verdicts)
     listed = described(comparison.listed)
     content = {
         "headline": comparison.headline,
@@ -123,7 +125,7 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
         "folded": described(comparison.folded),
         "n_shown": _MOST_COMMENTED_ROWS,
         "n_gating": int(comparison.gates.sum()),
-        "verdicts": comparison.verdicts.to_csv(index=False),
+        "verdicts": verdicts,
     }
     _render(folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"})
     comment = folder / "comment.md"
@@ -140,6 +142,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     return _templates().get_template(template).render(content)
 
 
+@functools.cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"),

@@ -107,7 +107,7 @@ def _measured(results: AsvResults, name: str) -> Iterator[dict[str, Any]]:
     samples = results.get_result_samples(name, parameters)
     stats = results.get_result_stats(name, parameters)
     places = [
-        dict(zip(("program", "n_cells", "device"), map(_literal, combination), strict=True))
+        dict(zip(("program", "n_cells", "device"), map(ast.literal_eval, combination), strict=True))
         if combination
         else {"n_cells": 0, "device": "cpu"}
         for combination in itertools.product(*parameters)
@@ -126,7 +126,3 @@ def _measured(results: AsvResults, name: str) -> Iterator[dict[str, Any]]:
         elif isinstance(value, float) and math.isnan(value):
             found |= {"value": None, "status": "skipped", "detail": "asv skipped it"}
         yield found
-
-
-def _literal(text: str) -> Any:
-    return ast.literal_eval(text)

@@ -107,6 +107,5 @@ def _rows(records: Any, origin: dict[str, Any]) -> tuple[list[dict[str, Any]], l
         benchmark, metric, value = (found.pop(f) for f in ("benchmark", "metric", "value"))
         rows.append(row(benchmark, metric, value, origin, **found))
         if isinstance(value, float) and not math.isfinite(value):
-            rows[-1] |= {"status": "failed", "detail": f"the value is {value}"}
             problems.append(f"{name}: the value is {value}")
     return rows, problems
