@@ -25,10 +25,11 @@ class Gradients(Swept):
 
 
 class Determinism(Swept):
-    """Of a second call, and of the same call in other blocks; neither depends on the size."""
+    """Of a second call, another process and other blocks; none depends on the size."""
 
     params = (PROGRAMS, CELL_COUNTS[:1], DEVICES)
     track_differing_repeats = tracked("differing_repeats")
+    track_differing_processes = tracked("differing_processes")
     track_block_size_error = tracked("block_size_error")
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "counters",
     "lacking_memory",
     "program",
+    "warm_up",
 ]
 
 
@@ -166,20 +167,24 @@ def _anonymous_hlo(text: str) -> str:
 def call_in_turn(
     contestants: Mapping[str, Callable[[], Any]], *, seconds: float, most: int, least: int = 5
 ) -> dict[str, list[float]]:
-    """Seconds of single calls of every contestant, one each per round, after a warm-up round.
+    """Seconds of single calls of every contestant, one each per round.
 
     What slows the machine down for a while then slows all of them, and the ratio of two
     calls of the same round means something.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
-    for call in contestants.values():
-        clock(call)
     began, n_rounds = time.perf_counter(), 0
     while n_rounds < least or (n_rounds < most and time.perf_counter() - began < seconds):
         for name, call in contestants.items():
             samples[name].append(clock(call))
         n_rounds += 1
     return samples
+
+
+def warm_up(contestants: Mapping[str, Callable[[], Any]]) -> None:
+    """Call every contestant once, which may still compile or allocate."""
+    for call in contestants.values():
+        clock(call)
 
 
 def clock(call: Callable[[], Any]) -> float:

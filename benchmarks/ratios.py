@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.catalog import Arrays, Case, case
 from benchmarks.limits import LIMITS
-from benchmarks.measure import Program, call_in_turn, program
+from benchmarks.measure import Program, call_in_turn, program, warm_up
 from benchmarks.names import LOSSES, TRANSFORMS
 from benchmarks.peer_registry import PEERS, Peer
 from benchmarks.records import Ratio, write_json
@@ -48,14 +48,14 @@ def compare(
     """Ratios of the loss to its limit and, if asked for, to every peer that is installed."""
     ready = program(case, transform, arrays, jax.devices()[0])
     compiled = jax.jit(ready.function).lower(*ready.arguments).compile()
-    others = {f"limit: {case.limit}": limit_call(case, transform, ready)}
+    contestants: dict[str, Callable[[], Any]] = {
+        "ours": partial(compiled, *ready.arguments),
+        f"limit: {case.limit}": limit_call(case, transform, ready),
+    }
     if peers:
-        others |= _peer_calls(case, transform, arrays)
-    samples = call_in_turn(
-        {"ours": lambda: compiled(*ready.arguments), **others},
-        seconds=seconds,
-        most=200,
-    )
+        contestants |= _peer_calls(case, transform, arrays)
+    warm_up(contestants)
+    samples = call_in_turn(contestants, seconds=seconds, most=200)
     return ratios_of(case, transform, ready, compiled, samples)
 
 

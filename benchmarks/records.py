@@ -45,6 +45,7 @@ METRICS: Mapping[str, Metric] = {
     "value": Metric("loss", "equal", "result"),
     "result_digest": Metric("hash", "equal", "result"),
     "differing_repeats": Metric("arrays", "lower", "counter"),
+    "differing_processes": Metric("arrays", "lower", "counter"),
     "value_error": Metric("relative", "lower", "accuracy"),
     "gradient_error": Metric("relative", "lower", "accuracy"),
     "neighbor_error": Metric("relative", "lower", "accuracy"),

@@ -23,7 +23,7 @@ class Agreement:
     finite_difference: float | None
     neighbors: float | None
     other_blocks: float | None
-    differing_repeats: float | None
+    differing: float | None
 
     @property
     def holds(self) -> bool:
@@ -31,7 +31,7 @@ class Agreement:
         of_a_search = ((self.neighbors, "neighbor_error"), (self.other_blocks, "block_size_error"))
         if not all(e is None or e <= ACCURACY_LIMITS[metric] for e, metric in of_a_search):
             return False
-        if self.differing_repeats:
+        if self.differing:
             return False
         measured = (
             (self.simulated_value, "value_error"),
@@ -51,6 +51,10 @@ def agreement(results: Sweep) -> list[Agreement]:
         rows = rows[(rows["loss"] == loss) & (rows["cells"] == cells)]
         return None if rows.empty else float(rows["value"].max(skipna=False))
 
+    def differing(loss: str) -> float | None:
+        found = [worst(loss, f"differing_{again}", SIMULATED) for again in ("repeats", "processes")]
+        return max((arrays for arrays in found if arrays is not None), default=None)
+
     return [
         Agreement(
             loss,
@@ -61,7 +65,7 @@ def agreement(results: Sweep) -> list[Agreement]:
             worst(loss, "finite_difference_error", SIMULATED),
             worst(loss, "neighbor_error", SIMULATED),
             worst(loss, "block_size_error", SIMULATED),
-            worst(loss, "differing_repeats", SIMULATED),
+            differing(loss),
         )
         for loss in LOSSES
     ]

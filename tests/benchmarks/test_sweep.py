@@ -1,5 +1,6 @@
 """Measurements: complete, repeatable where they claim to be, and never lost half-way."""
 
+import itertools
 import json
 
 import jax
@@ -15,10 +16,14 @@ from benchmarks.accuracy import (
     relative_error,
 )
 from benchmarks.catalog import CATALOG, case
+from benchmarks.determinism import compare_processes
+from benchmarks.limits import LIMITS
 from benchmarks.measure import call_in_turn, compile_cold, count_retraces, counters, program
 from benchmarks.names import DEVICES, TRANSFORMS
 from benchmarks.sheet import Measured, Sheet
-from benchmarks.sweep import Step, check_gradient, run_sweep, sweep
+from benchmarks.steps import Step
+from benchmarks.sweep import check_gradient, run_sweep, sweep
+from benchmarks.timing import measure_times, visit_in_turn
 from diffbio.neighbors import nearest_neighbors
 from reports.sources.sweep import read_sweep
 
@@ -48,7 +53,7 @@ def test_contestants_are_called_in_turn():
     calls = []
     contestants = {name: lambda name=name: calls.append(name) for name in ("ours", "limit")}
     samples = call_in_turn(contestants, seconds=60, most=7)
-    assert calls == ["ours", "limit"] * 8
+    assert calls == ["ours", "limit"] * 7
     assert {name: len(found) for name, found in samples.items()} == {"ours": 7, "limit": 7}
     assert min(samples["ours"]) > 0
     assert len(call_in_turn(contestants, seconds=0, most=7)["ours"]) == 5
@@ -61,32 +66,74 @@ def test_no_loss_traces_again_for_new_values():
 
 @pytest.mark.parametrize("name", ["batch_mixing", "shannon"])
 def test_a_step_measures_every_metric(name):
-    found, ratios, *_ = sweep(Step(case(name), "cpu", "simulated", 256))
-    assert [ratio.transform for ratio in ratios] == list(TRANSFORMS)
+    step = Step(case(name), "cpu", "simulated", 256)
+    with jax.enable_x64(False):  # as the second process
+        of_all = [sweep(step), compare_processes([step]), measure_times([step])]
+    assert [ratio.transform for ratio in of_all[-1].ratios] == list(TRANSFORMS)
+    found = [record for measured in of_all for record in measured.records]
     assert {r.status for r in found} == {"ok"}
-    measured = {(r.transform, r.metric) for r in found}
     elsewhere = {"finite_difference_error", "import_seconds"}
     elsewhere |= {"peak_memory_bytes", "peak_bytes_in_use"}
     everything = set(records.METRICS) - elsewhere
     if case(name).n_neighbors is None:
         everything -= {"neighbor_error", "block_size_error"}
-    assert {metric for _, metric in measured} == everything
+    assert {r.metric for r in found} == everything
     assert all(r.value is not None for r in found)
+    assert len({(r.benchmark, r.metric) for r in found}) == len(found)
+    differing = {r.value for r in found if r.metric.startswith("differing")}
+    assert differing == {0}
+
+
+def test_another_process_is_another_one(monkeypatch):
+    monkeypatch.setattr("benchmarks.determinism.digest", lambda array: "other bits here")
+    found = compare_processes([Step(case("compactness"), "cpu", "simulated", 64)]).records
+    arrays = {record.transform: record.value for record in found}
+    assert arrays == {"value": 1, "value_and_grad": 3}  # the value, and two gradients
+
+
+def test_visits_go_round_all_programs():
+    calls = []
+
+    def contest(name):
+        return {at: lambda at=at: calls.append((name, at)) for at in ("ours", "limit")}
+
+    found = visit_in_turn({name: contest(name) for name in ("one", "two")})
+    assert {len(samples) for of_one in found.values() for samples in of_one.values()} == {10}
+    assert min(found["one"]["ours"]) > 0
+    visits = [name for name, _ in itertools.groupby(calls, key=lambda call: call[0])]
+    assert visits == ["one", "two"] * 10
+    assert calls[:4] == [("one", "ours"), ("one", "limit")] * 2
+
+
+def test_a_slow_program_gets_fewer_visits(monkeypatch):
+    monkeypatch.setattr("benchmarks.timing._SECONDS", 0.0)
+    assert len(visit_in_turn({"slow": {"ours": lambda: None}})["slow"]["ours"]) == 6
 
 
 def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
     assert DEVICES == ("cpu", "gpu")
     if not any(device.platform == "gpu" for device in jax.devices()):
-        skipped, *_ = sweep(Step(case("shannon"), "gpu", "simulated", 256))
+        skipped = sweep(Step(case("shannon"), "gpu", "simulated", 256)).records
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
-    monkeypatch.setattr("benchmarks.sweep.compile_cold", lambda program: 1 / 0)
+    monkeypatch.setattr("benchmarks.steps.compile_cold", lambda program: 1 / 0)
     monkeypatch.setattr("benchmarks.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
     (record,), _, curves, *_ = check_gradient(case("shannon"))
     assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", ())
-    failed, *_ = sweep(Step(case("shannon"), "cpu", "simulated", 256))
-    assert {(r.status, r.detail) for r in failed} == {
-        ("failed", "ZeroDivisionError: division by zero")
-    }
+    step = Step(case("shannon"), "cpu", "simulated", 80)
+    for measured in (sweep(step), compare_processes([step]), measure_times([step])):
+        assert {(r.status, r.detail) for r in measured.records} == {
+            ("failed", "ZeroDivisionError: division by zero")
+        }
+        assert [r.transform for r in measured.records] == list(TRANSFORMS)
+
+
+def test_one_that_fails_leaves_the_times_of_the_others(monkeypatch):
+    steps = [Step(case(name), "cpu", "simulated", 80) for name in ("simpson", "shannon")]
+    with monkeypatch.context() as patch:
+        patch.delitem(LIMITS, case("simpson").limit)
+        found = measure_times(steps).records
+    timed = {(r.loss, r.status) for r in found if r.metric == "call_seconds"}
+    assert timed == {("simpson", "failed"), ("shannon", "ok")}
 
 
 def test_the_twin_answers_the_same_with_its_search_done_before():
@@ -144,7 +191,8 @@ def short(monkeypatch):
         measured.append(step.device)
         return sweep(step)
 
-    monkeypatch.setattr("benchmarks.sweep.CATALOG", (case("simpson"),))
+    for module in ("steps", "sweep"):
+        monkeypatch.setattr(f"benchmarks.{module}.CATALOG", (case("simpson"),))
     monkeypatch.setattr("benchmarks.sweep.sweep", watched)
     return measured
 
@@ -161,7 +209,7 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
             run_sweep(path, [64], whole=False)
     assert short == list(DEVICES)
     partial = read_sweep(path)
-    assert "interrupted: 1 of 3 steps were not measured" in str(partial.complaints[0])
+    assert "interrupted: 1 of 7 steps were not measured" in str(partial.complaints[0])
     assert len(partial.numbers("call_seconds")) >= 2
 
     run_sweep(path, [64], whole=False)

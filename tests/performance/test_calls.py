@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from benchmarks.catalog import case
-from benchmarks.measure import call_in_turn, compile_cold, program
+from benchmarks.measure import call_in_turn, compile_cold, program, warm_up
 from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
 from benchmarks.ratios import limit_call, ratios_of
 
@@ -34,7 +34,9 @@ def test_call(benchmark, name, n_cells, device):
         return jax.block_until_ready(compiled(*prepared.arguments))
 
     limit = limit_call(case(loss), transform, prepared)
-    samples = call_in_turn({"ours": call, "limit": limit}, seconds=0.5, most=20)
+    contestants = {"ours": call, "limit": limit}
+    warm_up(contestants)
+    samples = call_in_turn(contestants, seconds=0.5, most=20)
     (ratio,) = ratios_of(case(loss), transform, prepared, compiled, samples)
     benchmark.pedantic(call, rounds=10, warmup_rounds=1)
     benchmark.extra_info.update(
