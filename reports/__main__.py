@@ -143,6 +143,9 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     if not different.empty:
         click.echo(different.drop(columns=["outcome"]).to_string(index=False))
     click.echo(reproducing.table(found).to_string())
+    speeds = reproducing.speeds(found)
+    if not speeds.empty:
+        click.echo(f"now over then, over all programs:\n{speeds.to_string()}")
     click.echo(f"every row: {rows}")
     context.exit(int((~different["kind"].isin(reproducing.WALL_CLOCK)).any()))
 

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from benchmarks.names import ACCURACY_LIMITS
 from benchmarks.records import METRICS
 from reports.gate import key
 from reports.sources.sweep import Sweep
 from reports.sources.tidy import KEY
-from reports.verdict import judge_samples
+from reports.verdict import judge_samples, usual_change
 
-__all__ = ["OUTCOMES", "WALL_CLOCK", "outcomes", "table"]
+__all__ = ["OUTCOMES", "WALL_CLOCK", "outcomes", "speeds", "table"]
 
 # Kinds of figures that depend on what else the machine does; they inform.
 WALL_CLOCK = ("time", "compile", "peak")
@@ -53,6 +52,13 @@ def table(found: pd.DataFrame) -> pd.DataFrame:
     """Number of rows by kind of figure and outcome."""
     counted = pd.crosstab(found["kind"], found["outcome"])
     return counted.reindex(columns=[outcome for outcome in OUTCOMES if outcome in counted])
+
+
+def speeds(found: pd.DataFrame) -> pd.DataFrame:
+    """Quartiles, over all programs, of each wall-clock figure now over what it was then."""
+    timed = found[found["kind"].isin(WALL_CLOCK)].dropna(subset=["published", "again"])
+    ratio = timed["again"].astype(float) / timed["published"].astype(float)
+    return ratio.groupby(timed["metric"]).describe()[["count", "25%", "50%", "75%"]].round(3)
 
 
 def _data(published: Sweep, again: Sweep) -> pd.DataFrame:
@@ -102,17 +108,15 @@ class _Comparability:
         return _INCOMPARABLE, "another processor, number of cores or version"
 
     def _time(self, row) -> tuple[str, str]:
-        """By the test of the reports; what varies between rounds may vary between runs."""
+        """By the test of the reports, where a run's own visits say what is usual."""
         if not self._machine:
             return _INCOMPARABLE, "another machine or version"
         then, now = row.samples_then, row.samples_now
         if min(len(then), len(now)) == 0:
             return _INCOMPARABLE, "one sample"
-        judged = judge_samples(then, now)
+        judged = judge_samples(then, now, max(then, now, key=usual_change))
         if np.isnan(judged.p):
             return _INCOMPARABLE, "too few samples"
-        spread = max(stats.iqr(s) / np.median(s) for s in (then, now))
-        allowed = max(judged.threshold, spread)
-        if judged.verdict in ("unchanged", "noise") or abs(judged.ratio - 1) <= allowed:
-            return _INDISTINGUISHABLE, f"ratio {judged.ratio:.3f}, p {judged.p:.2g}"
-        return _DIFFERENT, f"ratio {judged.ratio:.3f}, p {judged.p:.2g}"
+        reason = f"ratio {judged.ratio:.3f}, p {judged.p:.2g}, usual {judged.threshold:.0%}"
+        same = judged.verdict in ("unchanged", "noise")
+        return (_INDISTINGUISHABLE if same else _DIFFERENT), reason

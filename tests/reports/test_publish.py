@@ -1,6 +1,7 @@
 """A published report is kept whole, listed, shown in the README, and can be measured again."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -67,14 +68,14 @@ def test_nothing_is_published_of_a_damaged_sweep(published, tmp_path):
     assert len(list((published / "kept").glob("*/"))) == 2
 
 
-def figures(*, value=-0.5, flops=100.0, fingerprint="aa", error=1e-7, calls=0.01):
-    times = [calls * (1 + 0.001 * at) for at in range(20)]
+def figures(*, value=-0.5, flops=100.0, fingerprint="aa", error=1e-7, calls=0.01, restless=0.0):
+    times = [calls * (1 + 0.001 * at + restless * (at % 2)) for at in range(40)]
     return [
         record("shannon", "value", value),
         record("shannon", "flops", flops),
         record("shannon", "hlo_fingerprint", fingerprint),
         record("shannon", "value_error", error),
-        record("shannon", "call_seconds", times[10], samples=times),
+        record("shannon", "call_seconds", times[20], samples=times),
         record("shannon", "compile_seconds", calls),
     ]
 
@@ -108,6 +109,19 @@ def test_a_difference_is_told_by_what_it_means(tmp_path, change, metric, expecte
     assert outcome(tmp_path, change)[metric] == expected
 
 
+@pytest.mark.parametrize(("restless", "expected"), [(0.0, "different"), (0.6, "statistically ind")])
+@pytest.mark.parametrize("when", ["then", "now"])
+def test_what_visits_differ_by_in_either_run_is_usual_between_runs(
+    tmp_path, when, restless, expected
+):
+    slower = figures(calls=0.015, restless=restless if when == "now" else 0.0)
+    steady = figures(restless=restless if when == "then" else 0.0)
+    then = read_sweep(sweep(tmp_path / "then.json", steady))
+    now = read_sweep(sweep(tmp_path / "now.json", slower))
+    found = outcomes(then, now).set_index("metric").loc["call_seconds"]
+    assert found["outcome"].startswith(expected), found["reason"]
+
+
 def test_elsewhere_only_what_must_agree_is_compared(tmp_path):
     changed = {"fingerprint": "bb", "calls": 0.02, "flops": 101.0}
     on_cores = outcome(tmp_path, changed, cores=8)
@@ -138,6 +152,9 @@ def test_times_that_differ_are_told_and_counters_that_differ_fail(tmp_path, chan
     folder = publish(read, tmp_path / "kept", tmp_path / "README.md")
     result = reproduce(folder, sweep(tmp_path / "again.json", figures(**change)))
     assert (result.exit_code, "different" in result.output) == (code, True)
+    _, quartiles = result.output.split("now over then")
+    ratio = change.get("calls", 0.01) / 0.01
+    assert f"call_seconds 1.0 {ratio} {ratio} {ratio}" in re.sub(" +", " ", quartiles)
 
 
 @pytest.mark.parametrize("damage", ["absent", "manifest", "results"])
