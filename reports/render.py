@@ -3,6 +3,7 @@
 import base64
 import functools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 import pandas as pd
 
 from benchmarks.names import ACCURACY_LIMITS
@@ -155,10 +157,17 @@ def _templates() -> jinja2.Environment:
         absent if e is None else f"{e:.1e}"
     )
     environment.filters["number"] = _number
+    environment.filters["unbroken"] = _unbroken
     environment.filters["data_uri"] = lambda csv: (
         f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
     )
     return environment
+
+
+def _unbroken(text: str) -> markupsafe.Markup:
+    """The text with no line break inside of numbers like 1e-05."""
+    span = r'<span class="unbroken">\g<0></span>'
+    return markupsafe.Markup(re.sub(r"[\d.]+e-\d+", span, str(markupsafe.escape(text))))
 
 
 def _number(value: Any) -> str:

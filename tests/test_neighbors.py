@@ -23,7 +23,7 @@ def geometry(kind, n_cells, dim, seed=0):
     x = rng.normal(size=(n_cells, dim))
     if kind == "far":
         x += 1e4
-    if kind == "two far clusters":
+    if kind.endswith("two far clusters"):
         x[: n_cells // 2] += 1e4
     if kind == "duplicates":
         x[: n_cells // 2] = x[0]
@@ -33,7 +33,7 @@ def geometry(kind, n_cells, dim, seed=0):
         x = np.sin(rng.uniform(0, 3, (n_cells, 1)) * np.arange(1, dim + 1))
     if kind == "outlier":
         x[0] = 1e6
-    if kind == "tiny":
+    if kind.startswith("tiny"):
         x *= 1e-12
     if kind == "collapsed":
         x[:] = 0.1
@@ -49,6 +49,7 @@ KINDS = [
     "curve",
     "outlier",
     "tiny",
+    "tiny two far clusters",
     "collapsed",
 ]
 

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from click.testing import CliRunner
 
 from benchmarks.names import LOSSES
@@ -48,6 +49,24 @@ def test_losses_that_do_not_agree_or_were_not_measured_are_named_and_fail(tmp_pa
     assert f"{len(LOSSES) - 2} of {len(LOSSES)} losses agree" in result.output
     assert "not shown to agree: shannon, simpson; failed benchmarks: 1" in result.output
     assert "ValueError: no" in (tmp_path / "r" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["differing_repeats", "differing_processes", "neighbor_error", "block_size_error"],
+)
+def test_a_loss_with_other_results_the_second_time_or_wrong_neighbours_does_not_agree(
+    tmp_path, metric
+):
+    result = build(tmp_path, [*all_records(), record("shannon", metric, 1)])
+    assert result.exit_code == 1
+    assert "not shown to agree: shannon; failed" in result.output
+
+
+def test_no_number_of_the_headline_is_broken_in_two(tmp_path):
+    build(tmp_path, all_records())
+    page = (tmp_path / "r" / "index.html").read_text()
+    assert 'value <span class="unbroken">1.0e-07</span>, gradient' in page
 
 
 def test_absent_and_empty_results_are_errors(tmp_path):
