@@ -18,8 +18,8 @@ from reports.verdict import DETERMINISTIC, GATING, gates, judge, sentence
 __all__ = ["RESULTS", "Comparison", "compare", "described", "measure", "resolve", "was_measured"]
 
 RESULTS = Path(".asv/results")
-# Rows on which a reader need not act are folded away.
-_FOLDED = ("unchanged", "noise", "insufficient history", "skipped on both sides", "changed")
+# Rows on which a reader need not act are folded away, in this order.
+_FOLDED = ("noise", "changed", "insufficient history", "unchanged", "skipped on both sides")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,11 @@ class Comparison:
 
     @property
     def folded(self) -> pd.DataFrame:
-        """Everything else."""
-        return self.verdicts[self.verdicts["verdict"].isin(_FOLDED)]
+        """Everything else, first what a reader may wonder about."""
+        rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED)]
+        return rows.sort_values(
+            "verdict", key=lambda found: found.map(_FOLDED.index), kind="stable"
+        )
 
     @property
     def table(self) -> pd.DataFrame:

@@ -23,8 +23,10 @@ def geometry(kind, n_cells, dim, seed=0):
     x = rng.normal(size=(n_cells, dim))
     if kind == "far":
         x += 1e4
-    if kind.endswith("two far clusters"):
+    if kind == "two far clusters":
         x[: n_cells // 2] += 1e4
+    if kind == "tiny two clusters":
+        x[: n_cells // 2] += 500
     if kind == "duplicates":
         x[: n_cells // 2] = x[0]
     if kind == "grid":
@@ -49,7 +51,7 @@ KINDS = [
     "curve",
     "outlier",
     "tiny",
-    "tiny two far clusters",
+    "tiny two clusters",
     "collapsed",
 ]
 
@@ -89,6 +91,16 @@ def test_masked_cells_are_nobodys_neighbors_and_have_none():
     assert np.array_equal(np.asarray(found.indices)[kept], expected)
     assert np.all(np.asarray(found.indices)[~np.asarray(where)] == -1)
     assert np.all(np.isinf(np.asarray(found.squared_distances)[~np.asarray(where)]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_cell_without_a_place_is_the_farthest_neighbor_and_not_hidden(value):
+    x = jnp.asarray(geometry("random", 6, 2)).at[5].set(value)
+    found = nearest_neighbors(x, 5)
+    assert np.all(np.asarray(found.indices)[:5, -1] == 5)
+    assert not np.isfinite(np.asarray(found.squared_distances)[:5, -1]).any()
+    for cell, row in enumerate(np.asarray(found.indices)):
+        assert sorted(row) == sorted(set(range(6)) - {cell})
 
 
 def test_missing_neighbors_are_padding():

@@ -13,7 +13,8 @@ from diffbio.functional import (
     velocity_consistency_loss,
     velocity_transition_loss,
 )
-from tests.inputs import draw, split
+from reference import batch_mixing as twins
+from tests.inputs import draw, relative_error, split
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
@@ -39,6 +40,17 @@ def test_identical_cells_have_uniform_weights_and_no_gradient(bandwidth):
     shares = np.array([9, 10]) / 19
     assert float(value) == pytest.approx((shares * np.log(shares)).sum(), rel=1e-12)
     assert np.all(np.asarray(gradient) == 0)
+
+
+@pytest.mark.parametrize("distance", [3.0, 4.0, 5.0])
+def test_a_small_entropy_and_its_gradient_are_accurate_in_float32(distance):
+    x, labels = np.array([[0.0], [0.0], [distance]]), np.array([0, 0, 1])
+    value, gradient = jax.value_and_grad(batch_mixing_loss)(
+        jnp.asarray(x, jnp.float32), jnp.asarray(labels), n_neighbors=2
+    )
+    expected = twins.batch_mixing_gradients(x, labels, n_neighbors=2)["embeddings"]
+    assert relative_error(value, twins.batch_mixing_loss(x, labels, n_neighbors=2)) <= 1e-6
+    assert relative_error(gradient, expected) <= 1e-6
 
 
 def test_coincident_centroids_cost_the_margin_without_a_gradient():
