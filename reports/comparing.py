@@ -19,7 +19,9 @@ __all__ = ["RESULTS", "Comparison", "compare", "described", "measure", "resolve"
 
 RESULTS = Path(".asv/results")
 # Rows on which a reader need not act are folded away, in this order.
-_FOLDED = ("noise", "changed", "insufficient history", "unchanged", "skipped on both sides")
+_FOLDED = ("noise", "changed", "insufficient history", "unchanged")
+# And these, as many as there are figures of a device that is absent, are counted only.
+_COUNTED = "skipped on both sides"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Comparison:
     @property
     def listed(self) -> pd.DataFrame:
         """What came, went or failed, then what got worse or better, the worst first."""
-        rows = self.verdicts[~self.verdicts["verdict"].isin(_FOLDED)]
+        rows = self.verdicts[~self.verdicts["verdict"].isin([*_FOLDED, _COUNTED])]
         order = {"failing": 0, "removed": 1, "skipped": 2, "added": 3, "regressed": 4}
         rank = rows["verdict"].map(order).fillna(5)
         away = (np.log(rows["ratio"].astype(float).replace(0, np.nan))).abs().fillna(np.inf)
@@ -55,11 +57,16 @@ class Comparison:
 
     @property
     def folded(self) -> pd.DataFrame:
-        """Everything else, first what a reader may wonder about."""
+        """What else was measured, first what a reader may wonder about."""
         rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED)]
         return rows.sort_values(
             "verdict", key=lambda found: found.map(_FOLDED.index), kind="stable"
         )
+
+    @property
+    def n_skipped(self) -> int:
+        """How many figures were skipped on both sides."""
+        return int((self.verdicts["verdict"] == _COUNTED).sum())
 
     @property
     def table(self) -> pd.DataFrame:

@@ -125,6 +125,7 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
         "per_loss": comparison.per_loss,
         "listed": listed,
         "folded": described(comparison.folded),
+        "n_skipped": comparison.n_skipped,
         "n_shown": _MOST_COMMENTED_ROWS,
         "n_gating": int(comparison.gates.sum()),
         "verdicts": verdicts,

@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -90,9 +91,16 @@ def _rows(results: AsvResults, path: Path) -> tuple[list[dict[str, Any]], list[s
 
 
 def _environment(results: AsvResults) -> str:
-    """asv's name, which may be a mere hash, and the version of jax if asv's matrix chose it."""
-    jax = results.params.get("jax")
-    return f"jax {jax}, {results.env_name}" if jax else results.env_name
+    """The version of jax if asv's matrix chose it, and asv's name, cut short by a hash.
+
+    The name lists every package of the matrix, or the path of an existing interpreter.
+    """
+    name, jax = results.env_name, results.params.get("jax")
+    kind, *rest = name.split("-")
+    start = kind if kind == "existing" else "-".join([kind, *rest[:1]])
+    if name != start:
+        name = f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"jax {jax}, {name}" if jax else name
 
 
 def _benchmark(found: dict[str, Any], function: str) -> str:

@@ -113,6 +113,13 @@ def test_damage_beside_equal_commits_is_no_pass(run, tmp_path):
     assert all("dddddddd-py.json" in text for text in (result.stderr, page, comment))
 
 
+def test_the_comment_shows_first_what_one_may_wonder_about(run):
+    _, _, comment = run(call=0.02)  # by the same program: noise
+    rows = [line for line in comment.splitlines() if line.startswith(f"| {PROGRAM}")]
+    assert rows[0].startswith(f"| {PROGRAM} | 4096 | call_seconds | noise")
+    assert rows[0].endswith("| virtualenv-py3.11 |")
+
+
 def test_an_unknown_commit_is_named(tmp_path):
     result = CliRunner().invoke(main, ["compare", "HEAD", "no-such-commit"])
     assert (result.exit_code, "'no-such-commit' names no commit" in result.stderr) == (2, True)
@@ -125,7 +132,10 @@ def test_the_comment_stays_short_and_the_page_whole(tmp_path, run):
         asv(tmp_path / "asv", commit, 8, {**figures(1), TEMPORARY: table})
     comparison = comparing.compare(tmp_path / "asv", BASE, HEAD)
     assert comparison.gates.sum() == 3000
-    comment = (build_comparison(comparison, tmp_path / "page").parent / "comment.md").read_text()
+    page = build_comparison(comparison, tmp_path / "page")
+    comment, rows = ((page.parent / name).read_text() for name in ("comment.md", "verdicts.csv"))
     assert len(comment.encode()) < 60_000
     assert "and 2950 more on the page" in comment
-    assert (tmp_path / "page" / "index.html").read_text().count("program17:value") == 2
+    assert "3006 figures were skipped on both sides" in comment
+    assert page.read_text().count("program17:value") == 1
+    assert rows.count("program17:value") == 2  # with the one of the absent GPU

@@ -175,3 +175,14 @@ def test_a_step_in_the_history_is_found_at_its_commit(tmp_path):
     assert [step.commit for step in course.steps] == ["5" * 40]
     assert "<code>55555555</code>" in page
     assert 'id="history"' in page
+
+
+def test_environments_of_asv_have_short_names_of_their_own_without_paths(tmp_path):
+    names = [f"virtualenv-py3.11-flax0.12.8-jax0.10.{patch}-numpy2.4.6" for patch in (1, 2)]
+    names += ["existing-py_home_someone_venv_bin_python", "virtualenv-py3.11"]
+    for name in names:
+        asv(tmp_path / "asv", "a", 1, {"bench.time_call": {"shannon:value": 1.0}}, environment=name)
+    found = set(read_results([tmp_path / "asv"]).measurements.frame["environment"])
+    assert len(found) == len(names)
+    assert "virtualenv-py3.11" in found
+    assert all(len(name) < 30 and "someone" not in name for name in found)
