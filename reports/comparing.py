@@ -78,8 +78,9 @@ class Comparison:
 
     @property
     def per_loss(self) -> pd.Series:
-        """Geometric mean of the ratios of time, per loss."""
-        rows = self.verdicts[(self.verdicts["kind"] == "time") & (self.verdicts["ratio"] > 0)]
+        """Geometric mean of the ratios of time, per loss, where they could be judged."""
+        judged = self.verdicts["verdict"].isin(["regressed", "improved", "unchanged"])
+        rows = self.verdicts[(self.verdicts["kind"] == "time") & judged]
         losses = rows["benchmark"].str.partition(":")[0]
         return np.exp(np.log(rows["ratio"].astype(float)).groupby(losses).mean())
 

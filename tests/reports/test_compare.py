@@ -88,6 +88,15 @@ def test_time_informs_and_gates_where_asked(run):
     assert run(call=0.005, fingerprint=2)[2].startswith("**0 regressed, 1 improved")
 
 
+@pytest.mark.parametrize(("fingerprint", "losses"), [(1, ["shannon"]), (2, ["shannon", "simpson"])])
+def test_the_mean_per_loss_leaves_noise_out(run, tmp_path, fingerprint, losses):
+    run(call=0.02, fingerprint=fingerprint)
+    means = comparing.compare(tmp_path / "asv", BASE, HEAD).per_loss
+    assert list(means.index) == losses
+    assert means["shannon"] == pytest.approx(1, rel=0.05)
+    assert means[losses[-1]] == pytest.approx(fingerprint, rel=0.05)
+
+
 def test_what_fails_comes_first_and_what_goes_is_listed(run):
     result, _, comment = run(temporary=None, error=float("nan"))
     assert result.exit_code == 1
