@@ -16,9 +16,11 @@ check: .venv/.complete
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
+# The tests that `make test` skips for want of packages that only they need.
 peers: .venv/.complete
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
-	$(BIN)/python -m pytest tests/benchmarks/test_peers.py
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,peers]'
+	$(BIN)/python -m pytest tests/benchmarks/test_peers.py tests/benchmarks/test_million.py \
+		tests/test_neighbors.py
 
 gate: .venv/.complete
 	$(BIN)/python -m reports gate
