@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.accuracy import differing_arrays, digest, relative_error
+from benchmarks.accuracy import differing_arrays, relative_error
 from benchmarks.catalog import case
 from benchmarks.measure import program
 from benchmarks.names import TRANSFORMS
@@ -53,26 +53,23 @@ def _compare(step: Step, elsewhere: ProcessPoolExecutor) -> list[Record]:
     metric = "differing_processes"
     place = (step.case.name, step.device, step.cells, step.n_cells)
     try:
-        there = elsewhere.submit(_digests_of_named, *place).result()
-        here = _digests(step)
+        there = elsewhere.submit(_results_of_named, *place).result()
+        here = _results(step)
     except Exception as error:
         return [step.failure(transform, metric, error) for transform in TRANSFORMS]
     return [
-        step.record(name, metric, sum(a != b for a, b in zip(found, there[name], strict=True)))
-        for name, found in here.items()
+        step.record(transform, metric, differing_arrays(found, there[transform]))
+        for transform, found in here.items()
     ]
 
 
-def _digests_of_named(loss: str, *place: Any) -> dict[str, list[str]]:
-    """The digests in a worker, to which a case cannot be sent but its name can."""
+def _results_of_named(loss: str, *place: Any) -> dict[str, Any]:
+    """The results in a worker, to which a case cannot be sent but its name can."""
     # The measuring process may have reserved most of a GPU's memory.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    return _digests(Step(case(loss), *place))
+    return _results(Step(case(loss), *place))
 
 
-def _digests(step: Step) -> dict[str, list[str]]:
-    """A hash of every array that the transforms return."""
-    return {
-        transform: [digest(array) for array in jax.tree.leaves(ready.call())]
-        for transform, ready in prepared(step).items()
-    }
+def _results(step: Step) -> dict[str, Any]:
+    """What the transforms return, on the host."""
+    return {transform: jax.device_get(ready.call()) for transform, ready in prepared(step).items()}

@@ -20,7 +20,7 @@ from benchmarks.records import Ratio, write_json
 __all__ = [
     "compare",
     "compare_all",
-    "limit_call",
+    "contest",
     "missing_peers",
     "ratios_of",
     "table",
@@ -48,10 +48,7 @@ def compare(
     """Ratios of the loss to its limit and, if asked for, to every peer that is installed."""
     ready = program(case, transform, arrays, jax.devices()[0])
     compiled = jax.jit(ready.function).lower(*ready.arguments).compile()
-    contestants: dict[str, Callable[[], Any]] = {
-        "ours": partial(compiled, *ready.arguments),
-        f"limit: {case.limit}": limit_call(case, transform, ready),
-    }
+    contestants = contest(case, transform, ready, compiled)
     if peers:
         contestants |= _peer_calls(case, transform, arrays)
     warm_up(contestants)
@@ -59,10 +56,15 @@ def compare(
     return ratios_of(case, transform, ready, compiled, samples)
 
 
-def limit_call(case: Case, transform: str, ready: Program) -> Callable[[], Any]:
-    """The case's limit, compiled for the program's arrays on the device where they lie."""
+def contest(
+    case: Case, transform: str, ready: Program, compiled: Any
+) -> dict[str, Callable[[], Any]]:
+    """Calls of the program and of the case's limit, on the arrays where they lie."""
     limit = jax.jit(LIMITS[case.limit][transform]).lower(ready.arrays).compile()
-    return partial(limit, ready.arrays)
+    return {
+        "ours": partial(compiled, *ready.arguments),
+        f"limit: {case.limit}": partial(limit, ready.arrays),
+    }
 
 
 def ratios_of(

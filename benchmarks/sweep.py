@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -17,7 +18,7 @@ from benchmarks.accuracy import (
     reference_results,
     relative_error,
 )
-from benchmarks.catalog import CATALOG, Arrays, Case, real_cells, simulated_cells
+from benchmarks.catalog import CATALOG, Case, real_cells, simulated_cells
 from benchmarks.claims import CLAIMS, examine
 from benchmarks.determinism import compare_processes, repeatability
 from benchmarks.environment import environment
@@ -115,7 +116,7 @@ def _measure(step: Step) -> Measured:
             records.append(step.record(transform, "retraces", count_retraces(ready.program)))
             records += repeatability(step, transform, results[transform])
     if step.n_cells <= REFERENCE_CELLS:
-        records += _accuracy(step, step.inputs(), results)
+        records += _accuracy(step, results)
     return Measured(records, digests=_digest(step))
 
 
@@ -126,13 +127,15 @@ def _compilation(step: Step, transform: str, phases: CompilePhases) -> list[Reco
     return [step.record(transform, metric, _finite(value)) for metric, value in found.items()]
 
 
-def _accuracy(step: Step, arrays: Arrays, results: dict[str, Any]) -> list[Record]:
+def _accuracy(step: Step, results: dict[str, Any]) -> list[Record]:
     record = partial(step.record, "value_and_grad")
     value, gradients = results["value_and_grad"]
+    ready = prepared(step)["value_and_grad"].program
+    arrays = jax.device_get(ready.arrays)
     records, found = [], None
     if step.case.n_neighbors is not None:
         searched = step.case.differentiable[0]
-        points = prepared(step)["value_and_grad"].program.differentiated[searched]
+        points = ready.differentiated[searched]
         found = np.asarray(nearest_neighbors(points, step.case.n_neighbors).indices)
         records.append(record("neighbor_error", neighbor_error(arrays[searched], found)))
     expected = reference_results(step.case, arrays, found)

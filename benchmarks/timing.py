@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.measure import call_in_turn, warm_up
 from benchmarks.names import SIMULATED, TRANSFORMS
-from benchmarks.ratios import limit_call, ratios_of
+from benchmarks.ratios import contest, ratios_of
 from benchmarks.records import Ratio, Record
 from benchmarks.sheet import Measured
 from benchmarks.steps import Step, prepared
@@ -53,13 +53,10 @@ def measure_times(steps: Sequence[Step]) -> Measured:
 
 def _contest(step: Step, transform: str) -> Calls:
     """The loss and its limit, called once."""
-    ours = prepared(step)[transform]
-    contest: Calls = {
-        "ours": ours.call,
-        f"limit: {step.case.limit}": limit_call(step.case, transform, ours.program),
-    }
-    warm_up(contest)
-    return contest
+    program, phases = prepared(step)[transform]
+    calls = contest(step.case, transform, program, phases.compiled)
+    warm_up(calls)
+    return calls
 
 
 def visit_in_turn(contests: Mapping[Name, Calls]) -> dict[Name, dict[str, list[float]]]:

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.records import METRICS
 from reports.sources.asv import read_asv
 from reports.sources.tidy import Complaint, DamagedError
-from reports.verdict import DETERMINISTIC, GATING, gates, judge, sentence
+from reports.verdict import DETERMINISTIC, GATING, JUDGED, gates, judge, sentence
 
 __all__ = ["RESULTS", "Comparison", "compare", "described", "measure", "resolve", "was_measured"]
 
@@ -79,7 +79,7 @@ class Comparison:
     @property
     def per_loss(self) -> pd.Series:
         """Geometric mean of the ratios of time, per loss, where they could be judged."""
-        judged = self.verdicts["verdict"].isin(["regressed", "improved", "unchanged"])
+        judged = self.verdicts["verdict"].isin(JUDGED)
         rows = self.verdicts[(self.verdicts["kind"] == "time") & judged]
         losses = rows["benchmark"].str.partition(":")[0]
         return np.exp(np.log(rows["ratio"].astype(float)).groupby(losses).mean())

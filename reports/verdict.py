@@ -14,6 +14,7 @@ from reports.sources.tidy import KEY
 __all__ = [
     "DETERMINISTIC",
     "GATING",
+    "JUDGED",
     "Verdict",
     "gates",
     "judge",
@@ -40,7 +41,7 @@ _FEWEST_SAMPLES = 6
 _HISTORY = 30
 
 GATING = ("failing", "regressed")
-_ALWAYS_COUNTED = ("regressed", "improved", "unchanged")
+JUDGED = ("regressed", "improved", "unchanged")
 
 
 class Verdict(NamedTuple):
@@ -235,8 +236,8 @@ def gates(verdicts: pd.DataFrame, *, on_time: bool = False) -> pd.Series:
 def sentence(verdicts: pd.DataFrame) -> str:
     """The verdict in one sentence, the worst row named."""
     counts = verdicts["verdict"].value_counts()
-    parts = [f"{counts.get(name, 0)} {name}" for name in _ALWAYS_COUNTED]
-    parts += [f"{counts[name]} {name}" for name in counts.index if name not in _ALWAYS_COUNTED]
+    parts = [f"{counts.get(name, 0)} {name}" for name in JUDGED]
+    parts += [f"{counts[name]} {name}" for name in counts.index if name not in JUDGED]
     text = ", ".join(parts)
     bad = verdicts[verdicts["verdict"].isin(GATING)]
     if bad.empty:

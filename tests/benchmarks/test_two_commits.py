@@ -6,14 +6,13 @@ import math
 import pytest
 
 from benchmarks.records import METRICS
+from reports.verdict import DETERMINISTIC
 from tests.scratch import commit, copy_repository, git, python, replace
 
 # A sum of squares through a sort: several times slower, with an array beside the input.
 SLOWER = ("jnp.sum(p * p)", "jnp.sum(jnp.sort(jnp.stack([p * p] * 4), axis=1)) / 4")
 CHANGED = ("simpson:value_and_grad", "4096", "cpu")
-COUNTERS = {
-    name for name, metric in METRICS.items() if metric.kind in ("memory", "counter", "accuracy")
-}
+COUNTERS = {name for name, metric in METRICS.items() if metric.kind in DETERMINISTIC}
 
 
 @pytest.fixture

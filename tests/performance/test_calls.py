@@ -6,7 +6,7 @@ import pytest
 from benchmarks.catalog import case
 from benchmarks.measure import call_in_turn, compile_cold, program, warm_up
 from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
-from benchmarks.ratios import limit_call, ratios_of
+from benchmarks.ratios import contest, ratios_of
 
 pytestmark = pytest.mark.performance
 
@@ -33,8 +33,7 @@ def test_call(benchmark, name, n_cells, device):
     def call():
         return jax.block_until_ready(compiled(*prepared.arguments))
 
-    limit = limit_call(case(loss), transform, prepared)
-    contestants = {"ours": call, "limit": limit}
+    contestants = contest(case(loss), transform, prepared, compiled)
     warm_up(contestants)
     samples = call_in_turn(contestants, seconds=0.5, most=20)
     (ratio,) = ratios_of(case(loss), transform, prepared, compiled, samples)
