@@ -20,7 +20,7 @@ check: .venv/.complete
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,peers]'
 	$(BIN)/python -m pytest tests/benchmarks/test_peers.py tests/benchmarks/test_million.py \
-		tests/test_neighbors.py
+		tests/neighbors/test_nearest.py
 
 gate: .venv/.complete
 	$(BIN)/python -m reports gate

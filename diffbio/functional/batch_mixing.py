@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
-from diffbio._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
     softmax_over,
     zeroed,
 )
+from diffbio.functional._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
 from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["batch_mixing_loss", "check_batch_mixing_configuration"]

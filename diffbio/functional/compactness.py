@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, n_counted, safe_norm, zeroed
-from diffbio._scatter import centroids_and_scatter, scatter_about
+from diffbio.functional._scatter import centroids_and_scatter, scatter_about
 
 __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 

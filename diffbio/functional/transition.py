@@ -8,7 +8,6 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
-from diffbio._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -18,6 +17,7 @@ from diffbio._numerics import (
     softmax_over,
     zeroed,
 )
+from diffbio.functional._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
 from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["velocity_transition_loss"]

@@ -75,7 +75,7 @@ def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers(
 @CASES
 @pytest.mark.parametrize("n_cells", [32, 55])
 def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatch):
-    for module in ("diffbio._edges", "diffbio._search"):
+    for module in ("diffbio.functional._edges", "diffbio.neighbors._exact"):
         monkeypatch.setattr(f"{module}.rows_for", lambda *_, **__: 16)
     jax.clear_caches()
     arrays = draw(case, "random", n_cells)

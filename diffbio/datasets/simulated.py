@@ -1,63 +1,21 @@
-"""Seeded single-cell data with known truth, and one real data set.
+"""Seeded single-cell data with known truth.
 
-Every source returns the same record, :class:`CellData`. Simulations are drawn as count
-matrices the way single-cell data are: a mean profile per cell, library sizes, negative
-binomial counts, then normalisation to the median library, ``log1p`` and PCA.
+Simulations are drawn as count matrices the way single-cell data are: a mean profile per
+cell, library sizes, negative binomial counts, then normalisation to the median library,
+``log1p`` and PCA.
 """
-
-import hashlib
-from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ["CellData", "pbmc700", "simulate_clusters", "simulate_velocity"]
+from diffbio.datasets._cells import CellData, soft_assignments
+
+__all__ = ["simulate_clusters", "simulate_velocity"]
 
 Array = np.ndarray
 
 _CHUNK_CELLS = 16384
 _DISPERSION = 0.3
 _MEDIAN_LIBRARY = 2000.0
-
-
-@dataclass(frozen=True)
-class CellData:
-    """Cells with whatever of the following their source knows; all else is None.
-
-    Attributes:
-        name: source and parameters.
-        embeddings: ``(n_cells, n_components)`` float32 principal components.
-        batch_labels: ``(n_cells,)`` int32.
-        cluster_labels: ``(n_cells,)`` int32 true or published cell types.
-        assignments: ``(n_cells, n_clusters)`` float32 soft assignments, rows summing to 1.
-        expression: ``(n_cells, n_genes)`` float32.
-        velocity: ``(n_cells, n_genes)`` float32, expression per unit of time.
-        future_expression: ``(n_cells, n_genes)`` float32, the expression after ``dt``.
-        dt: time between the two.
-    """
-
-    name: str
-    embeddings: Array | None = None
-    batch_labels: Array | None = None
-    cluster_labels: Array | None = None
-    assignments: Array | None = None
-    expression: Array | None = None
-    velocity: Array | None = None
-    future_expression: Array | None = None
-    dt: float | None = None
-
-    def arrays(self) -> dict[str, Array]:
-        """The arrays that are present, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over names, dtypes, shapes and bytes of the arrays."""
-        sha = hashlib.sha256()
-        for name, array in self.arrays().items():
-            sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
-            sha.update(np.ascontiguousarray(array).data)
-        return sha.hexdigest()
 
 
 def simulate_clusters(
@@ -102,7 +60,7 @@ def simulate_clusters(
         embeddings=embeddings,
         batch_labels=batches,
         cluster_labels=clusters,
-        assignments=_soft_assignments(embeddings, clusters, n_clusters),
+        assignments=soft_assignments(embeddings, clusters, n_clusters),
     )
 
 
@@ -155,54 +113,6 @@ def simulate_velocity(
     )
 
 
-def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
-    """700 peripheral blood cells of Zheng et al. 2017, as scanpy ships them.
-
-    Needs the extra ``data``; works offline. The 50 principal components and the ten
-    published cell types are the data's own. They come from one batch, so the three
-    phases of the cell cycle stand in for batches: a covariate that integration methods
-    are asked to mix. They have no velocities either: the future is one diffusion step,
-    the mean expression of the 15 nearest cells, and the velocity leads there with noise.
-
-    Args:
-        dt: time step.
-        noise: standard deviation of the velocity's error, relative to its own per gene.
-        seed: seed of that error.
-
-    Returns:
-        :class:`CellData` with every field.
-
-    Raises:
-        ImportError: scanpy is not installed.
-    """
-    import jax.numpy as jnp
-    import scanpy
-
-    from diffbio.neighbors import nearest_neighbors
-
-    cells = scanpy.datasets.pbmc68k_reduced()
-    embeddings = np.asarray(cells.obsm["X_pca"], dtype=np.float32)
-    expression = np.asarray(cells.X, dtype=np.float32)
-    labels = np.asarray(cells.obs["bulk_labels"].cat.codes, dtype=np.int32)
-    phases = np.asarray(cells.obs["phase"].astype("category").cat.codes, dtype=np.int32)
-    neighbors = np.asarray(nearest_neighbors(jnp.asarray(embeddings), 15).indices)
-    future = expression[neighbors].mean(axis=1)
-    velocity = (future - expression) / np.float32(dt)
-    rng = np.random.default_rng(seed)
-    velocity += noise * velocity.std(axis=0) * rng.standard_normal(velocity.shape, np.float32)
-    return CellData(
-        name=f"700 PBMC (scanpy pbmc68k_reduced), velocity seed {seed}",
-        embeddings=embeddings,
-        batch_labels=phases,
-        cluster_labels=labels,
-        assignments=_soft_assignments(embeddings, labels, labels.max() + 1),
-        expression=expression,
-        velocity=velocity,
-        future_expression=future,
-        dt=dt,
-    )
-
-
 def _spliced(times: Array, a: Array, b: Array, c: Array) -> Array:
     """Spliced RNA at ``times`` after induction: the solution of the linear kinetics."""
     spliced = np.empty((len(times), len(a)), np.float32)
@@ -248,15 +158,3 @@ def _principal_components(values: Array, n_components: int) -> Array:
     largest = np.abs(loadings).argmax(axis=0)
     signs = np.sign(loadings[largest, np.arange(loadings.shape[1])])
     return np.round(scores * signs, 4).astype(np.float32)
-
-
-def _soft_assignments(embeddings: Array, labels: Array, n_clusters: int) -> Array:
-    """Soft k-means memberships: softmax of -d^2 / V, V the mean d^2 to a cell's own mean."""
-    points = embeddings.astype(np.float64)
-    means = np.zeros((n_clusters, points.shape[1]))
-    for k in np.unique(labels):
-        means[k] = points[labels == k].mean(axis=0)
-    squares = (points**2).sum(axis=1)[:, None] - 2 * points @ means.T + (means**2).sum(axis=1)
-    logits = -squares / np.mean(squares[np.arange(len(labels)), labels])
-    memberships = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (memberships / memberships.sum(axis=1, keepdims=True)).astype(np.float32)

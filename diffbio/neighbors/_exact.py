@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import in_accumulation_dtype, n_counted, sums_over_last_axis, zeroed
-from diffbio._selection import group_sizes, smallest_per_column
+from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["Neighbors", "search"]
 
