@@ -25,8 +25,8 @@ def sweep(output: Path, n_cells: tuple[int, ...]) -> None:
 
     The file is whole after every step: interrupt it, and the same command goes on.
     """
-    from benchmarks.names import CELL_COUNTS
-    from benchmarks.sweep import run_sweep
+    from benchmarks.measure.sweep import run_sweep
+    from benchmarks.schema.suite import CELL_COUNTS
 
     try:
         run_sweep(output, n_cells or CELL_COUNTS)
@@ -49,9 +49,9 @@ def sweep(output: Path, n_cells: tuple[int, ...]) -> None:
 def ratios(
     losses: tuple[str, ...], n_cells: tuple[int, ...], peers: bool, path: Path | None
 ) -> None:
-    """Compare each loss with its physical limit, and with its peers, in turn."""
-    from benchmarks.environment import environment
-    from benchmarks.ratios import compare_all, missing_peers, table, write_ratios
+    """Compare each loss with its lower bound, and with its peers, in turn."""
+    from benchmarks.measure.environment import environment
+    from benchmarks.measure.ratio import compare_all, missing_peers, table, write_ratios
 
     if peers:
         for peer in missing_peers():
@@ -67,7 +67,7 @@ def ratios(
 @click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path))
 def million(n_cells: int, path: Path | None) -> None:
     """Batch mixing with its gradient on a million cells, exact and approximate."""
-    from benchmarks.million import run_million
+    from benchmarks.measure.million import run_million
 
     run_million(n_cells, path)
 

@@ -1,7 +1,7 @@
-"""Relative errors against the NumPy twin and of its finite differences; equal bits."""
+"""Relative errors against the NumPy reference and of its finite differences; equal bits."""
 
-from benchmarks.common import Swept, tracked
-from benchmarks.names import (
+from benchmarks._asv import Swept, tracked
+from benchmarks.schema.suite import (
     CELL_COUNTS,
     CHECKED_CELLS,
     DEVICES,

@@ -1,7 +1,7 @@
 """Compilation: seconds of each phase, cold and warm, and what the compiler made."""
 
-from benchmarks.common import Swept, tracked
-from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
+from benchmarks._asv import Swept, tracked
+from benchmarks.schema.suite import CELL_COUNTS, DEVICES, PROGRAMS
 
 
 class Compile(Swept):

@@ -1,6 +1,6 @@
 """Memory: of the compiled programs, and the peak of a process that calls one."""
 
-from benchmarks.common import OwnProcess, Swept, described, device_named, tracked
+from benchmarks._asv import OwnProcess, Swept, described, device_named, tracked
 
 
 class Memory(Swept):

@@ -1,12 +1,12 @@
 """Time per cell from the sweep, single calls measured by asv itself, and imports."""
 
-from benchmarks.common import OwnProcess, Swept, tracked
-from benchmarks.names import BENCHMARK_VERSION, DEVICES, OWN_PROCESS_PROGRAMS
+from benchmarks._asv import OwnProcess, Swept, tracked
+from benchmarks.schema.suite import BENCHMARK_VERSION, DEVICES, OWN_PROCESS_PROGRAMS
 
 
 class Throughput(Swept):
     track_ns_per_cell = tracked("ns_per_cell")
-    track_limit_ratio = tracked("limit_ratio")
+    track_limit_ratio = tracked("lower_bound_ratio")
 
 
 class Call(OwnProcess):

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from benchmarks.names import REPORT_CELLS
-from reports import comparing, publishing, reproducing, summary
-from reports.gate import IncomparableError, compare_with_baseline, write_baseline
-from reports.manifest import read_published
-from reports.render import build_comparison, build_report
-from reports.results import read_results
+from benchmarks.schema.suite import REPORT_CELLS
+from reports.judge import agreement, commits, reproduction
+from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
+from reports.judge.verdict import gates, sentence
+from reports.pages import publishing
+from reports.pages.render import build_comparison, build_report
+from reports.sources.frame import DamagedError
+from reports.sources.manifest import read_published
+from reports.sources.results import read_results
 from reports.sources.sweep import Sweep, read_sweep
-from reports.sources.tidy import DamagedError
-from reports.verdict import gates, sentence
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
@@ -69,8 +70,8 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
     for complaint in complaints:
         click.echo(str(complaint), err=True)
     click.echo(f"report: {build_report(read, output).resolve()}")
-    click.echo(summary.headline(read))
-    if not summary.holds(read):
+    click.echo(agreement.headline(read))
+    if not agreement.holds(read):
         context.exit(2 if read.newest is None and complaints else 1)
     context.exit(2 if complaints else 0)
 
@@ -81,7 +82,7 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
 @click.option(
     "--results",
     type=_PATH,
-    default=comparing.RESULTS,
+    default=commits.RESULTS,
     show_default=True,
     help="asv's results; commits that are not in it are measured.",
 )
@@ -93,10 +94,10 @@ def compare(
 ) -> None:
     """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
     try:
-        base, head = comparing.resolve(base), comparing.resolve(head)
-        if not comparing.was_measured(results, base, head):
-            comparing.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
-        comparison = comparing.compare(results, base, head, on_time=gate_on_time)
+        base, head = commits.resolve(base), commits.resolve(head)
+        if not commits.was_measured(results, base, head):
+            commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
+        comparison = commits.compare(results, base, head, on_time=gate_on_time)
     except DamagedError as error:
         _stop(context, error)
     for complaint in comparison.complaints:
@@ -118,7 +119,7 @@ def publish(context: click.Context, results: Path) -> None:
         _stop(context, error)
     click.echo(f"published: {folder}")
     asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(_PUBLISHED / "asv")]
-    if comparing.RESULTS.exists() and subprocess.run(asv).returncode:
+    if commits.RESULTS.exists() and subprocess.run(asv).returncode:
         _stop(context, "asv could not build its own pages")
 
 
@@ -136,18 +137,18 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
         again = _read_sweep(found_at)
     except DamagedError as error:
         _stop(context, error)
-    found = reproducing.outcomes(published.sweep, again)
+    found = reproduction.outcomes(published.sweep, again)
     rows = found_at.with_suffix(".csv")
     found.to_csv(rows, index=False)
     different = found[found["outcome"] == "different"]
     if not different.empty:
         click.echo(different.drop(columns=["outcome"]).to_string(index=False))
-    click.echo(reproducing.table(found).to_string())
-    speeds = reproducing.speeds(found)
+    click.echo(reproduction.table(found).to_string())
+    speeds = reproduction.speeds(found)
     if not speeds.empty:
         click.echo(f"now over then, over all programs:\n{speeds.to_string()}")
     click.echo(f"every row: {rows}")
-    context.exit(int((~different["kind"].isin(reproducing.WALL_CLOCK)).any()))
+    context.exit(int((~different["kind"].isin(reproduction.WALL_CLOCK)).any()))
 
 
 _GIVEN = click.option(
@@ -177,7 +178,7 @@ def gate(context: click.Context, results: Path | None) -> None:
         _stop(context, error)
     told = verdicts[verdicts["verdict"] != "unchanged"].sort_values(["verdict", "benchmark"])
     if not told.empty:
-        shown = ["benchmark", "cells", "n_cells", "metric", "unit", "before", "after", "verdict"]
+        shown = ["benchmark", "source", "n_cells", "metric", "unit", "before", "after", "verdict"]
         click.echo(told[shown].to_string(index=False))
     click.echo(sentence(verdicts))
     context.exit(int(gates(verdicts).any()))

@@ -24,13 +24,13 @@ def copy_repository(folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
 
-    names = folder / "benchmarks" / "names.py"
+    names = folder / "benchmarks" / "schema" / "suite.py"
     text = names.read_text()
     start, end = text.index("LOSSES = ("), text.index("TRANSFORMS = ")
     names.write_text(f'{text[:start]}LOSSES = ("shannon", "simpson")\n{text[end:]}')
     replace(names, '"quick": (256, 4096)', '"quick": (4096,)')
-    catalog = folder / "benchmarks" / "catalog.py"
-    replace(catalog, "\nCATALOG:", "\nfrom benchmarks.names import LOSSES\nCATALOG:")
+    catalog = folder / "benchmarks" / "catalog" / "cases.py"
+    replace(catalog, "\nCATALOG:", "\nfrom benchmarks.schema.suite import LOSSES\nCATALOG:")
     replace(catalog, "\n\ndef case(", f"{_FEWER}\n\ndef case(")
     _borrow_what_is_installed(folder / "asv.conf.json")
     git(folder, "init", "--quiet", "--initial-branch", "main")

@@ -6,8 +6,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from benchmarks.catalog import case
-from benchmarks.peer_registry import n_threads
+from benchmarks.catalog.cases import case
+from benchmarks.peers.registry import n_threads
 
 __all__ = ["prepare"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.catalog import case
+from benchmarks.catalog.cases import case
 
 __all__ = ["prepare"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.peer_registry import n_threads
+from benchmarks.peers.registry import n_threads
 
 __all__ = ["prepare"]
 

@@ -12,14 +12,15 @@ from typing import Any
 from asv.results import Results as AsvResults
 from asv.util import UserError
 
-from benchmarks.names import BENCHMARK_VERSION
-from benchmarks.records import METRICS
-from reports.sources.tidy import Complaint, DamagedError, Measurements, load_json, row, tidy
+from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.suite import BENCHMARK_VERSION
+from reports.sources.frame import Complaint, DamagedError, Measurements, load_json, row, tidy
 
 __all__ = ["is_results_folder", "read_asv"]
 
 _METRICS = {
     "time_call": "call_seconds",
+    "track_limit_ratio": "lower_bound_ratio",
     "peakmem_call": "peak_memory_bytes",
     "timeraw_losses": "import_seconds",
     "timeraw_nnx": "import_seconds",
@@ -70,7 +71,7 @@ def _rows(results: AsvResults, path: Path) -> tuple[list[dict[str, Any]], list[s
         "date": date.isoformat(timespec="seconds"),
         "machine": results.params["machine"],
         "environment": _environment(results),
-        "source": str(path),
+        "file": str(path),
     }
     rows: list[dict[str, Any]] = []
     problems: list[str] = []

@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from reports.sources.tidy import Complaint, DamagedError, Measurements, row, tidy
+from reports.sources.frame import Complaint, DamagedError, Measurements, row, tidy
 
 __all__ = ["is_pytest_benchmark", "read_pytest_benchmark"]
 
-_EXTRA = ("cells_per_second", "temp_bytes", "limit_ratio")
+_EXTRA = ("cells_per_second", "temp_bytes", "lower_bound_ratio")
 
 
 def is_pytest_benchmark(content: Any) -> bool:
@@ -28,7 +28,7 @@ def read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Measurements:
             "date": content["datetime"],
             "machine": content["machine_info"]["node"],
             "environment": f"python {content['machine_info']['python_version']}",
-            "source": str(path),
+            "file": str(path),
         }
         benchmarks = list(content["benchmarks"])
     except (KeyError, TypeError, AttributeError) as error:

@@ -1,12 +1,12 @@
-"""The ratios to limits and peers that ``python -m benchmarks ratios --json`` writes."""
+"""The ratios to lower bounds and peers that ``python -m benchmarks ratios --json`` writes."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.records import Ratio
-from reports.sources.tidy import DamagedError
+from benchmarks.schema.records import Ratio
+from reports.sources.frame import DamagedError
 
 __all__ = ["is_ratios", "read_ratios"]
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.records import METRICS, SCHEMA_VERSION, Record
+from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.records import SCHEMA_VERSION, Record
+from reports.sources.frame import Complaint, DamagedError, Measurements, load_json, row, tidy
 from reports.sources.ratios import read_ratios
-from reports.sources.tidy import Complaint, DamagedError, Measurements, load_json, row, tidy
 
 __all__ = ["Sweep", "is_sweep", "read_sweep"]
+
+
+_PUBLISHED_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Sweep:
         environment: the machine, software and commit they come from.
         data_digests: digest of every data set that was used, by name.
         v_curves: error of the finite differences over the step, per loss.
-        ratios: each loss against its physical limit, called in turn.
+        ratios: each loss against its lower bound, called in turn.
         claims: what the document says of the losses, and what was measured about it.
     """
 
@@ -64,6 +68,8 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     content = load_json(path) if content is None else content
     if not is_sweep(content):
         raise DamagedError("not a sweep's results")
+    if content["schema_version"] == _PUBLISHED_VERSION:
+        content = _renamed(content)
     if content["schema_version"] != SCHEMA_VERSION:
         version = content["schema_version"]
         raise DamagedError(f"schema version {version}, this program reads {SCHEMA_VERSION}")
@@ -84,6 +90,25 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     return Sweep(path, tidy(rows), complaints, *rest, ratios, claims)
 
 
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """A sweep of the version before, which differs in names alone: published ones have it."""
+
+    def of_record(record: dict[str, Any]) -> dict[str, Any]:
+        rest = {name: value for name, value in record.items() if name != "cells"}
+        metric = record["metric"].replace("limit_", "lower_bound_")
+        return {**rest, "source": record["cells"], "metric": metric}
+
+    def of_ratio(ratio: dict[str, Any]) -> dict[str, Any]:
+        return {**ratio, "other": ratio["other"].replace("limit: ", "lower bound: ")}
+
+    return {
+        **content,
+        "schema_version": SCHEMA_VERSION,
+        "records": [of_record(record) for record in content["records"]],
+        "ratios": [of_ratio(ratio) for ratio in content["ratios"]],
+    }
+
+
 def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
     packages = environment.get("packages", {})
     return {
@@ -91,7 +116,7 @@ def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
         "date": environment.get("date"),
         "machine": environment.get("machine"),
         "environment": f"python {environment.get('python')}, jaxlib {packages.get('jaxlib')}",
-        "source": str(path),
+        "file": str(path),
     }
 
 

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import names
-from benchmarks.catalog import CATALOG, case
+from benchmarks.catalog.cases import CATALOG, case
+from benchmarks.schema import suite
 
 CASES = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 
 
 def test_names_are_those_of_the_catalog():
-    assert tuple(entry.name for entry in CATALOG) == names.LOSSES
+    assert tuple(entry.name for entry in CATALOG) == suite.LOSSES
     assert case("velocity").name == "velocity"
     with pytest.raises(KeyError, match=r"no case 'nothing'.*batch_mixing"):
         case("nothing")
@@ -38,7 +38,7 @@ def test_the_simulated_loss_is_worth_measuring(entry):
 
 
 @CASES
-def test_twin_gradients_cover_the_differentiable_arguments(entry):
+def test_reference_gradients_cover_the_differentiable_arguments(entry):
     gradients = entry.reference_gradients(**entry.make_inputs(64))
     assert set(gradients) == set(entry.differentiable)
 

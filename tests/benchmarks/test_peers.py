@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.catalog import case
-from benchmarks.peer_registry import PEERS
+from benchmarks.catalog.cases import case
+from benchmarks.peers.registry import PEERS
 from tests.inputs import relative_error, split
 
 SAME = [(peer, loss) for peer in PEERS if peer.same_function for loss in peer.losses]

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
-from benchmarks.catalog import CATALOG
-from benchmarks.limits import LIMITS, blocked_product, gathered_read
-from benchmarks.names import TRANSFORMS
-from benchmarks.ratios import compare
+from benchmarks.catalog.cases import CATALOG
+from benchmarks.catalog.lower_bounds import LOWER_BOUNDS, blocked_product, gathered_read
+from benchmarks.measure.ratio import compare
+from benchmarks.schema.suite import TRANSFORMS
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
@@ -20,9 +20,9 @@ CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 def test_every_loss_is_compared_with_its_limit(case):
     arrays = case.make_inputs(300)
     for transform in TRANSFORMS:
-        assert transform in LIMITS[case.limit]
+        assert transform in LOWER_BOUNDS[case.lower_bound]
         (row,) = compare(case, transform, arrays, peers=False, seconds=0.01)
-        assert row.other == f"limit: {case.limit}"
+        assert row.other == f"lower bound: {case.lower_bound}"
         assert row.ratio == pytest.approx(row.ours_seconds / row.other_seconds)
         assert row.ratio_low <= row.ratio_high
         assert row.n_rounds >= 5
@@ -45,6 +45,6 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     arguments = ["ratios", "--loss", "simpson", "--n-cells", "256", "--json", str(path)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "limit: read and write" in result.output
+    assert "lower bound: read and write" in result.output
     rows = json.loads(path.read_text())["ratios"]
     assert [row["transform"] for row in rows] == list(TRANSFORMS)

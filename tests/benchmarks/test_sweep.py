@@ -8,23 +8,29 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import records
-from benchmarks.accuracy import (
+from benchmarks.catalog.cases import CATALOG, case
+from benchmarks.catalog.lower_bounds import LOWER_BOUNDS
+from benchmarks.measure.accuracy import (
     differing_arrays,
     digest,
     neighbor_error,
     reference_results,
     relative_error,
 )
-from benchmarks.catalog import CATALOG, case
-from benchmarks.determinism import compare_processes
-from benchmarks.limits import LIMITS
-from benchmarks.measure import call_in_turn, compile_cold, count_retraces, counters, program
-from benchmarks.names import DEVICES, TRANSFORMS
-from benchmarks.sheet import Measured, Sheet
-from benchmarks.steps import Step
-from benchmarks.sweep import check_gradient, run_sweep, sweep
-from benchmarks.timing import measure_times, visit_in_turn
+from benchmarks.measure.checkpoint import Measured, Sheet
+from benchmarks.measure.determinism import compare_processes
+from benchmarks.measure.programs import (
+    call_in_turn,
+    compile_cold,
+    count_retraces,
+    counters,
+    program,
+)
+from benchmarks.measure.steps import Step
+from benchmarks.measure.sweep import check_gradient, run_sweep, sweep
+from benchmarks.measure.timing import measure_times, visit_in_turn
+from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.suite import DEVICES, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors
 from reports.sources.sweep import read_sweep
 
@@ -52,10 +58,10 @@ def test_the_fingerprint_sees_the_program_and_not_its_values():
 
 def test_contestants_are_called_in_turn():
     calls = []
-    contestants = {name: lambda name=name: calls.append(name) for name in ("ours", "limit")}
+    contestants = {name: lambda name=name: calls.append(name) for name in ("ours", "lower bound")}
     samples = call_in_turn(contestants, seconds=60, most=7)
-    assert calls == ["ours", "limit"] * 7
-    assert {name: len(found) for name, found in samples.items()} == {"ours": 7, "limit": 7}
+    assert calls == ["ours", "lower bound"] * 7
+    assert {name: len(found) for name, found in samples.items()} == {"ours": 7, "lower bound": 7}
     assert min(samples["ours"]) > 0
     assert len(call_in_turn(contestants, seconds=0, most=7)["ours"]) == 5
 
@@ -75,7 +81,7 @@ def test_a_step_measures_every_metric(name):
     assert {r.status for r in found} == {"ok"}
     elsewhere = {"finite_difference_error", "import_seconds"}
     elsewhere |= {"peak_memory_bytes", "peak_bytes_in_use"}
-    everything = set(records.METRICS) - elsewhere
+    everything = set(METRICS) - elsewhere
     if case(name).n_neighbors is None:
         everything -= {"neighbor_error", "block_size_error"}
     assert {r.metric for r in found} == everything
@@ -97,18 +103,18 @@ def test_visits_go_round_all_programs():
     calls = []
 
     def contest(name):
-        return {at: lambda at=at: calls.append((name, at)) for at in ("ours", "limit")}
+        return {at: lambda at=at: calls.append((name, at)) for at in ("ours", "lower bound")}
 
     found = visit_in_turn({name: contest(name) for name in ("one", "two")})
     assert {len(samples) for of_one in found.values() for samples in of_one.values()} == {10}
     assert min(found["one"]["ours"]) > 0
     visits = [name for name, _ in itertools.groupby(calls, key=lambda call: call[0])]
     assert visits == ["one", "two"] * 10
-    assert calls[:4] == [("one", "ours"), ("one", "limit")] * 2
+    assert calls[:4] == [("one", "ours"), ("one", "lower bound")] * 2
 
 
 def test_a_slow_program_gets_fewer_visits(monkeypatch):
-    monkeypatch.setattr("benchmarks.timing._SECONDS", 0.0)
+    monkeypatch.setattr("benchmarks.measure.timing._SECONDS", 0.0)
     assert len(visit_in_turn({"slow": {"ours": lambda: None}})["slow"]["ours"]) == 6
 
 
@@ -117,8 +123,8 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
     if not any(device.platform == "gpu" for device in jax.devices()):
         skipped = sweep(Step(case("shannon"), "gpu", "simulated", 256)).records
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
-    monkeypatch.setattr("benchmarks.steps.compile_cold", lambda program: 1 / 0)
-    monkeypatch.setattr("benchmarks.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.steps.compile_cold", lambda program: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
     (record,), _, curves, *_ = check_gradient(case("shannon"))
     assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", ())
     step = Step(case("shannon"), "cpu", "simulated", 80)
@@ -131,13 +137,13 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
 
 def test_one_that_fails_leaves_the_times_of_the_others(monkeypatch):
     steps = [Step(case(name), "cpu", "simulated", 80) for name in ("simpson", "shannon")]
-    monkeypatch.delitem(LIMITS, case("simpson").limit)
+    monkeypatch.delitem(LOWER_BOUNDS, case("simpson").lower_bound)
     found = measure_times(steps).records
     timed = {(r.loss, r.status) for r in found if r.metric == "call_seconds"}
     assert timed == {("simpson", "failed"), ("shannon", "ok")}
 
 
-def test_the_twin_answers_the_same_with_its_search_done_before():
+def test_the_reference_answers_the_same_with_its_search_done_before():
     entry = case("batch_mixing")
     arrays = entry.make_inputs(64)
     found = np.asarray(nearest_neighbors(arrays["embeddings"], entry.n_neighbors).indices)
@@ -193,8 +199,8 @@ def short(monkeypatch):
         return sweep(step)
 
     for module in ("steps", "sweep"):
-        monkeypatch.setattr(f"benchmarks.{module}.CATALOG", (case("simpson"),))
-    monkeypatch.setattr("benchmarks.sweep.sweep", watched)
+        monkeypatch.setattr(f"benchmarks.measure.{module}.CATALOG", (case("simpson"),))
+    monkeypatch.setattr("benchmarks.measure.sweep.sweep", watched)
     return measured
 
 
@@ -205,7 +211,7 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.sweep.check_gradient", interrupt)
+        patch.setattr("benchmarks.measure.sweep.check_gradient", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(path, [64], whole=False)
     assert short == list(DEVICES)

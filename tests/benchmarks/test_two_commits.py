@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from benchmarks.records import METRICS
-from reports.verdict import DETERMINISTIC
+from benchmarks.schema.metrics import METRICS
+from reports.judge.verdict import DETERMINISTIC
 from tests.scratch import commit, copy_repository, git, python, replace
 
 # A sum of squares through a sort: several times slower, with an array beside the input.

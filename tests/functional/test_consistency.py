@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
 from tests.inputs import draw, relative_error, split
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)

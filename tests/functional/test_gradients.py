@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import gradient_v_curve
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
+from benchmarks.measure.accuracy import gradient_v_curve
 from reference import finite_difference as fd
 from reference import neighbors
 from tests.inputs import draw, for_reference, relative_error, split

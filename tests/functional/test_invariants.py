@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
 from diffbio.functional import (
     batch_mixing_loss,
     clustering_compactness_loss,

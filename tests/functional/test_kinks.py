@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
 from diffbio.functional import (
     batch_mixing_loss,
     clustering_compactness_loss,

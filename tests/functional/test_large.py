@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import relative_error
-from benchmarks.catalog import case
+from benchmarks.catalog.cases import case
+from benchmarks.measure.accuracy import relative_error
 from tests.tolerances import GRADIENT, VALUE
 
 N_CELLS = 65536

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from benchmarks.catalog import CATALOG
-from benchmarks.names import TRANSFORMS
+from benchmarks.catalog.cases import CATALOG
+from benchmarks.schema.suite import TRANSFORMS
 
 N_CELLS = 16384
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
 from tests.inputs import KINDS, draw, for_reference, relative_error, search_options, split
 from tests.tolerances import DTYPES, GRADIENT, VALUE
 

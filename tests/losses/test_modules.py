@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
 from diffbio import losses
 from diffbio.functional import velocity_consistency_loss, velocity_transition_loss
 from diffbio.losses import singlecell_losses

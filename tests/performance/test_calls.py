@@ -3,10 +3,10 @@
 import jax
 import pytest
 
-from benchmarks.catalog import case
-from benchmarks.measure import call_in_turn, compile_cold, program, warm_up
-from benchmarks.names import CELL_COUNTS, DEVICES, PROGRAMS
-from benchmarks.ratios import contest, ratios_of
+from benchmarks.catalog.cases import case
+from benchmarks.measure.programs import call_in_turn, compile_cold, program, warm_up
+from benchmarks.measure.ratio import contest, ratios_of
+from benchmarks.schema.suite import CELL_COUNTS, DEVICES, PROGRAMS
 
 pytestmark = pytest.mark.performance
 
@@ -44,5 +44,5 @@ def test_call(benchmark, name, n_cells, device):
         device=device,
         cells_per_second=n_cells / benchmark.stats.stats.median,
         temp_bytes=ratio.temp_bytes,
-        limit_ratio=ratio.ratio,
+        lower_bound_ratio=ratio.ratio,
     )

@@ -6,8 +6,8 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.names import LOSSES
-from benchmarks.records import METRICS
+from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from tests.reports.written import all_records, record, sweep
 
@@ -34,7 +34,7 @@ def test_page_markdown_pictures_and_data_are_written(tmp_path):
     links = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert not [link for link in links if link.startswith(("http", "//"))]
     names = {p.name for p in (tmp_path / "r").iterdir()}
-    drawn = ("limits", "throughput", "memory", "compile", "v-curves")
+    drawn = ("lower-bounds", "throughput", "memory", "compile", "v-curves")
     pictures = {f"{name}.{extension}" for name in drawn for extension in ("svg", "png")}
     data = {"measurements.csv", "sweep.json", *(f"{name}.csv" for name in drawn)}
     assert names == {"index.html", "report.md", *data, *pictures}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from reports import comparing
 from reports.__main__ import main
-from reports.render import build_comparison
+from reports.judge import commits
+from reports.pages.render import build_comparison
 from tests.reports.written import asv
 
 PROGRAM, OTHER = "simpson:value", "shannon:value"
@@ -34,8 +34,8 @@ def figures(seed, *, temporary=10**6, fingerprint=1, error=1e-7, call=0.01):
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Compare a base with a head that has the changes, after a history of three commits."""
-    monkeypatch.setattr(comparing, "resolve", {"base": BASE, "head": HEAD}.get)
-    monkeypatch.setattr(comparing, "measure", lambda *_: pytest.fail("everything is there"))
+    monkeypatch.setattr(commits, "resolve", {"base": BASE, "head": HEAD}.get)
+    monkeypatch.setattr(commits, "measure", lambda *_: pytest.fail("everything is there"))
     folder = tmp_path / "asv"
     for day, commit in enumerate("123b"):
         asv(folder, commit, day, figures(day))
@@ -91,7 +91,7 @@ def test_time_informs_and_gates_where_asked(run):
 @pytest.mark.parametrize(("fingerprint", "losses"), [(1, ["shannon"]), (2, ["shannon", "simpson"])])
 def test_the_mean_per_loss_leaves_noise_out(run, tmp_path, fingerprint, losses):
     run(call=0.02, fingerprint=fingerprint)
-    means = comparing.compare(tmp_path / "asv", BASE, HEAD).per_loss
+    means = commits.compare(tmp_path / "asv", BASE, HEAD).per_loss
     assert list(means.index) == losses
     assert means["shannon"] == pytest.approx(1, rel=0.05)
     assert means[losses[-1]] == pytest.approx(fingerprint, rel=0.05)
@@ -107,7 +107,7 @@ def test_what_fails_comes_first_and_what_goes_is_listed(run):
 
 
 def test_commits_that_cannot_be_compared_are_no_pass(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "was_measured", lambda *_: True)
+    monkeypatch.setattr(commits, "was_measured", lambda *_: True)
     asv(tmp_path / "asv", "c", 9, figures(9), environment="another")
     arguments = ["compare", "base", "head", f"--results={tmp_path / 'asv'}"]
     result = CliRunner().invoke(main, arguments)
@@ -139,7 +139,7 @@ def test_the_comment_stays_short_and_the_page_whole(tmp_path, run):
     for commit, factor in (("b", 1), ("c", 2)):
         table = dict.fromkeys(programs, factor * 10**6)
         asv(tmp_path / "asv", commit, 8, {**figures(1), TEMPORARY: table})
-    comparison = comparing.compare(tmp_path / "asv", BASE, HEAD)
+    comparison = commits.compare(tmp_path / "asv", BASE, HEAD)
     assert comparison.gates.sum() == 3000
     page = build_comparison(comparison, tmp_path / "page")
     comment, rows = ((page.parent / name).read_text() for name in ("comment.md", "verdicts.csv"))

@@ -5,10 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.records import Record
-from benchmarks.sheet import Measured, Sheet
-from reports import gate
+from benchmarks.measure.checkpoint import Measured, Sheet
+from benchmarks.schema.records import Record
 from reports.__main__ import main
+from reports.judge import baseline as gate
 from reports.sources.sweep import read_sweep
 
 ENVIRONMENT = {

@@ -5,8 +5,8 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from reports.render import build_report
-from reports.results import read_results
+from reports.pages.render import build_report
+from reports.sources.results import read_results
 from tests.reports.written import all_records, sweep
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -108,5 +108,5 @@ def test_pictures_are_described_and_their_numbers_offered(opened):
     for at in range(5):
         assert len(pictures.nth(at).get_attribute("aria-label")) > 40
     with view.expect_download() as download:
-        view.locator("a[download='limits.csv']").click()
+        view.locator("a[download='lower-bounds.csv']").click()
     assert download.value.path().read_text().startswith("loss,transform,n_cells,other")

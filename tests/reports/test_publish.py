@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from reports.__main__ import main
-from reports.manifest import read_published
-from reports.publishing import publish
-from reports.reproducing import outcomes
-from reports.results import read_results
+from reports.judge.reproduction import outcomes
+from reports.pages.publishing import publish
+from reports.sources.frame import DamagedError
+from reports.sources.manifest import read_published
+from reports.sources.results import read_results
 from reports.sources.sweep import read_sweep
-from reports.sources.tidy import DamagedError
 from tests.reports.written import all_records, record, sweep
 
 README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nrest\n"

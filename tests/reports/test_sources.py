@@ -5,9 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.schema.records import SCHEMA_VERSION
 from reports.__main__ import main
-from reports.history import courses
-from reports.results import read_results
+from reports.judge.history import courses
+from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, pytest_benchmark, record, sweep
 
 TRACKED = "bench_memory.Memory.track_temp_bytes"
@@ -32,7 +33,7 @@ def test_all_sources_fill_one_frame(tmp_path):
     ]
     read = read_results(paths)
     assert read.measurements.complaints == ()
-    frame = read.measurements.frame.set_index(["source", "metric", "device"]).sort_index()
+    frame = read.measurements.frame.set_index(["file", "metric", "device"]).sort_index()
     timed = frame[frame["commit"] == "b" * 40].reset_index()
     on_cpu = timed[timed["device"] == "cpu"].iloc[0]
     assert (on_cpu["benchmark"], on_cpu["n_cells"], on_cpu["value"]) == (
@@ -42,7 +43,7 @@ def test_all_sources_fill_one_frame(tmp_path):
     )
     assert (on_cpu["samples"], on_cpu["unit"], on_cpu["better"]) == (tuple(samples), "s", "lower")
     assert list(timed[timed["device"] == "gpu"]["status"]) == ["skipped"]
-    called = frame.loc[(str(paths[2]), "call_seconds", "cpu")].iloc[0]
+    called = frame.loc[[(str(paths[2]), "call_seconds", "cpu")]].iloc[0]
     assert (called["value"], called["samples"]) == (0.002, (0.002, 0.0021))
     assert read.newest.path == paths[1]
     assert build(tmp_path, *paths)[0].exit_code == 0
@@ -62,7 +63,7 @@ WHOLE = {
     "no object": lambda text: "[1, 2]",
     "not text": lambda text: "\x00\x01",
     "another version": lambda text: text.replace('"version": 2}', '"version": 99}').replace(
-        '"schema_version": 3', '"schema_version": 99'
+        f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99'
     ),
 }
 

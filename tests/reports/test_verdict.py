@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reports.verdict import judge_samples, usual_change
+from reports.judge.verdict import judge_samples, usual_change
 
 N_SEEDS = 100
 

@@ -2,9 +2,9 @@
 
 import json
 
-from benchmarks.names import BENCHMARK_VERSION, LOSSES
-from benchmarks.records import Ratio, Record
-from benchmarks.sheet import Measured, Sheet
+from benchmarks.measure.checkpoint import Measured, Sheet
+from benchmarks.schema.records import Ratio, Record
+from benchmarks.schema.suite import BENCHMARK_VERSION, LOSSES
 
 ENVIRONMENT = {
     "date": "2026-01-01T00:00:00+00:00",
@@ -31,7 +31,7 @@ def record(loss, metric, value, **more):
     """A record of the value and gradient of 256 simulated cells, unless said otherwise."""
     place = {
         "transform": "value_and_grad",
-        "cells": "simulated",
+        "source": "simulated",
         "n_cells": 256,
         "dtype": "float32",
         "device": "cpu",
@@ -49,9 +49,9 @@ def all_records(**value_errors):
         for n_cells in (256, 1024):
             for metric in ("call_seconds", "cells_per_second"):
                 yield record(loss, metric, 2.0, n_cells=n_cells)
-        for cells in ("simulated", "real"):
-            yield record(loss, "value_error", value_errors.get(loss, 1e-7), cells=cells)
-            yield record(loss, "gradient_error", 1e-6, cells=cells)
+        for source in ("simulated", "real"):
+            yield record(loss, "value_error", value_errors.get(loss, 1e-7), source=source)
+            yield record(loss, "gradient_error", 1e-6, source=source)
         yield record(loss, "finite_difference_error", 1e-9)
     absent = {"device": "gpu", "status": "skipped", "detail": "no gpu here"}
     yield record("velocity", "call_seconds", None, **absent)
@@ -65,7 +65,7 @@ def sweep(path, records, **environment):
     ]
     seconds, ratio, n_bytes = (0.003, 0.002), (1.5, 1.25, 1.75), (10**6, 10**6)
     ratios = [
-        Ratio(loss, "value", 256, "limit: search", *seconds, *ratio, *n_bytes, n_rounds=9)
+        Ratio(loss, "value", 256, "lower bound: search", *seconds, *ratio, *n_bytes, n_rounds=9)
         for loss in LOSSES
     ]
     sheet = Sheet(path, {**ENVIRONMENT, **environment}, ["everything"])
@@ -113,7 +113,7 @@ def pytest_benchmark(path, **stats):
         "stats": {"median": 0.002, "data": [0.002, 0.0021], **stats},
         "extra_info": {
             "program": "shannon:value", "n_cells": 256, "device": "cpu",
-            "cells_per_second": 128000.0, "temp_bytes": 0, "limit_ratio": 1.2,
+            "cells_per_second": 128000.0, "temp_bytes": 0, "lower_bound_ratio": 1.2,
         },
     }  # fmt: skip
     content = {

@@ -1,0 +1,1 @@
+"""The catalog of losses, and the least work that bounds each."""

@@ -1,0 +1,249 @@
+"""The catalog: everything any view needs to know about a loss, once.
+
+Adding a loss is one file in ``diffbio/functional``, its reference in ``reference`` and one
+:class:`Case` here; tests, benchmarks and the report then cover it.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+import diffbio.functional as F
+import reference.batch_mixing
+import reference.combined
+import reference.compactness
+import reference.diversity
+import reference.transition
+import reference.velocity
+from diffbio import losses
+from diffbio.datasets import CellData, pbmc700, simulate_clusters, simulate_velocity
+from diffbio.neighbors import nearest_neighbors
+
+__all__ = ["CATALOG", "Arrays", "Case", "case", "real_cells", "simulated_cells"]
+
+Arrays = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One loss at the document's defaults.
+
+    Attributes:
+        name: identifier, the first parameter of every benchmark.
+        title: what a page calls it.
+        simulation: which simulator of :mod:`diffbio.datasets` makes its cells, with what
+            options, as a name in ``SIMULATIONS``.
+        select: the loss's arguments, by name, from a :class:`CellData`.
+        loss: the functional form, called with those arguments.
+        module: the NNX form, called likewise; None if there is none.
+        reference: the NumPy reference's value, called likewise.
+        reference_gradients: its analytic gradients, by argument name.
+        differentiable: the arguments gradients are taken for.
+        lower_bound: the least work that bounds it, as a name in ``LOWER_BOUNDS``.
+        n_neighbors: neighbours that the loss searches for; None if it does not. A reference
+            that searches accepts ``neighbor_indices``.
+    """
+
+    name: str
+    title: str
+    simulation: str
+    select: Callable[[CellData], Arrays]
+    loss: Callable[..., Any]
+    module: Callable[..., Any] | None
+    reference: Callable[..., Any]
+    reference_gradients: Callable[..., dict[str, np.ndarray]]
+    differentiable: tuple[str, ...]
+    lower_bound: str
+    n_neighbors: int | None = field(default=None)
+
+    def make_inputs(self, n_cells: int, seed: int = 0, dtype: Any = np.float32) -> Arrays:
+        """The arguments for simulated cells."""
+        return self._cast(self.select(simulated_cells(self.simulation, n_cells, seed)), dtype)
+
+    def real_inputs(self, dtype: Any = np.float32) -> Arrays:
+        """The arguments for the 700 real cells."""
+        return self._cast(self.select(real_cells()), dtype)
+
+    @staticmethod
+    def _cast(arrays: Arrays, dtype: Any) -> Arrays:
+        return {
+            name: array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
+            for name, array in arrays.items()
+        }
+
+
+SIMULATIONS: dict[str, Callable[..., CellData]] = {
+    "clusters": simulate_clusters,
+    "kinetics": simulate_velocity,
+    "kinetics_50": functools.partial(simulate_velocity, n_genes=50),
+}
+
+
+@functools.lru_cache(maxsize=4)
+def simulated_cells(simulation: str, n_cells: int, seed: int) -> CellData:
+    """Cells of a named simulation; the latest few are kept."""
+    return SIMULATIONS[simulation](n_cells, seed=seed)
+
+
+@functools.cache
+def real_cells() -> CellData:
+    """The 700 real cells."""
+    return pbmc700()
+
+
+def _fields(*names: str) -> Callable[[CellData], Arrays]:
+    return lambda cells: {name: getattr(cells, name) for name in names}
+
+
+def _with_neighbors(cells: CellData) -> Arrays:
+    indices = nearest_neighbors(jnp.asarray(cells.embeddings), 15).indices
+    return {
+        **_fields("embeddings", "batch_labels")(cells),
+        "neighbor_indices": np.asarray(indices),
+    }
+
+
+def _with_reconstruction(cells: CellData) -> Arrays:
+    """The embedding stands in for the features, half of it for their reconstruction."""
+    return {
+        **_fields("embeddings", "batch_labels", "assignments")(cells),
+        "features": cells.embeddings,
+        "reconstructed": np.asarray(cells.embeddings) / 2,
+    }
+
+
+def _transition_module(expression, velocity):
+    module = losses.VelocityConsistencyLoss(
+        cosine_weight=0.0, magnitude_weight=0.0, transition_weight=1.0
+    )
+    return module(expression, velocity, expression)
+
+
+CATALOG: tuple[Case, ...] = (
+    Case(
+        name="batch_mixing",
+        title="Batch mixing",
+        simulation="clusters",
+        select=_fields("embeddings", "batch_labels"),
+        loss=F.batch_mixing_loss,
+        module=losses.BatchMixingLoss(),
+        reference=reference.batch_mixing.batch_mixing_loss,
+        reference_gradients=reference.batch_mixing.batch_mixing_gradients,
+        differentiable=("embeddings",),
+        lower_bound="search",
+        n_neighbors=15,
+    ),
+    Case(
+        name="batch_mixing_local",
+        title="Batch mixing, local bandwidth",
+        simulation="clusters",
+        select=_fields("embeddings", "batch_labels"),
+        loss=functools.partial(F.batch_mixing_loss, bandwidth="local"),
+        module=losses.BatchMixingLoss(bandwidth="local"),
+        reference=functools.partial(reference.batch_mixing.batch_mixing_loss, bandwidth="local"),
+        reference_gradients=functools.partial(
+            reference.batch_mixing.batch_mixing_gradients, bandwidth="local"
+        ),
+        differentiable=("embeddings",),
+        lower_bound="search",
+        n_neighbors=15,
+    ),
+    Case(
+        name="batch_mixing_precomputed",
+        title="Batch mixing, precomputed neighbours",
+        simulation="clusters",
+        select=_with_neighbors,
+        loss=F.batch_mixing_loss,
+        module=losses.BatchMixingLoss(),
+        reference=reference.batch_mixing.batch_mixing_loss,
+        reference_gradients=reference.batch_mixing.batch_mixing_gradients,
+        differentiable=("embeddings",),
+        lower_bound="gather",
+    ),
+    Case(
+        name="compactness",
+        title="Clustering compactness",
+        simulation="clusters",
+        select=_fields("embeddings", "assignments"),
+        loss=F.clustering_compactness_loss,
+        module=losses.ClusteringCompactnessLoss(),
+        reference=reference.compactness.clustering_compactness_loss,
+        reference_gradients=reference.compactness.clustering_compactness_gradients,
+        differentiable=("embeddings", "assignments"),
+        lower_bound="products",
+    ),
+    Case(
+        name="velocity",
+        title="Velocity consistency",
+        simulation="kinetics",
+        select=_fields("expression", "velocity", "future_expression"),
+        loss=F.velocity_consistency_loss,
+        module=losses.VelocityConsistencyLoss(),
+        reference=reference.velocity.velocity_consistency_loss,
+        reference_gradients=reference.velocity.velocity_consistency_gradients,
+        differentiable=("expression", "velocity", "future_expression"),
+        lower_bound="read and write",
+    ),
+    Case(
+        name="velocity_transition",
+        title="Velocity transitions",
+        simulation="kinetics_50",
+        select=_fields("expression", "velocity"),
+        loss=F.velocity_transition_loss,
+        module=_transition_module,
+        reference=reference.transition.velocity_transition_loss,
+        reference_gradients=reference.transition.velocity_transition_gradients,
+        differentiable=("expression", "velocity"),
+        lower_bound="search and gather",
+        n_neighbors=30,
+    ),
+    Case(
+        name="shannon",
+        title="Shannon diversity",
+        simulation="clusters",
+        select=_fields("assignments"),
+        loss=F.shannon_diversity,
+        module=losses.ShannonDiversityLoss(),
+        reference=reference.diversity.shannon_diversity,
+        reference_gradients=reference.diversity.shannon_gradients,
+        differentiable=("assignments",),
+        lower_bound="logs and write",
+    ),
+    Case(
+        name="simpson",
+        title="Simpson diversity",
+        simulation="clusters",
+        select=_fields("assignments"),
+        loss=F.simpson_diversity,
+        module=losses.SimpsonDiversityLoss(),
+        reference=reference.diversity.simpson_diversity,
+        reference_gradients=reference.diversity.simpson_gradients,
+        differentiable=("assignments",),
+        lower_bound="read and write",
+    ),
+    Case(
+        name="combined",
+        title="Combined objective",
+        simulation="clusters",
+        select=_with_reconstruction,
+        loss=lambda **arrays: F.combined_loss(**arrays).total,
+        module=None,
+        reference=lambda **arrays: reference.combined.combined_loss(**arrays)[0],
+        reference_gradients=reference.combined.combined_gradients,
+        differentiable=("embeddings", "assignments", "reconstructed"),
+        lower_bound="search",
+        n_neighbors=15,
+    ),
+)
+
+
+def case(name: str) -> Case:
+    """The case of that name."""
+    for candidate in CATALOG:
+        if candidate.name == name:
+            return candidate
+    raise KeyError(f"no case {name!r}; there are {', '.join(c.name for c in CATALOG)}")

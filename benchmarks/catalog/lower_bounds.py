@@ -1,0 +1,110 @@
+"""Lower bounds: the least work of a loss's kind that the machine can be asked to do.
+
+A lower bound takes the loss's arrays and does the product, the reads or the writes that no
+formulation of the loss can do without. It is measured beside the loss, in the same
+process and in turn, so that their ratio means something on a noisy machine.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+__all__ = ["LOWER_BOUNDS", "LowerBound"]
+
+LowerBound = Callable[[Mapping[str, Array]], Any]
+
+_BLOCK = 128
+
+
+def _blocked(n_rows: int, step: Callable[[Array], Array], like: Array) -> Array:
+    """``step(start)`` for every block of rows, its ``(block,)`` results side by side."""
+    block = min(_BLOCK, n_rows)
+
+    def body(at, results):
+        start = jnp.minimum(at * block, n_rows - block)
+        return lax.dynamic_update_slice(results, step(start), (start,))
+
+    return lax.fori_loop(0, -(-n_rows // block), body, jnp.zeros(n_rows, like.dtype))
+
+
+def blocked_product(x: Array) -> Array:
+    """Squared distances of all pairs in blocks by one product each, and their row minima."""
+    n_cells, dim = x.shape
+    norms = jnp.sum(x * x, axis=1, keepdims=True)
+    columns = jnp.concatenate([-2 * x, norms, jnp.ones_like(norms)], axis=1)
+    block = min(_BLOCK, n_cells)
+
+    def step(start):
+        rows = lax.dynamic_slice(columns, (start, 0), (block, dim + 2))
+        query = jnp.concatenate([-rows[:, :dim] / 2, rows[:, -1:], rows[:, -2:-1]], axis=1)
+        product = jnp.dot(columns, query.T, precision=lax.Precision.HIGHEST)
+        return jnp.min(product, axis=0)
+
+    return _blocked(n_cells, step, x)
+
+
+def gathered_read(x: Array, n_neighbors: int) -> Array:
+    """Read ``n_neighbors`` rows of x for every row, in blocks."""
+    n_cells, dim = x.shape
+    offsets = 7919 * (1 + jnp.arange(n_neighbors))
+    block = max(1, min(_BLOCK, n_cells, (1 << 20) // (n_neighbors * dim)))
+
+    def body(at, total):
+        start = jnp.minimum(at * block, n_cells - block)
+        cells = (start + jnp.arange(block)[:, None] + offsets) % n_cells
+        return total + jnp.sum(x[cells], axis=(0, 1))
+
+    return lax.fori_loop(0, -(-n_cells // block), body, jnp.zeros(dim, x.dtype))
+
+
+def _search(arrays: Mapping[str, Array]) -> Any:
+    return blocked_product(arrays["embeddings"])
+
+
+def _search_and_gather(arrays: Mapping[str, Array]) -> Any:
+    return blocked_product(arrays["expression"]), gathered_read(arrays["expression"], 30)
+
+
+def _gather(arrays: Mapping[str, Array]) -> Any:
+    return gathered_read(arrays["embeddings"], arrays["neighbor_indices"].shape[1])
+
+
+def _two_products(arrays: Mapping[str, Array]) -> Any:
+    x, a = arrays["embeddings"], arrays["assignments"]
+    c = jnp.dot(a.T, x, precision=lax.Precision.HIGHEST)
+    return jnp.dot(a, c, precision=lax.Precision.HIGHEST)
+
+
+def _one_product(arrays: Mapping[str, Array]) -> Any:
+    x, a = arrays["embeddings"], arrays["assignments"]
+    return jnp.dot(a.T, x, precision=lax.Precision.HIGHEST)
+
+
+def _read(arrays: Mapping[str, Array]) -> Any:
+    return [jnp.sum(array) for array in arrays.values()]
+
+
+def _read_and_write(arrays: Mapping[str, Array]) -> Any:
+    return jax.tree.map(lambda array: 2 * array, dict(arrays))
+
+
+def _sum_of_logs(arrays: Mapping[str, Array]) -> Any:
+    return jnp.sum(jnp.log(arrays["assignments"]))
+
+
+def _sum_of_logs_and_write(arrays: Mapping[str, Array]) -> Any:
+    return _sum_of_logs(arrays), _read_and_write(arrays)
+
+
+LOWER_BOUNDS: Mapping[str, Mapping[str, LowerBound]] = {
+    "search": {"value": _search, "value_and_grad": _search},
+    "search and gather": {"value": _search_and_gather, "value_and_grad": _search_and_gather},
+    "gather": {"value": _gather, "value_and_grad": _gather},
+    "products": {"value": _one_product, "value_and_grad": _two_products},
+    "read and write": {"value": _read, "value_and_grad": _read_and_write},
+    "logs and write": {"value": _sum_of_logs, "value_and_grad": _sum_of_logs_and_write},
+}

@@ -1,0 +1,1 @@
+"""How the programs of the catalog are measured, step by step."""

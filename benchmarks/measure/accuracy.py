@@ -1,0 +1,149 @@
+"""How far a loss and its gradient are from the NumPy reference, and the V-curve of a gradient."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.catalog.cases import Arrays, Case
+from reference import finite_difference, neighbors
+
+__all__ = [
+    "differing_arrays",
+    "digest",
+    "gradient_v_curve",
+    "neighbor_error",
+    "reference_errors",
+    "reference_results",
+    "relative_error",
+]
+
+_search_results: dict[tuple[int, bytes], np.ndarray] = {}
+
+
+def reference_results(
+    case: Case, arrays: Arrays, found: np.ndarray | None = None
+) -> tuple[float, dict[str, np.ndarray]]:
+    """The reference's value and gradients in float64, over the neighbours that the loss found.
+
+    A loss jumps where its neighbour sets change, so that value and gradient mean
+    something for given sets only; whether these are right is :func:`neighbor_error`'s
+    question.
+    """
+    options = dict(arrays) if found is None else {**arrays, "neighbor_indices": found}
+    return case.reference(**options), case.reference_gradients(**options)
+
+
+def neighbor_error(points: Any, found: Any) -> float:
+    """Largest relative difference of squared distances between those found and the nearest.
+
+    In float64, each row's distances sorted: two cells that are equally far to the last
+    digit of float32 may stand for each other, any other exchange shows. It is 1 if a cell
+    stands twice in a row.
+    """
+    found = np.asarray(found)
+    if (np.diff(np.sort(found, axis=1)) == 0).any():
+        return 1.0
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    nearest = _reference_search(points, found.shape[1])
+    expected, distances = (_sorted_distances(points, rows) for rows in (nearest, found))
+    return float(np.max(np.abs(distances - expected) / np.where(expected > 0, expected, 1)))
+
+
+def _reference_search(points: np.ndarray, n_neighbors: int) -> np.ndarray:
+    """The reference's search, done once for all losses over the same cells."""
+    key = (n_neighbors, points.tobytes())
+    if key not in _search_results:
+        _search_results.clear()
+        _search_results[key] = neighbors.nearest_neighbors(points, n_neighbors)
+    return _search_results[key]
+
+
+def _sorted_distances(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    columns = [((points[column] - points) ** 2).sum(axis=1) for column in rows.T]
+    return np.sort(np.stack(columns, axis=1), axis=1)
+
+
+def relative_error(found: Any, expected: Any) -> float:
+    """Norm of the difference over the norm of what is expected."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    norm = np.linalg.norm(expected)
+    return float(np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0))
+
+
+def reference_errors(
+    expected: tuple[float, Mapping[str, np.ndarray]], value: Any, gradients: Mapping[str, Any]
+) -> dict[str, float]:
+    """Relative error of the value, and the worst of the gradients'."""
+    expected_value, expected_gradients = expected
+    return {
+        "value_error": relative_error(value, expected_value),
+        "gradient_error": max(
+            relative_error(gradients[name], expected_gradients[name]) for name in gradients
+        ),
+    }
+
+
+def digest(results: Any) -> str:
+    """A hash of the bits of all arrays, in the order of their names."""
+    found = hashlib.sha256()
+    for array in jax.tree.leaves(results):
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+def differing_arrays(first: Any, second: Any) -> int:
+    """How many arrays of two results differ in a bit."""
+    pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    return sum(digest(one) != digest(other) for one, other in pairs)
+
+
+def gradient_v_curve(case: Case, *, n_cells: int, seed: int = 1) -> dict[str, Any]:
+    """Central differences of the reference against the library's float64 gradient, over the step.
+
+    One random unit direction through all differentiated arrays. Proves first that no
+    kink lies within the largest step that counts, and that the neighbour sets are the
+    same at both ends of it.
+    """
+    arrays = _away_from_the_boundary(case.make_inputs(n_cells, seed, np.float64))
+    names = case.differentiable
+    sizes = [arrays[name].size for name in names]
+    at = np.concatenate([arrays[name].ravel() for name in names])
+
+    def unpack(flat: np.ndarray) -> dict[str, Any]:
+        parts = np.split(flat, np.cumsum(sizes)[:-1])
+        return {
+            name: part.reshape(arrays[name].shape) for name, part in zip(names, parts, strict=True)
+        }
+
+    def value(flat: np.ndarray) -> float:
+        return case.reference(**{**arrays, **unpack(flat)})
+
+    with jax.enable_x64(True):
+        differentiated = {name: jnp.asarray(array) for name, array in unpack(at).items()}
+        constant = {name: array for name, array in arrays.items() if name not in names}
+        gradients = jax.grad(lambda d: case.loss(**d, **constant))(differentiated)
+        flat_gradient = np.concatenate([np.ravel(gradients[name]) for name in names])
+
+    direction = finite_difference.unit_direction(at.shape, seed)
+    finite_difference.require_smooth(value, at, direction)
+    slope = float(flat_gradient @ direction)
+    errors = finite_difference.step_sweep(value, at, direction, slope)
+    return {
+        "loss": case.name,
+        "n_cells": n_cells,
+        "steps": list(finite_difference.STEPS),
+        "errors": [float(e) for e in errors],
+        "plateau": finite_difference.plateau(errors),
+    }
+
+
+def _away_from_the_boundary(arrays: Arrays) -> Arrays:
+    """Assignments mixed with uniform ones: no step leads to p < 0, where entropy ends."""
+    if "assignments" not in arrays:
+        return arrays
+    assignments = arrays["assignments"]
+    return {**arrays, "assignments": (assignments + 1 / assignments.shape[1]) / 2}

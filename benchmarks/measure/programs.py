@@ -1,0 +1,210 @@
+"""How one thing is measured: compile phases, counters, throughput, retraces.
+
+Every function takes what it measures as an argument; none knows the catalog's contents.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import psutil
+from jax.experimental.compilation_cache import compilation_cache
+
+from benchmarks.catalog.cases import Arrays, Case
+
+__all__ = [
+    "CompilePhases",
+    "Program",
+    "call_in_turn",
+    "clock",
+    "compile_cold",
+    "compile_warm",
+    "count_retraces",
+    "counters",
+    "lacking_memory",
+    "program",
+    "warm_up",
+]
+
+
+_FEW_CELLS = 64
+
+
+@dataclass(frozen=True)
+class Program:
+    """A transform of a loss and the device arrays that it is called with."""
+
+    function: Callable[..., Any]
+    differentiated: Mapping[str, jax.Array]
+    constant: Mapping[str, jax.Array]
+
+    @property
+    def arguments(self) -> tuple[Mapping[str, jax.Array], Mapping[str, jax.Array]]:
+        """What the function, or its compiled form, is called with."""
+        return self.differentiated, self.constant
+
+    @property
+    def arrays(self) -> dict[str, jax.Array]:
+        """All inputs by name."""
+        return {**self.differentiated, **self.constant}
+
+
+class CompilePhases(NamedTuple):
+    """Seconds of each phase of a cold compilation, and its result."""
+
+    trace_seconds: float
+    lower_seconds: float
+    compile_seconds: float
+    compiled: Any
+
+
+def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> Program:
+    """The loss, or its value and gradient, with its inputs resident on the device."""
+
+    def value(differentiated, constant):
+        return case.loss(**differentiated, **constant)
+
+    function = jax.value_and_grad(value) if transform == "value_and_grad" else value
+    placed = {name: jax.device_put(array, device) for name, array in arrays.items()}
+    jax.block_until_ready(placed)
+    differentiated = {name: placed.pop(name) for name in case.differentiable}
+    return Program(function, differentiated, placed)
+
+
+def lacking_memory(case: Case, n_cells: int) -> str | None:
+    """Why this machine's free memory does not suffice, or None where it does.
+
+    Simulating in double precision, the inputs on the host and on the device, gradients,
+    a lower bound's results and temporaries: twelve times the inputs.
+    """
+    few = case.make_inputs(_FEW_CELLS)
+    needed = 12 * n_cells // _FEW_CELLS * sum(np.asarray(array).nbytes for array in few.values())
+    free = psutil.virtual_memory().available
+    if needed <= free:
+        return None
+    return f"needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+
+
+def compile_cold(program: Program) -> CompilePhases:
+    """Trace, lower and compile with every in-memory cache cleared, timed apart."""
+    jax.clear_caches()
+    start = time.perf_counter()
+    traced = jax.jit(program.function).trace(*program.arguments)
+    after_trace = time.perf_counter()
+    lowered = traced.lower()
+    after_lower = time.perf_counter()
+    compiled = lowered.compile()
+    end = time.perf_counter()
+    return CompilePhases(
+        after_trace - start, after_lower - after_trace, end - after_lower, compiled
+    )
+
+
+def compile_warm(program: Program) -> float:
+    """Seconds of the backend's part when the persistent cache holds the program already."""
+    with TemporaryDirectory() as folder, _persistent_cache(folder):
+        compile_cold(program)
+        return compile_cold(program).compile_seconds
+
+
+@contextmanager
+def _persistent_cache(folder: str) -> Iterator[None]:
+    """Keep every program, however small or fast to compile, in the folder."""
+    settings = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    compilation_cache.reset_cache()
+    try:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+
+def counters(compiled: Any) -> dict[str, Any]:
+    """Deterministic figures of a compiled program; None where the backend has none.
+
+    The fingerprint is a hash of the optimised HLO without names of source files: equal
+    fingerprints mean that a difference in time is noise.
+    """
+    memory = compiled.memory_analysis()
+    cost = compiled.cost_analysis() or {}
+    text = _anonymous_hlo(compiled.as_text())
+    return {
+        "temp_bytes": getattr(memory, "temp_size_in_bytes", None),
+        "argument_bytes": getattr(memory, "argument_size_in_bytes", None),
+        "output_bytes": getattr(memory, "output_size_in_bytes", None),
+        "generated_code_bytes": getattr(memory, "generated_code_size_in_bytes", None),
+        "flops": cost.get("flops"),
+        "bytes_accessed": cost.get("bytes accessed"),
+        "transcendentals": cost.get("transcendentals", 0.0),
+        "hlo_instructions": len(re.findall(r"^\s+(?:ROOT )?%?[\w.-]+ = ", text, re.MULTILINE)),
+        "hlo_fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
+
+
+def _anonymous_hlo(text: str) -> str:
+    """HLO text without what the source's place on disk puts into it."""
+    text = re.sub(r", metadata=\{[^}]*\}", "", text)
+    text = re.sub(r", frontend_attributes=\{[^}]*\}", "", text)
+    tables = r"^(FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*"
+    return re.sub(tables, "", text, flags=re.MULTILINE)
+
+
+def call_in_turn(
+    contestants: Mapping[str, Callable[[], Any]], *, seconds: float, most: int, least: int = 5
+) -> dict[str, list[float]]:
+    """Seconds of single calls of every contestant, one each per round.
+
+    What slows the machine down for a while then slows all of them, and the ratio of two
+    calls of the same round means something.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in contestants}
+    began, n_rounds = time.perf_counter(), 0
+    while n_rounds < least or (n_rounds < most and time.perf_counter() - began < seconds):
+        for name, call in contestants.items():
+            samples[name].append(clock(call))
+        n_rounds += 1
+    return samples
+
+
+def warm_up(contestants: Mapping[str, Callable[[], Any]]) -> None:
+    """Call every contestant once, which may still compile or allocate."""
+    for call in contestants.values():
+        clock(call)
+
+
+def clock(call: Callable[[], Any]) -> float:
+    """Seconds of one call, blocked on what it returns."""
+    start = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - start
+
+
+def count_retraces(program: Program) -> int:
+    """How often a second call with new values of the same shapes traces again."""
+    traces = 0
+
+    def counting(*arguments):
+        nonlocal traces
+        traces += 1
+        return program.function(*arguments)
+
+    jitted = jax.jit(counting)
+    jax.block_until_ready(jitted(*program.arguments))
+    renewed = jax.tree.map(lambda array: array * np.array(0.5, array.dtype), program.differentiated)
+    jax.block_until_ready(jitted(renewed, program.constant))
+    return traces - 1

@@ -1,0 +1,1 @@
+"""What measuring and reporting share: names, units, rows and files; imports nothing heavy."""

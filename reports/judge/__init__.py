@@ -1,0 +1,1 @@
+"""Verdicts: what changed, what agrees, what is reproduced; nothing here draws."""

@@ -1,0 +1,115 @@
+"""The baseline of the deterministic figures, and the gate that holds a change against it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.schema.files import write_json
+from benchmarks.schema.metrics import METRICS
+from reports.judge.verdict import DETERMINISTIC, judge_counters, spread
+from reports.sources.frame import KEY, DamagedError, load_json
+from reports.sources.sweep import Sweep
+
+__all__ = ["IncomparableError", "baseline_path", "compare_with_baseline", "write_baseline"]
+
+_FOLDER = Path(__file__).parents[1] / "baselines"
+_COLUMNS = [*KEY, "value"]
+_SCHEMA_VERSION = 1
+
+
+class IncomparableError(ValueError):
+    """There is no baseline that these figures could be held against; the message says why."""
+
+
+def key(results: Sweep) -> dict[str, Any]:
+    """What the figures depend on, besides the code.
+
+    Found by experiment: on a CPU no counter depends on the instruction set
+    (``--xla_cpu_max_isa``), and only the fingerprint on the number of cores, over which XLA
+    partitions its loops.
+    """
+    environment = results.environment
+    packages = environment["packages"]
+    return {
+        "backend": environment["devices"][0].split(":")[0],
+        "jax": packages["jax"],
+        "jaxlib": packages["jaxlib"],
+        "xla_flags": environment["xla_flags"],
+    }
+
+
+def baseline_path(results: Sweep) -> Path:
+    """Where the baseline for such results lies."""
+    found = key(results)
+    return _FOLDER / f"{found['backend']}-jaxlib-{found['jaxlib']}.json"
+
+
+def write_baseline(results: Sweep) -> Path:
+    """Make these results the baseline; whole or not at all.
+
+    Raises:
+        DamagedError: a benchmark failed, which is nothing to hold others against.
+    """
+    rows = _deterministic(results)
+    failed = rows[rows["status"] == "failed"]
+    if not failed.empty:
+        names = ", ".join(sorted(set(failed["benchmark"])))
+        raise DamagedError(f"no baseline was written, these failed: {names}")
+    content = {
+        "schema_version": _SCHEMA_VERSION,
+        "key": key(results),
+        "cores": results.environment["cores"],
+        "commit": results.environment["commit"],
+        "rows": rows[_COLUMNS].to_numpy().tolist(),
+    }
+    path = baseline_path(results)
+    write_json(path, content)
+    return path
+
+
+def compare_with_baseline(results: Sweep) -> pd.DataFrame:
+    """The verdict on every deterministic figure of these results.
+
+    Raises:
+        IncomparableError: no baseline for this backend and these versions.
+        DamagedError: the baseline is damaged, or nothing was measured.
+    """
+    path = baseline_path(results)
+    try:
+        baseline = _read_baseline(path)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
+    expected, found = baseline["key"], key(results)
+    if differing := [name for name in found if found[name] != expected[name]]:
+        reasons = ", ".join(f"{n} is {found[n]!r}, was {expected[n]!r}" for n in differing)
+        raise IncomparableError(f"not comparable with {path.name}: {reasons}")
+    before = pd.DataFrame(baseline["rows"], columns=_COLUMNS).assign(status="ok")
+    after = _deterministic(results)
+    if results.environment["cores"] != baseline["cores"]:
+        before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
+    if not (after["status"] == "ok").any():
+        raise DamagedError("nothing was measured on this backend")
+    return judge_counters(before, spread(before, after))
+
+
+def _read_baseline(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise IncomparableError(
+            f"no baseline {path.name}: write one with `python -m reports baseline`"
+        )
+    content = load_json(path)
+    try:
+        version = content["schema_version"]
+        if version == _SCHEMA_VERSION and {"key", "cores", "rows"} <= set(content):
+            return content
+    except (KeyError, TypeError) as error:
+        raise DamagedError(f"not a baseline ({error!r})") from error
+    raise DamagedError(f"not a baseline of schema version {_SCHEMA_VERSION}")
+
+
+def _deterministic(results: Sweep) -> pd.DataFrame:
+    """The figures that gate on the results' own backend, and what was not measured."""
+    rows = results.frame[results.frame["device"] == key(results)["backend"]]
+    gating = rows["metric"].map(lambda metric: METRICS[metric].kind in DETERMINISTIC)
+    return rows[gating | (rows["status"] != "ok")]

@@ -1,0 +1,81 @@
+"""The course of every figure over the commits, and where it took a step."""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+from asv.step_detect import detect_steps
+
+from benchmarks.schema.records import Source
+from reports.sources.frame import KEY
+
+__all__ = ["Course", "Step", "courses"]
+
+_SERIES = [*KEY, "unit", "machine", "environment"]
+# A step of less is not worth a line on the page.
+_SMALLEST_STEP = 0.05
+
+
+class Step(NamedTuple):
+    """A level that holds from a commit on, and the one before it."""
+
+    commit: str
+    date: str
+    before: float
+    after: float
+
+
+class Course(NamedTuple):
+    """One figure on one machine and environment, oldest first."""
+
+    benchmark: str
+    n_cells: int
+    device: str
+    metric: str
+    unit: str
+    machine: str
+    environment: str
+    commits: tuple[str, ...]
+    dates: tuple[str, ...]
+    values: tuple[float, ...]
+    steps: tuple[Step, ...]
+
+
+def courses(frame: pd.DataFrame) -> list[Course]:
+    """Every numeric figure of simulated cells that was measured at two commits or more."""
+    rows = frame[
+        (frame["status"] == "ok")
+        & (frame["source"] == Source.SIMULATED)
+        & (frame["better"] != "equal")
+        & frame["commit"].notna()
+    ]
+    rows = rows.sort_values("date", kind="stable").drop_duplicates(
+        [*_SERIES, "commit"], keep="last"
+    )
+    return list(_courses(rows))
+
+
+def _courses(rows: pd.DataFrame) -> Iterator[Course]:
+    for names, own in rows.groupby(_SERIES, sort=True, dropna=False):
+        if len(own) < 2:
+            continue
+        named = dict(zip(_SERIES, names, strict=True))
+        values = own["value"].astype(float)
+        yield Course(
+            **{field: named[field] for field in Course._fields[:7]},
+            commits=tuple(own["commit"]),
+            dates=tuple(own["date"]),
+            values=tuple(values),
+            steps=tuple(_steps(own, list(values))),
+        )
+
+
+def _steps(rows: pd.DataFrame, values: list[float]) -> Iterator[Step]:
+    """Where asv's fit of constant pieces changes its level by more than the smallest step."""
+    pieces = detect_steps(values)
+    for earlier, later in itertools.pairwise(pieces):
+        before, after = earlier[2], later[2]
+        if abs(after - before) > _SMALLEST_STEP * abs(before):
+            row = rows.iloc[later[0]]
+            yield Step(row["commit"], row["date"], before, after)

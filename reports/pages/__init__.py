@@ -1,0 +1,1 @@
+"""Pages, pictures and what is published; nothing here judges."""

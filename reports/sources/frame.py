@@ -1,0 +1,123 @@
+"""The tidy frame that every reader fills: one row per measurement, complaints beside it."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.records import Source
+
+__all__ = [
+    "COLUMNS",
+    "KEY",
+    "Complaint",
+    "DamagedError",
+    "Measurements",
+    "load_json",
+    "row",
+    "tidy",
+]
+
+# What names a figure, wherever and whenever it was measured.
+KEY = ["benchmark", "source", "n_cells", "device", "metric"]
+_ORIGIN = ["commit", "date", "machine", "environment", "file"]
+COLUMNS = [
+    *KEY, "loss", "transform", "dtype", "unit", "better", "value", "samples", "ci_low",
+    "ci_high", "status", "detail", *_ORIGIN,
+]  # fmt: skip
+
+
+class Complaint(NamedTuple):
+    """Something that could not be read, or not be believed, and the file it stands in."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class DamagedError(ValueError):
+    """A file says nothing that can be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Rows with the columns above, and what was wrong with the files they come from."""
+
+    frame: pd.DataFrame
+    complaints: tuple[Complaint, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Iterable["Measurements"]) -> "Measurements":
+        """All rows and all complaints; a figure that stands twice is named and its last kept."""
+        parts = list(parts)
+        frames = [part.frame for part in parts if not part.frame.empty]
+        frame = pd.concat(frames, ignore_index=True) if frames else tidy([])
+        complaints = [complaint for part in parts for complaint in part.complaints]
+        twice = frame.duplicated([*KEY, "commit", "date", "machine", "environment"], keep="last")
+        for file, rows in frame[twice].groupby("file"):
+            first = rows.iloc[0]
+            complaints.append(
+                Complaint(
+                    str(file),
+                    f"{len(rows)} figures stand twice, the first is {first.metric} of "
+                    f"{first.benchmark} at {first.n_cells} cells; the last of each counts",
+                )
+            )
+        return cls(frame[~twice].reset_index(drop=True), tuple(complaints))
+
+
+def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A frame with every column, whether or not there are rows."""
+    return pd.DataFrame(list(rows), columns=COLUMNS)
+
+
+def row(benchmark: str, metric: str, value: Any, origin: Mapping[str, Any], **more: Any) -> dict:
+    """One measurement, with unit and direction of its metric.
+
+    A number that is none (NaN, infinite) makes the measurement a failed one.
+    """
+    loss, _, transform = benchmark.partition(":")
+    found = {
+        "benchmark": benchmark,
+        "loss": loss,
+        "transform": transform,
+        "source": Source.SIMULATED,
+        "dtype": "float32",
+        "metric": metric,
+        "unit": METRICS[metric].unit,
+        "better": METRICS[metric].better,
+        "value": value,
+        "samples": (),
+        "status": "ok",
+        "detail": "",
+        **origin,
+        **more,
+    }
+    if isinstance(value, float) and not math.isfinite(value):
+        found |= {"value": None, "status": "failed", "detail": f"the value is {value}"}
+    return found
+
+
+def load_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DamagedError: unreadable, empty, truncated, or not JSON at all.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedError(f"cannot be read ({error})") from error
+    if not text.strip():
+        raise DamagedError("the file is empty")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DamagedError(f"not complete JSON ({error})") from error

@@ -1,0 +1,63 @@
+"""What a published report consists of, and what it takes to measure it again."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.schema.records import Source
+from reports.sources.frame import DamagedError, load_json
+from reports.sources.sweep import Sweep, read_sweep
+
+__all__ = ["Published", "manifest_of", "read_published"]
+
+_SCHEMA_VERSION = 1
+_SEED = 0
+
+
+class Published(NamedTuple):
+    """A published report: its folder, its manifest and the sweep it was made of."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    sweep: Sweep
+
+
+def manifest_of(sweep: Sweep, headline: str) -> dict[str, Any]:
+    """The manifest of a report on this sweep."""
+    cells = sweep.frame[sweep.frame["source"] == Source.SIMULATED]
+    sizes = sorted({int(n) for n in cells[cells["metric"] == "call_seconds"]["n_cells"]})
+    options = " ".join(f"--n-cells={n}" for n in sizes)
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "headline": headline,
+        "command": f"python -m benchmarks sweep {options}",
+        "n_cells": sizes,
+        "seed": _SEED,
+        "environment": sweep.environment,
+        "data_digests": sweep.data_digests,
+        "results": {"sweep.json": _sha256(sweep.path)},
+    }
+
+
+def read_published(path: Path) -> Published:
+    """Read a published report from its folder or its manifest.
+
+    Raises:
+        DamagedError: there is none, or its results are no longer those of its manifest.
+    """
+    folder = path.parent if path.name == "manifest.json" else path
+    manifest = load_json(folder / "manifest.json")
+    try:
+        if manifest["schema_version"] != _SCHEMA_VERSION:
+            raise DamagedError(f"{folder}: schema version {manifest['schema_version']}")
+        for name, digest in manifest["results"].items():
+            if _sha256(folder / name) != digest:
+                raise DamagedError(f"{folder / name}: not the file that was published")
+        return Published(folder, manifest, read_sweep(folder / "sweep.json"))
+    except (KeyError, TypeError, AttributeError, OSError) as error:
+        raise DamagedError(f"{folder}: not a published report ({error!r})") from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
