@@ -23,6 +23,8 @@ from diffbio import losses
 from diffbio.datasets import CellData, pbmc700, simulate_clusters, simulate_velocity
 from diffbio.neighbors import nearest_neighbors
 
+# New references are imported here.
+
 __all__ = ["CATALOG", "Arrays", "Case", "case", "real_cells", "simulated_cells"]
 
 Arrays = Mapping[str, Any]
@@ -238,6 +240,7 @@ CATALOG: tuple[Case, ...] = (
         lower_bound="search",
         n_neighbors=15,
     ),
+    # New cases go here.
 )
 
 

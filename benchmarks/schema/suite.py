@@ -29,6 +29,7 @@ LOSSES = (
     "shannon",
     "simpson",
     "combined",
+    # New losses are named here.
 )
 TRANSFORMS = ("value", "value_and_grad")
 PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
