@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import psutil
 from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.catalog.cases import Arrays, Case
+from benchmarks.measure.work import work_of
 
 __all__ = [
     "CompilePhases",
@@ -141,16 +142,13 @@ def counters(compiled: Any) -> dict[str, Any]:
     fingerprints mean that a difference in time is noise.
     """
     memory = compiled.memory_analysis()
-    cost = compiled.cost_analysis() or {}
     text = _anonymous_hlo(compiled.as_text())
     return {
         "temp_bytes": getattr(memory, "temp_size_in_bytes", None),
         "argument_bytes": getattr(memory, "argument_size_in_bytes", None),
         "output_bytes": getattr(memory, "output_size_in_bytes", None),
         "generated_code_bytes": getattr(memory, "generated_code_size_in_bytes", None),
-        "flops": cost.get("flops"),
-        "bytes_accessed": cost.get("bytes accessed"),
-        "transcendentals": cost.get("transcendentals", 0.0),
+        **asdict(work_of(text)),
         "hlo_instructions": len(re.findall(r"^\s+(?:ROOT )?%?[\w.-]+ = ", text, re.MULTILINE)),
         "hlo_fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16],
     }
