@@ -163,18 +163,24 @@ def _anonymous_hlo(text: str) -> str:
 
 
 def call_in_turn(
-    contestants: Mapping[str, Callable[[], Any]], *, seconds: float, most: int, least: int = 5
+    contestants: Mapping[str, Callable[[], Any]],
+    order: np.random.Generator,
+    *,
+    seconds: float,
+    most: int,
+    least: int = 5,
 ) -> dict[str, list[float]]:
     """Seconds of single calls of every contestant, one each per round.
 
     What slows the machine down for a while then slows all of them, and the ratio of two
-    calls of the same round means something.
+    calls of the same round means something. Every round draws a new order, because who is
+    called first finds the caches as the last round left them.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     began, n_rounds = time.perf_counter(), 0
     while n_rounds < least or (n_rounds < most and time.perf_counter() - began < seconds):
-        for name, call in contestants.items():
-            samples[name].append(clock(call))
+        for name in order.permutation(list(contestants)):
+            samples[name].append(clock(contestants[name]))
         n_rounds += 1
     return samples
 
