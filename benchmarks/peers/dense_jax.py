@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
+
 __all__ = ["prepare"]
 
 
@@ -17,7 +19,7 @@ def _nearest(x, n_neighbors):
 
 
 def _batch_mixing(embeddings, batch_labels, local=False):
-    neighbors = _nearest(jax.lax.stop_gradient(embeddings), 15)
+    neighbors = _nearest(jax.lax.stop_gradient(embeddings), MIXING_NEIGHBORS)
     distances = jnp.sum((embeddings[:, None] - embeddings[neighbors]) ** 2, axis=-1)
     if local:
         distances = distances / distances.mean(axis=1, keepdims=True)
@@ -50,7 +52,7 @@ def _velocity(expression, velocity, future_expression):
 
 
 def _velocity_transition(expression, velocity):
-    neighbors = _nearest(jax.lax.stop_gradient(expression), 30)
+    neighbors = _nearest(jax.lax.stop_gradient(expression), TRANSITION_NEIGHBORS)
     changes = expression[neighbors] - expression[:, None]
     predicted = 0.1 * velocity[:, None]
     norms = jnp.linalg.norm(changes, axis=-1) * jnp.linalg.norm(predicted, axis=-1)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.peers.registry import n_threads
+from benchmarks.measure.environment import usable_cores
+from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 
 __all__ = ["prepare"]
 
@@ -20,7 +21,7 @@ def _nearest(x, n_neighbors):
 
 
 def _batch_mixing(embeddings, batch_labels, local=False):
-    neighbors = _nearest(embeddings, 15)
+    neighbors = _nearest(embeddings, MIXING_NEIGHBORS)
     distances = ((embeddings[:, None] - embeddings[neighbors]) ** 2).sum(-1)
     if local:
         distances = distances / distances.mean(1, keepdim=True)
@@ -49,7 +50,7 @@ def _velocity(expression, velocity, future_expression):
 
 
 def _velocity_transition(expression, velocity):
-    neighbors = _nearest(expression, 30)
+    neighbors = _nearest(expression, TRANSITION_NEIGHBORS)
     changes = expression[neighbors] - expression[:, None]
     predicted = 0.1 * velocity[:, None]
     norms = changes.norm(dim=-1) * predicted.norm(dim=-1)
@@ -78,7 +79,7 @@ _LOSSES: Mapping[str, Callable[..., Any]] = {
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """The loss, or the loss and its gradients, as a call without arguments."""
-    torch.set_num_threads(n_threads())
+    torch.set_num_threads(usable_cores())
     function = _LOSSES[loss]
     tensors = [torch.from_numpy(np.array(array)) for array in arrays.values()]
     differentiable = [tensor for tensor in tensors if tensor.is_floating_point()]

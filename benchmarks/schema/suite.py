@@ -9,6 +9,7 @@ __all__ = [
     "DEVICES",
     "GRADIENT_PROGRAMS",
     "LOSSES",
+    "MIXING_NEIGHBORS",
     "OWN_PROCESS_CELLS",
     "OWN_PROCESS_PROGRAMS",
     "PROGRAMS",
@@ -17,8 +18,9 @@ __all__ = [
     "TIER",
     "TIERS",
     "TRANSFORMS",
-]
+    "TRANSITION_NEIGHBORS",
     "benchmark_version",
+]
 
 LOSSES = (
     "batch_mixing",
@@ -31,6 +33,9 @@ LOSSES = (
     "simpson",
     "combined",
 )
+# Neighbours that the losses search for: the document's defaults.
+MIXING_NEIGHBORS = 15
+TRANSITION_NEIGHBORS = 30
 TRANSFORMS = ("value", "value_and_grad")
 PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
 GRADIENT_PROGRAMS = tuple(f"{loss}:value_and_grad" for loss in LOSSES)
