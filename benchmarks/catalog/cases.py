@@ -117,7 +117,7 @@ def _with_reconstruction(cells: CellData) -> Arrays:
     }
 
 
-def _transition_module(expression, velocity):
+def _transition_module(expression: Any, velocity: Any) -> Any:
     module = losses.VelocityConsistencyLoss(
         cosine_weight=0.0, magnitude_weight=0.0, transition_weight=1.0
     )

@@ -19,7 +19,7 @@ def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[]
     n_neighbors = case(loss).n_neighbors
     assert n_neighbors is not None, loss
 
-    def search():
+    def search() -> Any:
         index = faiss.IndexFlatL2(points.shape[1])
         index.add(points)
         return index.search(points, n_neighbors + 1)
