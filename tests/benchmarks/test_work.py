@@ -138,18 +138,23 @@ def test_a_gather_reads_its_rows_alone():
     assert 2 * 16 * 64 * 4 <= moved < 4 * 16 * 64 * 4
 
 
-@pytest.mark.parametrize(
-    ("function", "figure", "expected"),
-    [
-        (lambda x: x * 2 + x, "flops", 2 * 64 * 32),
-        (lambda x: jnp.arange(64 * 32) * 3 + 1, "flops", 0),
-        (lambda x: jnp.sum(x, axis=1), "flops", 64 * 32),
-        (lambda x: jnp.sqrt(x) + jnp.log(x), "transcendentals", 2 * 64 * 32),
-        (lambda x: x.T @ x, "flops", 2 * 64 * 32 * 32),
-        (lambda x: x * 2, "bytes_accessed", 2 * 64 * 32 * 4),
-    ],
-    ids=["elementwise", "integers", "sum", "transcendentals", "product", "bytes"],
-)
+# What a program of a (64, 32) array counts, by what it is about.
+SIMPLE = {
+    "elementwise": (lambda x: x * 2 + x, "flops", 2 * 64 * 32),
+    "integers": (lambda x: jnp.arange(64 * 32) * 3 + 1, "flops", 0),
+    "sum": (lambda x: jnp.sum(x, axis=1), "flops", 64 * 32),
+    "windows": (
+        lambda x: lax.reduce_window(x, 0.0, lax.add, (4, 1), (4, 1), "VALID"), "flops", 64 * 32
+    ),
+    "scatter": (lambda x: x.at[jnp.arange(16)].add(x[:16]), "flops", 16 * 32),
+    "sort, four comparisons each": (lambda x: lax.sort(x), "flops", 64 * 32 * 5 * 4),
+    "product": (lambda x: x.T @ x, "flops", 2 * 64 * 32 * 32),
+    "transcendentals": (lambda x: jnp.sqrt(x) + jnp.log(x), "transcendentals", 2 * 64 * 32),
+    "bytes": (lambda x: x * 2, "bytes_accessed", 2 * 64 * 32 * 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "figure", "expected"), SIMPLE.values(), ids=SIMPLE)
 def test_simple_programs_count_what_they_say(function, figure, expected):
     assert counted(function, jnp.ones((64, 32)))[figure] == pytest.approx(expected, abs=16)
 
