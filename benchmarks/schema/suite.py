@@ -33,9 +33,6 @@ LOSSES = (
     "simpson",
     "combined",
 )
-# Neighbours that the losses search for: the document's defaults.
-MIXING_NEIGHBORS = 15
-TRANSITION_NEIGHBORS = 30
 TRANSFORMS = ("value", "value_and_grad")
 PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
 GRADIENT_PROGRAMS = tuple(f"{loss}:value_and_grad" for loss in LOSSES)
@@ -65,6 +62,9 @@ REPORT_CELLS = (256, 1024, 4096, 16384)
 REFERENCE_CELLS = 16384
 # Cells of the gradient check: differences of the reference, in float64.
 CHECKED_CELLS = 64
+# Neighbours that the losses search for: the document's defaults.
+MIXING_NEIGHBORS = 15
+TRANSITION_NEIGHBORS = 30
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
 # asv compares results of one version; a benchmark that measures something else gets the next.
