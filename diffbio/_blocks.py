@@ -1,13 +1,15 @@
 """Work in blocks of rows, so that temporaries do not grow with the number of cells."""
 
+import functools
 from collections.abc import Callable
 from typing import TypeVar
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-__all__ = ["over_row_blocks", "read_rows", "rows_for", "write_rows"]
+__all__ = ["over_row_blocks", "read_rows", "rows_for", "varying_alike", "write_rows"]
 
 Carry = TypeVar("Carry")
 
@@ -29,11 +31,37 @@ def over_row_blocks(
 
     def body(block: Int[Array, ""], carry: Carry) -> Carry:
         start = jnp.minimum(block * block_size, n_rows - block_size)
-        fresh = start + jnp.arange(block_size) >= block * block_size
+        fresh = start + jnp.arange(block_size, dtype=jnp.int32) >= block * block_size
         return step(start, fresh, carry)
 
     n_blocks = -(-n_rows // block_size)
+    if jax.sharding.get_abstract_mesh().manual_axes:
+        carry = _varying_as_after(lambda carry: body(jnp.int32(0), carry), carry)
     return lax.fori_loop(jnp.int32(0), jnp.int32(n_blocks), body, carry)
+
+
+def _varying_as_after(step: Callable[[Carry], Carry], carry: Carry) -> Carry:
+    """The same carry, with the type that a step gives it inside of ``jax.shard_map``.
+
+    There the type of an array says over which axes of the mesh it varies, and a loop
+    wants its carry to enter with the type that it leaves a step with. A carry of zeros
+    varies over none. Only the type of the step's result is used, so XLA drops the step.
+    """
+    return jax.tree.map(lambda *pair: varying_alike(pair)[0], carry, step(carry))
+
+
+def varying_alike(arrays: Carry) -> Carry:
+    """The same arrays, each varying over all axes of the mesh that any of them varies over.
+
+    Arguments of a function with a custom derivative need that inside of ``jax.shard_map``:
+    a cotangent varies as all of them do, and must vary as its own argument does. Elsewhere
+    nothing is done. ``zeros_like`` varies as its argument does, and a choice as its parts.
+    """
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return arrays
+    false = [jnp.zeros_like(array, bool, shape=()) for array in jax.tree.leaves(arrays)]
+    anywhere = functools.reduce(jnp.logical_or, false)
+    return jax.tree.map(lambda array: jnp.where(anywhere, array, array), arrays)
 
 
 def read_rows(array: Array, start: Int[Array, ""], size: int) -> Array:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
+from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
 
 __all__ = ["CellLoss", "Edges", "edge_losses", "padded_to_itself", "usable_neighbors"]
@@ -59,7 +59,6 @@ def padded_to_itself(indices: Indices, usable: Array) -> Indices:
     return jnp.where(usable, indices, own)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def edge_losses(
     cell_loss: CellLoss,
     edges: Edges,
@@ -76,6 +75,12 @@ def edge_losses(
         parameters: numbers per cell, differentiated.
         labels: integers or booleans per edge.
     """
+    return _edge_losses(cell_loss, *varying_alike((edges, parameters, labels)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _edge_losses(cell_loss, edges, parameters, labels):
+    """As ``edge_losses``, whose arguments vary over the same axes of a mesh."""
     block = _block_size(edges)
 
     def step(start, _, losses):
@@ -205,4 +210,4 @@ def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:
     return write_rows(array, read_rows(array, start, rows.shape[0]) + rows, start)
 
 
-edge_losses.defvjp(_forward, _backward)
+_edge_losses.defvjp(_forward, _backward)

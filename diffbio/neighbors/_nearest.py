@@ -22,7 +22,8 @@ def nearest_neighbors(
     A cell is excluded from its own neighbours by index, never by distance: its
     duplicate is its neighbour. Which of several cells at exactly the k-th distance is
     taken is not specified; the same input gives the same answer every time.
-    Memory is ``O(n_cells * (dim + block_size))``.
+    A cell with a NaN or infinite coordinate is farther from every cell than all others are.
+    Memory is ``O(n_cells * (dim + block_size))`` beside the result.
 
     Embeddings in which most cells have more than a few others at the same non-zero
     distance to within ``1e-4`` relative (integer grids), or with clusters thousands of

@@ -2,17 +2,25 @@
 
 XLA's ``top_k`` on a CPU handles one row at a time with a heap. Here the rows of
 a block lie along the minor axis, so that each pass is one vector instruction
-per entry for many rows at once.
+per entry for many rows at once. The passes cost the square of the number of entries
+that are wanted. Where many are wanted, the entries are sorted instead.
 """
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
-__all__ = ["group_sizes", "smallest_per_column"]
+__all__ = ["group_sizes", "is_many", "smallest_per_column", "sorted_columns"]
 
 _GROUP = 4
 _TOP_ENTRIES = 8
+# Up to this number of wanted entries, passes over them are faster than sorting.
+_FEW = 128
+
+
+def is_many(count: int) -> bool:
+    """Whether so many entries are wanted that sorting is faster than passes."""
+    return count > _FEW
 
 
 def group_sizes(n_entries: int, count: int) -> tuple[int, ...]:
@@ -39,6 +47,13 @@ def smallest_per_column(
     The ``count`` groups with the smallest minima hold the ``count`` smallest entries,
     so every level passes over ``count * group`` entries instead of all.
 
+    The bound is the smallest of the levels' bounds. Proof: take an entry that is not
+    chosen, and the groups that it lies in, from the top down to the entry itself. One
+    of them is the first that its level did not choose. Its level looked at it, since the
+    group above was chosen, so its minimum is at least that level's bound. The entry is at
+    least that minimum. The last level's bound alone does not do: a level of more entries
+    rounds its keys more, and drops groups with minima a little below it.
+
     Returns:
         The rows, in ascending order of value, and a number that no value outside
         of the chosen ones is below.
@@ -52,9 +67,9 @@ def smallest_per_column(
     for level, group in zip(reversed(levels), reversed(groups), strict=True):
         members = rows[:, None, :] * group + jnp.arange(group, dtype=rows.dtype)[None, :, None]
         members = members.reshape(-1, members.shape[-1])
-        picked, bound = _smallest(_take(level, members), count)
-        rows = _take(members, picked)
-    return rows, bound
+        picked, level_bound = _smallest(_take(level, members), count)
+        rows, bound = _take(members, picked), jnp.minimum(bound, level_bound)
+    return rows, lax.bitcast_convert_type(bound, jnp.float32)
 
 
 def _take(array: Array, rows: Int[Array, "count block"]) -> Array:
@@ -70,22 +85,52 @@ def _ordered_bits(values: Shaped[Array, "*shape"]) -> Int[Array, "*shape"]:
 
 def _smallest(
     values: Shaped[Array, "n_entries block"], count: int
-) -> tuple[Int[Array, "count block"], Float[Array, " block"]]:
-    """Select by ``count`` passes, each taking the smallest key above the last one.
+) -> tuple[Int[Array, "count block"], Int[Array, " block"]]:
+    """Rows of the ``count`` smallest keys of each column, and the bits of a bound on the rest.
 
     A key is a value's bits with the lowest ones replaced by the entry's row. That makes
     keys unique, so that one integer minimum yields value and row together, and rounds
-    the value *down* by a relative 2^-(23 - row bits).
+    the value *down* by a relative 2^-(23 - row bits). The bound is the last key without
+    its row: an entry that is not chosen has a larger key, and is no smaller than that.
     """
     row_mask = (1 << max(1, (values.shape[0] - 1).bit_length())) - 1
     row = lax.broadcasted_iota(jnp.int32, values.shape, 0)
     keys = (_ordered_bits(values) & ~row_mask) | row
+    chosen = lax.sort(keys.T)[:, :count].T if is_many(count) else _by_passes(keys, count)
+    return chosen & row_mask, chosen[-1] & ~row_mask
 
-    def next_smallest(last, _):
-        above = jnp.where(keys > last, keys, jnp.iinfo(jnp.int32).max)
+
+def _by_passes(keys: Int[Array, "n_entries block"], count: int) -> Int[Array, "count block"]:
+    """The ``count`` smallest keys of each column; each pass takes the one above the last."""
+
+    def next_smallest(last: Array, _) -> tuple[Array, Array]:
+        above = jnp.where(keys > last[None], keys, jnp.iinfo(jnp.int32).max)
         smallest = above.min(axis=0)
         return smallest, smallest
 
-    start = jnp.full_like(keys[0], -1)
-    last, chosen = lax.scan(next_smallest, start, None, length=count)
-    return chosen & row_mask, lax.bitcast_convert_type(last & ~row_mask, jnp.float32)
+    return lax.scan(next_smallest, jnp.full_like(keys[0], -1), None, length=count)[1]
+
+
+def sorted_columns(
+    order: Float[Array, "n_entries block"],
+    arrays: tuple[Shaped[Array, "n_entries block"], ...],
+    count: int,
+) -> tuple[Shaped[Array, "block count"], ...]:
+    """The arrays at the ``count`` smallest entries of each column of ``order``, ascending.
+
+    Of equal entries, the one in the lower row comes first. Sorting a few entries of many
+    columns is done by counting: an entry's place is the number of entries before it, all
+    compared at once.
+    """
+    if is_many(len(order)):
+        rows = lax.top_k(-order.T, count)[1]
+        return tuple(jnp.take_along_axis(array.T, rows, axis=1) for array in arrays)
+
+    row = jnp.arange(len(order), dtype=jnp.int32)
+    before = order[:, None] < order[None]
+    before |= (order[:, None] == order[None]) & (row[:, None, None] < row[None, :, None])
+    place = jnp.sum(before, axis=0)
+    chosen = place[None] == jnp.arange(count, dtype=place.dtype)[:, None, None]
+    return tuple(
+        jnp.sum(jnp.where(chosen, array[None], 0), axis=1, dtype=array.dtype).T for array in arrays
+    )

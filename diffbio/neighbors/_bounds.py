@@ -1,0 +1,75 @@
+"""Lower bounds of all squared distances, in float32, from one matrix product per block of rows."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from diffbio._blocks import over_row_blocks, read_rows, write_rows
+from diffbio._numerics import n_counted, zeroed
+
+__all__ = ["FAR", "lower_bounds", "search_columns"]
+
+# The norm of a cell without a place, and that of a row that stands for no cell. Both are
+# above every bound of two cells with a place. They are finite, so that no product with
+# them is NaN, and powers of two, so that a key with fewer bits still holds them.
+FAR = 2.0**100
+_ABSENT = 2.0**110
+# A cell has a place if its coordinates are numbers below this part of the largest one: sums
+# over the cells stay finite. The distance from another to a cell without a place overflows.
+_LARGEST = 2.0**-32
+# Rows at a time when the product's rows are made: a second array of all of them is spared.
+_COLUMN_BLOCK = 4096
+
+
+def search_columns(
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, multiple: int
+) -> tuple[Float[Array, ""], Float[Array, "n_padded dim_plus_2"]]:
+    """Rows ``[-2 z, n, 1]`` of the bounds' product, for centred and scaled float32 data z.
+
+    ``n = (1 - slack) |z|^2 - underflow``. The slack is above every rounding error of the
+    product, the norms, the centring and the cast to float32 (first-order bounds, any order
+    of summation). The underflow is above every error of results that are flushed to 0.
+    A cell without a place gets z = 0 and n = ``FAR``, and plays no part in the centre and
+    the scale. A masked cell, and the padding to a ``multiple``, get z = 0 and a larger n.
+
+    Returns:
+        The scale that x was divided by, and the rows.
+    """
+    n_cells, dim = x.shape
+    largest = jnp.max(jnp.abs(x), axis=1)
+    placed = largest <= float(jnp.finfo(x.dtype).max) * _LARGEST
+    if where is not None:
+        placed &= where
+    centre = jnp.sum(zeroed(x, placed), axis=0) / n_counted(x, placed)
+    scale = jnp.max(largest, where=placed, initial=0)
+    scale = jnp.where(scale > 0, scale, 1)
+    slack = (3 * dim + 20) * float(jnp.finfo(jnp.float32).eps) / 2
+    underflow = 16 * (dim + 1) * float(jnp.finfo(jnp.float32).tiny)
+    block = min(n_cells, _COLUMN_BLOCK)
+
+    def step(start: Int[Array, ""], _, columns: Array) -> Array:
+        inside = read_rows(placed, start, block)
+        z = ((read_rows(x, start, block) - centre[None]) / scale).astype(jnp.float32)
+        z = zeroed(z, inside)
+        norms = (1 - slack) * jnp.sum(z * z, axis=1) - underflow
+        outside = FAR if where is None else jnp.where(read_rows(where, start, block), FAR, _ABSENT)
+        norms = jnp.where(inside, norms, outside)
+        rows = jnp.concatenate([-2 * z, norms[:, None], jnp.ones_like(norms)[:, None]], axis=1)
+        return write_rows(columns, rows, start)
+
+    padding = jnp.zeros(dim + 2, jnp.float32).at[dim].set(_ABSENT).at[dim + 1].set(1)
+    columns = jnp.broadcast_to(padding, (n_cells + -n_cells % multiple, dim + 2))
+    return scale, over_row_blocks(n_cells, block, step, columns)
+
+
+def lower_bounds(
+    columns: Float[Array, "n_padded dim_plus_2"], start: Int[Array, ""], block: int
+) -> Float[Array, "n_padded block"]:
+    """No more than ``|z_j - z_i|^2``, for all cells j and the block's cells i.
+
+    One product of ``[-2 z_j, n_j, 1]`` with ``[z_i, 1, n_i]``: the norms ride along as
+    two more columns, so that no second pass over the block adds them.
+    """
+    own = read_rows(columns, start, block)
+    query = jnp.concatenate([-own[:, :-2] / 2, own[:, -1:], own[:, -2:-1]], axis=1)
+    return jnp.dot(columns, query.T, precision=lax.Precision.HIGHEST)
