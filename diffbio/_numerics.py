@@ -15,6 +15,7 @@ __all__ = [
     "n_counted",
     "safe_inverse",
     "safe_norm",
+    "safe_ratio",
     "safe_sqrt",
     "softmax_over",
     "sums_over_last_axis",
@@ -106,7 +107,7 @@ entropy_sum.defvjp(_entropy_sum_forward, _entropy_sum_backward)
 
 def safe_inverse(norm: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """``1 / norm``, and 0 at norm = 0: the zero vector has no direction and no gradient."""
-    return jnp.where(norm == 0, 0, 1 / jnp.where(norm == 0, 1, norm))
+    return safe_ratio(jnp.ones_like(norm), norm)
 
 
 def safe_norm(vectors: Float[Array, "*shape dim"]) -> Float[Array, "*shape"]:
@@ -120,20 +121,69 @@ def safe_norm(vectors: Float[Array, "*shape dim"]) -> Float[Array, "*shape"]:
     return scale[..., 0] * safe_sqrt(jnp.sum(scaled * scaled, axis=-1))
 
 
+@jax.custom_jvp
+def safe_ratio(
+    numerator: Float[Array, "*shape"], denominator: Float[Array, "#*shape"]
+) -> Float[Array, "*shape"]:
+    """``numerator / denominator``, and 0 without a gradient where the denominator is 0.
+
+    A subnormal denominator counts as 0, since its inverse may be infinite. The derivative
+    divides by the denominator once, or twice in a row. Its square, by which that of
+    autodiff divides, leaves the range of floats.
+    """
+    return numerator * _inverse(denominator)
+
+
+def _inverse(denominator: Array) -> Array:
+    zero = denominator < jnp.finfo(denominator.dtype).tiny
+    return jnp.where(zero, 0, 1 / jnp.where(zero, 1, denominator))
+
+
+@safe_ratio.defjvp
+def _safe_ratio_derivative(primals, tangents):
+    ratio = safe_ratio(*primals)
+    return ratio, (tangents[0] - ratio * tangents[1]) * _inverse(primals[1])
+
+
 def safe_sqrt(squares: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The square root, with gradient 0 at 0 instead of an infinite one."""
     return jnp.where(squares == 0, 0, jnp.sqrt(jnp.where(squares == 0, 1, squares)))
 
 
+@jax.custom_vjp
 def softmax_over(
-    logits: Float[Array, "k n_cells"], usable: Bool[Array, "k n_cells"]
+    energies: Float[Array, "k n_cells"],
+    temperature: Float[Array, " n_cells"],
+    usable: Bool[Array, "k n_cells"],
 ) -> Float[Array, "k n_cells"]:
-    """Softmax over the usable entries of each column; all 0 where there is none."""
-    largest = jnp.max(logits, axis=0, where=usable, initial=-jnp.inf)
-    shift = lax.stop_gradient(jnp.where(jnp.any(usable, axis=0), largest, 0))
-    exponentials = jnp.exp(jnp.where(usable, logits - shift, -jnp.inf))
+    """Softmax of ``-energies / temperature`` over each column's usable entries; 0 elsewhere.
+
+    The column's lowest energy is subtracted before the division, so that nothing large
+    cancels: ``jax.nn.softmax`` subtracts two large quotients instead. The derivative
+    divides by T once, where autodiff divides by T^2 and leaves the range of floats.
+    """
+    return _softmax_forward(energies, temperature, usable)[0]
+
+
+def _softmax_forward(energies, temperature, usable):
+    lowest = jnp.min(energies, axis=0, where=usable, initial=jnp.inf)
+    # The maximum makes XLA round the energies as they were when the lowest was found.
+    quotients = (jnp.maximum(energies, lowest) - lowest) / temperature
+    exponentials = jnp.where(usable, jnp.exp(-quotients), 0)
     total = jnp.sum(exponentials, axis=0)
-    return exponentials / jnp.where(total == 0, 1, total)
+    weights = exponentials / jnp.where(total == 0, 1, total)
+    return weights, (weights, quotients, temperature)
+
+
+def _softmax_backward(residuals, weights_bar):
+    weights, quotients, temperature = residuals
+    logits_bar = weights * (weights_bar - jnp.sum(weights * weights_bar, axis=0))
+    # A quotient is infinite only where its weight is 0.
+    moment = jnp.sum(jnp.where(weights == 0, 0, logits_bar * quotients), axis=0)
+    return -logits_bar / temperature, moment / temperature, None
+
+
+softmax_over.defvjp(_softmax_forward, _softmax_backward)
 
 
 def sums_over_last_axis(

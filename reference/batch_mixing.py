@@ -16,14 +16,14 @@ Derivatives of loss_i, from the outside in:
 
 import numpy as np
 
+from reference.counting import mean_over_cells, n_counted
 from reference.neighbors import nearest_neighbors, usable
 
 
 def batch_mixing_loss(embeddings, batch_labels, **options):
     """Mean loss over the unmasked cells; options as in ``batch_mixing_per_cell``."""
-    where = options.get("where")
     losses = batch_mixing_per_cell(embeddings, batch_labels, **options)
-    return _mean(losses, where)
+    return mean_over_cells(losses, options.get("where"))
 
 
 def batch_mixing_per_cell(embeddings, batch_labels, **options):
@@ -35,9 +35,7 @@ def batch_mixing_per_cell(embeddings, batch_labels, **options):
 def batch_mixing_gradients(embeddings, batch_labels, **options):
     """Gradient of ``batch_mixing_loss`` with respect to the embeddings."""
     _, gradient = _losses_and_gradients(embeddings, batch_labels, **options)
-    where = options.get("where")
-    n_counted = len(gradient) if where is None else max(np.sum(where), 1)
-    return {"embeddings": gradient / n_counted}
+    return {"embeddings": gradient / n_counted(gradient, options.get("where"))}
 
 
 def _losses_and_gradients(
@@ -79,7 +77,7 @@ def _one_cell(distances, labels, n_batches, temperature, bandwidth):
         mean = distances.mean()
         width = temperature * mean if mean > 0 else np.inf
     energies = distances / width
-    weights = np.exp(-(energies - energies.min()))
+    weights = np.exp(-(distances - distances.min()) / width)
     weights /= weights.sum()
 
     proportions = np.array([weights[labels == b].sum() for b in range(n_batches)])
@@ -97,7 +95,3 @@ def _one_cell(distances, labels, n_batches, temperature, bandwidth):
     if bandwidth == "local":
         by_energy = by_energy - (temperature * energies * by_energy).mean()
     return loss, by_energy / width
-
-
-def _mean(losses, where):
-    return losses.mean() if where is None else losses[where].sum() / max(np.sum(where), 1)

@@ -4,6 +4,7 @@ import numpy as np
 
 from reference.batch_mixing import batch_mixing_gradients, batch_mixing_loss
 from reference.compactness import clustering_compactness_gradients, clustering_compactness_loss
+from reference.counting import n_counted
 
 
 def combined_loss(
@@ -45,11 +46,11 @@ def combined_gradients(
     misses = _misses(features, reconstructed)
     if where is not None:
         misses = np.where(np.asarray(where)[:, None], misses, 0)
-    n_counted = len(misses) if where is None else max(np.sum(where), 1)
+    n_entries = n_counted(misses, where) * misses.shape[1]
     return {
         "embeddings": w_batch * batch["embeddings"] + w_cluster * cluster["embeddings"],
         "assignments": w_cluster * cluster["assignments"],
-        "reconstructed": w_reconstruction * 2 * misses / (n_counted * misses.shape[1]),
+        "reconstructed": w_reconstruction * 2 * misses / n_entries,
     }
 
 

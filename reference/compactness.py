@@ -1,7 +1,7 @@
 r"""Clustering compactness, cluster by cluster.
 
 With s_k = sum_i a_ik, c_k = sum_i a_ik x_i / s_k and h the mean over the P ordered pairs
-of live clusters of max(0, m - |c_k - c_l|):
+of live clusters (s_k not below the smallest total) of max(0, m - |c_k - c_l|):
 
     L = (1/N) sum_ik a_ik |x_i - c_k|^2 + lambda h
 
@@ -13,6 +13,12 @@ of live clusters of max(0, m - |c_k - c_l|):
 
 import numpy as np
 
+from reference.counting import n_counted
+
+# A cluster of a smaller total is no cluster. For numbers that were rounded to another
+# dtype, pass that dtype's tiny / eps as ``smallest_total``.
+SMALLEST_TOTAL = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
+
 
 def clustering_compactness_loss(
     embeddings,
@@ -22,15 +28,17 @@ def clustering_compactness_loss(
     separation_weight=1.0,
     min_separation=1.0,
     where=None,
+    smallest_total=SMALLEST_TOTAL,
 ):
     """The loss; see the module's formula."""
-    x, a, n_counted = _counted(embeddings, assignments, where)
-    c, alive = _centroids(x, a, centroids)
+    x, a = _counted(embeddings, assignments, where)
+    n_cells = n_counted(x, where)
+    c, alive = _centroids(x, a, centroids, smallest_total)
     scatter = sum(
         (a[:, k] * ((x - c[k]) ** 2).sum(axis=1)).sum() for k in range(len(c)) if alive[k]
     )
     hinge, _ = _hinge(c, alive, min_separation)
-    return scatter / n_counted + separation_weight * hinge
+    return scatter / n_cells + separation_weight * hinge
 
 
 def clustering_compactness_gradients(
@@ -41,23 +49,25 @@ def clustering_compactness_gradients(
     separation_weight=1.0,
     min_separation=1.0,
     where=None,
+    smallest_total=SMALLEST_TOTAL,
 ):
     """Gradients with respect to embeddings, assignments and, if given, centroids."""
-    x, a, n_counted = _counted(embeddings, assignments, where)
-    c, alive = _centroids(x, a, centroids)
+    x, a = _counted(embeddings, assignments, where)
+    n_cells = n_counted(x, where)
+    c, alive = _centroids(x, a, centroids, smallest_total)
     _, by_hinge = _hinge(c, alive, min_separation)
     by_hinge = separation_weight * by_hinge
     by_x, by_a, by_c = np.zeros_like(x), np.zeros_like(a), by_hinge.copy()
     for k in np.flatnonzero(alive):
         from_centroid = x - c[k]
-        by_x += 2 / n_counted * a[:, [k]] * from_centroid
-        by_a[:, k] += (from_centroid**2).sum(axis=1) / n_counted
+        by_x += 2 / n_cells * a[:, [k]] * from_centroid
+        by_a[:, k] += (from_centroid**2).sum(axis=1) / n_cells
         if centroids is None:
             pull = by_hinge[k] / a[:, k].sum()
             by_x += a[:, [k]] * pull
             by_a[:, k] += from_centroid @ pull
         else:
-            by_c[k] -= 2 / n_counted * (a[:, [k]] * from_centroid).sum(axis=0)
+            by_c[k] -= 2 / n_cells * (a[:, [k]] * from_centroid).sum(axis=0)
     if where is not None:
         by_x[~np.asarray(where)] = 0
         by_a[~np.asarray(where)] = 0
@@ -69,19 +79,19 @@ def _counted(x, a, where):
     """Masked cells get the first unmasked cell's place and no weight: they cannot count."""
     x, a = np.array(x, dtype=np.float64), np.array(a, dtype=np.float64)
     if where is None:
-        return x, a, len(x)
+        return x, a
     where = np.asarray(where)
     a[~where] = 0
     x[~where] = x[where][0] if where.any() else 0
-    return x, a, max(where.sum(), 1)
+    return x, a
 
 
-def _centroids(x, a, centroids):
+def _centroids(x, a, centroids, smallest_total):
     if centroids is not None:
         c = np.asarray(centroids, dtype=np.float64)
         return c, np.ones(len(c), bool)
     sizes = a.sum(axis=0)
-    alive = sizes != 0
+    alive = np.abs(sizes) >= smallest_total
     c = np.zeros((a.shape[1], x.shape[1]))
     for k in np.flatnonzero(alive):
         origin = x[0]

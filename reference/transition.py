@@ -13,24 +13,21 @@ Then x_j gets dloss/ddelta_j, x_i gets minus their sum, and v_i gets dt dloss/dp
 
 import numpy as np
 
+from reference.counting import mean_over_cells, n_counted
 from reference.neighbors import nearest_neighbors, usable
 
 
 def velocity_transition_loss(expression, velocity, **options):
     """Mean loss over the unmasked cells."""
     losses, _, _ = _losses_and_gradients(expression, velocity, **options)
-    return losses.sum() / _n_counted(losses, options.get("where"))
+    return mean_over_cells(losses, options.get("where"))
 
 
 def velocity_transition_gradients(expression, velocity, **options):
     """Gradients with respect to expression and velocity."""
     losses, by_x, by_v = _losses_and_gradients(expression, velocity, **options)
-    n_counted = _n_counted(losses, options.get("where"))
-    return {"expression": by_x / n_counted, "velocity": by_v / n_counted}
-
-
-def _n_counted(losses, where):
-    return len(losses) if where is None else max(np.sum(where), 1)
+    n_cells = n_counted(losses, options.get("where"))
+    return {"expression": by_x / n_cells, "velocity": by_v / n_cells}
 
 
 def _losses_and_gradients(

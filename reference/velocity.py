@@ -13,12 +13,13 @@ Then v gets dt dloss/dp, f gets dloss/da and x gets -dloss/da.
 
 import numpy as np
 
+from reference.counting import mean_over_cells, n_counted
+
 
 def velocity_consistency_loss(expression, velocity, future_expression, **options):
     """Mean loss over the unmasked cells; options as in ``velocity_consistency_per_cell``."""
-    where = options.get("where")
     losses = velocity_consistency_per_cell(expression, velocity, future_expression, **options)
-    return losses.mean() if where is None else losses[where].sum() / max(np.sum(where), 1)
+    return mean_over_cells(losses, options.get("where"))
 
 
 def velocity_consistency_per_cell(
@@ -56,10 +57,10 @@ def velocity_consistency_gradients(
     turn_a = p_unit - cosine[:, None] * a_unit
     by_p = excess[:, None] * p_unit - cosine_weight * turn_p * _inverse(p_length)[:, None]
     by_a = -excess[:, None] * a_unit - cosine_weight * turn_a * _inverse(a_length)[:, None]
-    n_counted = len(by_p) if where is None else max(np.sum(where), 1)
+    n_cells = n_counted(by_p, where)
     if where is not None:
         by_p, by_a = np.where(where[:, None], by_p, 0), np.where(where[:, None], by_a, 0)
-    by_p, by_a = by_p / n_counted, by_a / n_counted
+    by_p, by_a = by_p / n_cells, by_a / n_cells
     return {"expression": -by_a, "velocity": dt * by_p, "future_expression": by_a}
 
 

@@ -22,25 +22,24 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
 
-__all__ = ["CellLoss", "Edges", "edge_losses", "padded_to_itself", "usable_neighbors"]
+__all__ = ["CellLoss", "Edges", "edge_losses", "padded_to_itself", "unit_of", "usable_neighbors"]
 
 Indices = Int[Array, "n_cells n_neighbors"]
+Points = tuple[Float[Array, "n_cells dim"], ...]
 CellLoss = Callable[[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]], Array]
 
 
 class Edges(NamedTuple):
-    r"""The points whose differences ``d = (x[indices] - x[:, None]) / unit`` are the edges.
+    r"""Which cells the edges join, and what is known of each edge: constants.
 
     Attributes:
-        x: points; gradients flow into both ends of each edge.
-        p: a vector per cell that d is compared with, or None.
         indices: the edges' second cells, each in ``[0, n_cells)``.
-        unit: what d and p are divided by before they are multiplied; without gradient.
+        labels: integers or booleans per edge.
+        unit: what points are divided by before they are multiplied.
     """
 
-    x: Float[Array, "n_cells dim"]
-    p: Float[Array, "n_cells dim"] | None
     indices: Indices
+    labels: tuple[Shaped[Array, "n_cells n_neighbors"], ...]
     unit: Float[Array, ""] | float = 1.0
 
 
@@ -59,60 +58,72 @@ def padded_to_itself(indices: Indices, usable: Array) -> Indices:
     return jnp.where(usable, indices, own)
 
 
+def unit_of(x: Float[Array, "n_cells dim"]) -> Float[Array, ""]:
+    """A power of 2 near the largest coordinate, 1 if that is 0 or not finite.
+
+    Squares in this unit neither under- nor overflow, and dividing by it rounds nothing.
+    """
+    largest = lax.stop_gradient(jnp.max(jnp.abs(x)))
+    unit = lax.reduce_precision(largest, jnp.finfo(x.dtype).nexp, 0)
+    return jnp.where(jnp.isfinite(unit) & (unit > 0), unit, 1)
+
+
 def edge_losses(
     cell_loss: CellLoss,
-    edges: Edges,
+    points: Points,
     parameters: tuple[Float[Array, " n_cells"], ...],
-    labels: tuple[Shaped[Array, "n_cells n_neighbors"], ...],
+    edges: Edges,
 ) -> Float[Array, " n_cells"]:
     """``cell_loss(products, parameters, labels)`` for every cell.
 
     Args:
-        cell_loss: maps a block of cells to its ``(block,)`` losses. The products are
-            ``|d|^2`` of each edge and, where there is a p, ``d . p`` and ``|d - p|^2``;
+        cell_loss: maps a block of cells to its ``(block,)`` losses. With the difference
+            ``d = (x[indices] - x[:, None]) / unit`` of each edge, the products are
+            ``|d|^2`` and, where there is a p, ``d . p / unit`` and ``|d - p / unit|^2``;
             products and labels come as ``(n_neighbors, block)``.
-        edges: the edges.
+        points: ``(x,)``, or ``(x, p)`` with a vector p per cell that d is compared with;
+            differentiated, with gradients into both ends of each edge.
         parameters: numbers per cell, differentiated.
-        labels: integers or booleans per edge.
+        edges: the edges.
     """
-    return _edge_losses(cell_loss, *varying_alike((edges, parameters, labels)))
+    return _edge_losses(cell_loss, *varying_alike((points, parameters, edges)))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _edge_losses(cell_loss, edges, parameters, labels):
+def _edge_losses(cell_loss, points, parameters, edges):
     """As ``edge_losses``, whose arguments vary over the same axes of a mesh."""
-    block = _block_size(edges)
+    block = _block_size(points, edges)
 
     def step(start, _, losses):
         found = cell_loss(
-            _products(edges, start, block),
+            _products(points, edges, start, block),
             _read_all(parameters, start, block),
-            _read_all(_transposed(labels), start, block),
+            _read_all(_transposed(edges.labels), start, block),
         )
         return _write_all(losses, found, start)
 
-    n_cells = edges.x.shape[0]
-    return over_row_blocks(n_cells, block, step, jnp.zeros(n_cells, edges.x.dtype))
+    x = points[0]
+    return over_row_blocks(len(x), block, step, jnp.zeros(len(x), x.dtype))
 
 
-def _block_size(edges: Edges) -> int:
-    elements_per_row = edges.indices.shape[1] * edges.x.shape[1]
-    rows = rows_for(elements_per_row, budget=1 << 20, smallest=4, largest=256)
-    return min(edges.x.shape[0], rows)
+def _block_size(points: Points, edges: Edges) -> int:
+    n_cells, dim = points[0].shape
+    elements_per_row = edges.indices.shape[1] * dim
+    return min(n_cells, rows_for(elements_per_row, budget=1 << 20, smallest=4, largest=256))
 
 
-def _operands(edges: Edges, start, block) -> tuple[Array, ...]:
+def _operands(points: Points, edges: Edges, start, block) -> tuple[Array, ...]:
     """The block's differences, ``(block, n_neighbors, dim)``, and its rows of p if any."""
-    ends = edges.x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
-    arrays = [ends - read_rows(edges.x, start, block)[:, None]]
-    if edges.p is not None:
-        arrays.append(read_rows(edges.p, start, block)[:, None])
+    x, *p = points
+    ends = x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
+    arrays = [ends - read_rows(x, start, block)[:, None]]
+    arrays += [read_rows(vectors, start, block)[:, None] for vectors in p]
     return tuple(array / edges.unit for array in arrays)
 
 
-def _products(edges: Edges, start, block) -> tuple[Float[Array, "n_neighbors block"], ...]:
+def _products(points, edges, start, block) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """What a cell loss is a function of."""
-    return _transposed(sums_over_last_axis(_terms, *_operands(edges, start, block)))
+    return _transposed(sums_over_last_axis(_terms, *_operands(points, edges, start, block)))
 
 
 def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
@@ -154,56 +165,55 @@ def _coefficients(squares_bar, inner_bar=None, misses_bar=None) -> _Coefficients
     return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
 
 
-def _forward(cell_loss, edges, parameters, labels):
+def _forward(cell_loss, points, parameters, edges):
     """The losses, and each loss's own derivatives, which its cotangent will scale."""
-    block = _block_size(edges)
+    block = _block_size(points, edges)
 
     def step(start, _, results):
-        label_columns = _read_all(_transposed(labels), start, block)
+        label_columns = _read_all(_transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda *operands: cell_loss(*operands, label_columns),
-            _products(edges, start, block),
+            _products(points, edges, start, block),
             _read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
         return _write_all(results, (losses, _coefficients(*products_bar), parameters_bar), start)
 
-    n_cells = edges.x.shape[0]
-    no_losses = jnp.zeros(n_cells, edges.x.dtype)
-    per_edge = [jnp.zeros(edges.indices.shape[::-1], edges.x.dtype)]
+    x, *p = points
+    per_edge = [jnp.zeros(edges.indices.shape[::-1], x.dtype)]
     empty = (
-        no_losses,
-        _coefficients(*per_edge * (1 if edges.p is None else 3)),
+        jnp.zeros(len(x), x.dtype),
+        _coefficients(*per_edge * (3 if p else 1)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
-    losses, *derivatives = over_row_blocks(n_cells, block, step, empty)
-    return losses, (edges, *derivatives)
+    losses, *derivatives = over_row_blocks(len(x), block, step, empty)
+    return losses, (points, edges, *derivatives)
 
 
 def _backward(cell_loss, residuals, losses_bar):
-    edges, coefficients, parameters_bar = residuals
-    block = _block_size(edges)
+    points, edges, coefficients, parameters_bar = residuals
+    block = _block_size(points, edges)
 
-    def step(start, fresh, gradients):
-        x_bar, p_bar = gradients
+    def step(start, fresh, points_bar):
+        x_bar, *p_bar = points_bar
         scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
         along, onto, own = jax.tree.map(
             lambda columns: (scale * columns).T[..., None] / edges.unit,
             _read_all(coefficients, start, block),
         )
-        d, *p = _operands(edges, start, block)
+        d, *p = _operands(points, edges, start, block)
         d_bar = along * d
         if p:
             d_bar += onto * p[0]
-            p_bar = _add_rows(p_bar, jnp.sum(onto * d, axis=1) + own * p[0][:, 0], start)
+            rows = jnp.sum(onto * d, axis=1) + own * p[0][:, 0]
+            p_bar = [_add_rows(p_bar[0], rows, start)]
         ends = read_rows(edges.indices, start, block)
         x_bar = x_bar.at[ends].add(d_bar, mode="promise_in_bounds")
-        return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), p_bar
+        return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), *p_bar
 
-    zeros = jax.tree.map(jnp.zeros_like, (edges.x, edges.p))
-    x_bar, p_bar = over_row_blocks(edges.x.shape[0], block, step, zeros)
-    parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
-    return edges._replace(x=x_bar, p=p_bar, indices=None, unit=None), parameters_bar, None
+    zeros = jax.tree.map(jnp.zeros_like, points)
+    points_bar = over_row_blocks(len(points[0]), block, step, zeros)
+    return points_bar, tuple(losses_bar * bar for bar in parameters_bar), None
 
 
 def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:

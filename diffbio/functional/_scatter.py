@@ -8,15 +8,31 @@ depend on where they lie.
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from diffbio._numerics import safe_inverse
+from diffbio.functional._pairs import pair_distances
 
-__all__ = ["centroids_and_scatter", "scatter_about"]
+__all__ = ["centroids_and_scatter", "has_weight", "scatter_about"]
 
 Points = Float[Array, "n_cells dim"]
 Assignments = Float[Array, "n_cells n_clusters"]
 Centroids = Float[Array, "n_clusters dim"]
+
+
+def has_weight(totals: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+    """Whether totals of assignments are large enough to divide by; NaN counts as large.
+
+    The lower bound is ``tiny / eps`` of the dtype: 1e-31 in float32, 1e-292 in float64.
+    Below it, the assignments that make up a total lose their digits or vanish, and its
+    inverse times a coordinate may overflow.
+    """
+    numbers = jnp.finfo(totals.dtype)
+    return ~(jnp.abs(totals) < numbers.tiny / numbers.eps)
+
+
+def _inverse(totals: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """``1 / totals``, and 0 without weight."""
+    return jnp.where(has_weight(totals), 1 / jnp.where(has_weight(totals), totals, 1), 0)
 
 
 def _product(left: Array, right: Array) -> Array:
@@ -35,10 +51,9 @@ def _scatter(x: Points, a: Assignments, c: Centroids) -> Float[Array, ""]:
         \quad t_i = \sum_k a_{ik}, \quad m_i = \frac{1}{t_i} \sum_k a_{ik} c_k
     """
     totals = jnp.sum(a, axis=1, keepdims=True)
-    per_total = safe_inverse(totals)
+    per_total = _inverse(totals)
     from_mean = x - _product(a, c) * per_total
-    between = jnp.sum((c[:, None] - c[None]) ** 2, axis=-1)
-    spread = a * _product(a, between) * per_total
+    spread = a * _product(a, pair_distances(c) ** 2) * per_total
     return jnp.sum(totals * from_mean * from_mean) + jnp.sum(spread) / 2
 
 
@@ -87,7 +102,9 @@ def centroids_and_scatter(x: Points, a: Assignments) -> tuple[Centroids, Float[A
     The weighted mean minimises the scatter, so the scatter's derivative through c is
     zero and the backward pass leaves it out.
     """
-    c = _product(a.T, x) * safe_inverse(jnp.sum(a, axis=0))[:, None]
+    sizes = jnp.sum(a, axis=0)
+    # The selection makes XLA round the product everywhere: equal clusters coincide exactly.
+    c = jnp.where(has_weight(sizes)[:, None], _product(a.T, x) * _inverse(sizes)[:, None], 0)
     return c, _scatter(x, a, c)
 
 
@@ -99,7 +116,7 @@ def _centroids_and_scatter_forward(x, a):
 def _centroids_and_scatter_backward(residuals, cotangents):
     x, a, c = residuals
     c_bar, scatter_bar = cotangents
-    per_weight = c_bar * safe_inverse(jnp.sum(a, axis=0))[:, None]
+    per_weight = c_bar * _inverse(jnp.sum(a, axis=0))[:, None]
     m = 2 * scatter_bar * c - per_weight
     offset = jnp.sum(c * (scatter_bar * c - per_weight), axis=1)
     return _pull_back(x, a, m, scatter_bar, offset)

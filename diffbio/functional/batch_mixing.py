@@ -10,10 +10,17 @@ from diffbio import _checks
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
+    safe_ratio,
     softmax_over,
     zeroed,
 )
-from diffbio.functional._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
+from diffbio.functional._edges import (
+    Edges,
+    edge_losses,
+    padded_to_itself,
+    unit_of,
+    usable_neighbors,
+)
 from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["batch_mixing_loss", "check_batch_mixing_configuration"]
@@ -157,6 +164,9 @@ def _batch_mixing_loss(
     reduce,
 ):
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
+    local = bandwidth == "local"
+    if local:  # The loss does not see the scale, but squares and their inverses would.
+        x = x / unit_of(x)
     if neighbor_indices is None:
         neighbor_indices = nearest_neighbors(
             x, n_neighbors, where=where, block_size=block_size
@@ -164,14 +174,12 @@ def _batch_mixing_loss(
     usable = usable_neighbors(neighbor_indices, where)
     neighbors = padded_to_itself(neighbor_indices, usable)
 
-    cell_loss = partial(
-        _cell_loss, n_batches=n_batches, normalize=normalize, local=bandwidth == "local"
-    )
+    labels = (usable, _narrow(batch_labels, n_batches)[neighbors])
     losses = edge_losses(
-        cell_loss,
-        Edges(x, None, neighbors),
+        partial(_cell_loss, n_batches=n_batches, normalize=normalize, local=local),
+        (x,),
         (jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),),
-        (usable, _narrow(batch_labels, n_batches)[neighbors]),
+        Edges(neighbors, labels),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
 
@@ -179,8 +187,8 @@ def _batch_mixing_loss(
 def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
     """Minus the entropy of the neighbours' batches, for the cells of a block."""
     (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
-    relative = _over_local_mean(squared_distances, usable) if local else squared_distances
-    weights = softmax_over(-relative / temperature, usable)
+    energies = _over_local_mean(squared_distances, usable) if local else squared_distances
+    weights = softmax_over(energies, temperature, usable)
     losses = -_batch_entropy(weights, neighbor_labels, n_batches)
     return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
 
@@ -189,7 +197,7 @@ def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
     """``d^2 / mean d^2`` of each cell's neighbours; 0 if all are 0."""
     distances = jnp.where(usable, squared_distances, 0)
     mean = jnp.sum(distances, axis=0) / jnp.maximum(jnp.sum(usable, axis=0), 1)
-    return jnp.where(mean == 0, 0, distances / jnp.where(mean == 0, 1, mean))
+    return safe_ratio(distances, mean)
 
 
 def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:

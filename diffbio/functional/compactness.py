@@ -6,8 +6,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
-from diffbio._numerics import in_accumulation_dtype, n_counted, safe_norm, zeroed
-from diffbio.functional._scatter import centroids_and_scatter, scatter_about
+from diffbio._numerics import in_accumulation_dtype, n_counted, zeroed
+from diffbio.functional._pairs import pair_distances
+from diffbio.functional._scatter import centroids_and_scatter, has_weight, scatter_about
 
 __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 
@@ -50,8 +51,9 @@ def clustering_compactness_loss(
 
     Gradient:
         With respect to all arrays, through the centroids too; reverse mode only. A
-        cluster with ``s_k = 0`` has no weighted mean: it adds nothing, takes no part in
-        the separation and passes no gradient on. Given centroids always take part.
+        cluster whose total ``s_k`` is too small to divide by (below ``tiny / eps`` of the
+        result's dtype: 1e-31 in float32) has no weighted mean: it adds nothing, takes no
+        part in the separation and passes no gradient on. Given centroids always take part.
         Coincident centroids cost m without a gradient; at a distance of exactly m the
         gradient is 0.
 
@@ -93,21 +95,35 @@ def _clustering_compactness_loss(
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 
-    centre = lax.stop_gradient(jnp.sum(x, axis=0) / n_counted(x, where))
+    centre = _centre(x, where)
     if given:
-        c = given[0] - centre
+        (c,) = given
         alive = jnp.ones(c.shape[0], bool)
-        scatter = scatter_about(x - centre, a, c)
+        scatter = scatter_about(x - centre, a, c - centre)
     else:
-        alive = jnp.sum(a, axis=0) != 0
+        alive = has_weight(jnp.sum(a, axis=0))
         c, scatter = centroids_and_scatter(x - centre, jnp.where(alive, a, 0))
     return scatter / n_counted(x, where) + weight * _separation(c, alive, margin)
 
 
+def _centre(
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None
+) -> Float[Array, " dim"]:
+    """The mean, or the first cell's coordinate where the two agree to half their digits.
+
+    Identical cells then lie exactly at the centre. The selection also makes XLA round the
+    mean: without it, some of those who subtract the centre get ``x - sum / n`` in one
+    rounding and others in two, so that cells and centroids have different centres.
+    """
+    first = x[0] if where is None else x[jnp.argmax(where)]
+    mean = jnp.sum(x, axis=0) / n_counted(x, where)
+    agree = jnp.abs(mean - first) <= jnp.sqrt(jnp.finfo(x.dtype).eps) * jnp.abs(first)
+    return lax.stop_gradient(jnp.where(agree, first, mean))
+
+
 def _separation(c: Float[Array, "n_clusters dim"], alive: Bool[Array, " n_clusters"], margin):
     """Mean over ordered pairs of live clusters of ``max(0, m - |c_k - c_l|)``."""
-    distances = safe_norm(c[:, None] - c[None])
     pairs = alive[:, None] & alive[None] & ~jnp.eye(c.shape[0], dtype=bool)
-    shortfall = margin - distances
+    shortfall = margin - pair_distances(c)
     hinge = jnp.where(pairs & (shortfall > 0), shortfall, 0)
     return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs), 1)

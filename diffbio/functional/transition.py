@@ -4,7 +4,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
@@ -17,7 +16,13 @@ from diffbio._numerics import (
     softmax_over,
     zeroed,
 )
-from diffbio.functional._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
+from diffbio.functional._edges import (
+    Edges,
+    edge_losses,
+    padded_to_itself,
+    unit_of,
+    usable_neighbors,
+)
 from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["velocity_transition_loss"]
@@ -105,23 +110,17 @@ def _velocity_transition_loss(
     neighbors = padded_to_itself(neighbor_indices, usable)
 
     extrapolated = jnp.asarray(dt, x.dtype) * v
-    unit = _unit_of(x)
+    unit = unit_of(x)
     losses = edge_losses(
         _cell_loss,
-        Edges(x, extrapolated, neighbors, unit),
+        (x, extrapolated),
         (
             jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),
             safe_inverse(safe_norm(extrapolated) / unit),
         ),
-        (usable,),
+        Edges(neighbors, (usable,), unit),
     )
     return unit**2 * mean_over_cells(losses, where)
-
-
-def _unit_of(x: Float[Array, "n_cells n_genes"]) -> Float[Array, ""]:
-    """The largest coordinate: squares in this unit neither under- nor overflow."""
-    largest = lax.stop_gradient(jnp.max(jnp.abs(x)))
-    return jnp.where(largest == 0, 1, largest)
 
 
 def _cell_loss(products, parameters, labels):
@@ -129,5 +128,5 @@ def _cell_loss(products, parameters, labels):
     squared_distances, inner_products, squared_misses = products
     (temperature, per_speed), (usable,) = parameters, labels
     cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed
-    transitions = softmax_over(cosines / temperature, usable)
+    transitions = softmax_over(-cosines, temperature, usable)
     return jnp.sum(transitions * squared_misses, axis=0)

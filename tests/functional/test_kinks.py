@@ -1,5 +1,7 @@
 """Where a loss is not smooth: the documented subgradient, and always finite."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,6 +61,34 @@ def test_coincident_centroids_cost_the_margin_without_a_gradient():
     value, gradient = jax.value_and_grad(clustering_compactness_loss)(x, a, min_separation=2.0)
     assert float(value) == 2.0
     assert np.all(np.asarray(gradient) == 0)
+
+
+@jax.jit
+@partial(jax.grad, argnums=(0, 1, 2))
+def separation_slopes(x, a, c):
+    """Of the separation alone, by all arrays; c may be None."""
+    losses = [
+        clustering_compactness_loss(x, a, c, separation_weight=weight, min_separation=3.0)
+        for weight in (1.0, 0.0)
+    ]
+    return losses[0] - losses[1]
+
+
+@pytest.mark.parametrize("dim", [1, 5])
+def test_centroids_that_must_coincide_have_no_gradient(dim):
+    """Given equal, means of identical cells, or means by equal assignments."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = (rng.normal(size=(50, dim)) + 10 * seed).astype(np.float32)
+        a = rng.dirichlet(np.ones(4), 50).astype(np.float32)
+        cases = (
+            (x, a, np.repeat(x[:1], 4, axis=0)),
+            (np.repeat(x[:1], 50, axis=0), a, None),
+            (x, np.full((50, 4), 0.25, np.float32), None),
+        )
+        for case, arrays in enumerate(cases):
+            slopes = jax.tree.leaves(separation_slopes(*arrays))
+            assert max(np.abs(slope).max() for slope in slopes) <= 2e-6, (seed, case)
 
 
 def test_at_the_hinge_the_gradient_is_zero():

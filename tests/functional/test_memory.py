@@ -8,6 +8,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.schema.suite import TRANSFORMS
+from diffbio.functional import clustering_compactness_loss
 
 N_CELLS = 16384
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -60,3 +61,16 @@ def test_temporary_memory_at_262144_cells_stays_within_its_target(case, transfor
     program = jax.value_and_grad(value) if transform == "value_and_grad" else value
     memory = jax.jit(program).lower(differentiated, arrays).compile().memory_analysis()
     assert memory.temp_size_in_bytes <= 2 * input_bytes + 64 * 2**20
+
+
+def test_the_separation_forms_no_array_of_clusters_by_clusters_by_dims():
+    n_cells, n_clusters, dim = 1000, 300, 2000
+    arrays = {
+        "embeddings": jax.ShapeDtypeStruct((n_cells, dim), jnp.float32),
+        "assignments": jax.ShapeDtypeStruct((n_cells, n_clusters), jnp.float32),
+    }
+    centroids = {"centroids": jax.ShapeDtypeStruct((n_clusters, dim), jnp.float32)}
+    program = jax.value_and_grad(lambda arrays: clustering_compactness_loss(**arrays))
+    for given in (arrays, arrays | centroids):
+        found = set(shapes(jax.make_jaxpr(program)(given).jaxpr))
+        assert max(np.prod(shape, dtype=int) for shape in found) <= n_cells * dim

@@ -75,8 +75,9 @@ def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers(
 @CASES
 @pytest.mark.parametrize("n_cells", [32, 55])
 def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatch):
-    for module in ("diffbio.functional._edges", "diffbio.neighbors._exact"):
-        monkeypatch.setattr(f"{module}.rows_for", lambda *_, **__: 16)
+    rows = {"functional._edges": 16, "functional._pairs": 3, "neighbors._exact": 16}
+    for module, block in rows.items():
+        monkeypatch.setattr(f"diffbio.{module}.rows_for", lambda *_, b=block, **__: b)
     jax.clear_caches()
     arrays = draw(case, "random", n_cells)
     differentiated, constant = split(case, arrays)
