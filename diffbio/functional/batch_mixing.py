@@ -4,7 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
 from diffbio._numerics import (
@@ -13,8 +13,9 @@ from diffbio._numerics import (
     softmax_over,
     zeroed,
 )
-from diffbio.functional._edges import Edges, edge_losses, padded_to_itself, usable_neighbors
-from diffbio.neighbors import nearest_neighbors
+from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._edges import Edges, edge_losses
+from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
 __all__ = ["batch_mixing_loss", "check_batch_mixing_configuration"]
 
@@ -22,17 +23,17 @@ BANDWIDTHS = ("global", "local")
 
 
 def batch_mixing_loss(
-    embeddings: Float[Array, "n_cells dim"],
-    batch_labels: Int[Array, " n_cells"],
+    embeddings: Float[AnyArray, "n_cells dim"],
+    batch_labels: Integer[AnyArray, " n_cells"],
     *,
-    n_batches: int = 3,
-    n_neighbors: int = 15,
-    temperature: float | Float[Array, ""] = 1.0,
+    n_batches: StaticInteger = 3,
+    n_neighbors: StaticInteger = 15,
+    temperature: Scalar = 1.0,
     normalize: bool = False,
     bandwidth: str = "global",
-    neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
-    where: Bool[Array, " n_cells"] | None = None,
-    block_size: int | None = None,
+    neighbor_indices: NeighborLists | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
+    block_size: StaticInteger | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Negative mean entropy of the batches among each cell's nearest neighbours.
@@ -56,8 +57,9 @@ def batch_mixing_loss(
         bandwidth: static. ``"global"``: ``T_i = T``. ``"local"``: ``T_i = T * mean_j
             |x_i - x_j|^2`` over the cell's neighbours, which makes the loss invariant to
             the scale of the embedding; uniform weights if all those distances are 0.
-        neighbor_indices: ``(n_cells, k')`` integers that replace the search. Negative
-            entries and the cell itself are padding.
+        neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
+            :class:`~diffbio.neighbors.Neighbors` that hold them. Negative entries and the
+            cell itself are padding.
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
         reduce: static; False returns the ``(n_cells,)`` per-cell losses (0 where masked).
@@ -81,8 +83,7 @@ def batch_mixing_loss(
         16, 2019) measures the same mixing; this is its entropy form with soft weights.
     """
     embeddings = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
-    n_cells = embeddings.shape[0]
-    check_batch_mixing_configuration(
+    n_batches, n_neighbors, block_size = check_batch_mixing_configuration(
         n_batches=n_batches,
         n_neighbors=n_neighbors,
         temperature=temperature,
@@ -91,15 +92,15 @@ def batch_mixing_loss(
         block_size=block_size,
     )
     _checks.flag("reduce", reduce)
-    where = _checks.mask(where, n_cells)
+    where = _checks.mask(where, embeddings.shape[0])
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
-    neighbor_indices = _checks.neighbors(neighbor_indices, n_neighbors, embeddings)
+    listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings)
     return _batch_mixing_loss(
         embeddings,
         batch_labels,
         temperature,
-        neighbor_indices,
+        listed,
         where,
         n_batches=n_batches,
         n_neighbors=n_neighbors,
@@ -112,23 +113,22 @@ def batch_mixing_loss(
 
 def check_batch_mixing_configuration(
     *,
-    n_batches: int,
-    n_neighbors: int,
-    temperature: float | Float[Array, ""],
+    n_batches: StaticInteger,
+    n_neighbors: StaticInteger,
+    temperature: Scalar,
     normalize: bool,
     bandwidth: str,
-    block_size: int | None,
-) -> None:
-    """Raise for a configuration that no data could make valid."""
-    _checks.positive_integer("n_batches", n_batches)
-    _checks.positive_integer("n_neighbors", n_neighbors)
+    block_size: StaticInteger | None,
+) -> tuple[int, int, int | None]:
+    """Raise for a configuration that no data could make valid; return its integers."""
+    n_batches = _checks.positive_integer("n_batches", n_batches)
+    n_neighbors = _checks.positive_integer("n_neighbors", n_neighbors)
     _checks.positive("temperature", temperature)
     _checks.flag("normalize", normalize)
     _checks.choice("bandwidth", bandwidth, BANDWIDTHS)
-    if block_size is not None:
-        _checks.positive_integer("block_size", block_size)
     if normalize and n_batches == 1:
         raise ValueError("normalize=True divides by ln(n_batches) and needs n_batches >= 2, got 1")
+    return n_batches, n_neighbors, _checks.block_size(block_size)
 
 
 @partial(
@@ -146,7 +146,7 @@ def _batch_mixing_loss(
     embeddings,
     batch_labels,
     temperature,
-    neighbor_indices,
+    listed,
     where,
     *,
     n_batches,
@@ -157,13 +157,9 @@ def _batch_mixing_loss(
     reduce,
 ):
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
-    if neighbor_indices is None:
-        neighbor_indices = nearest_neighbors(
-            x, n_neighbors, where=where, block_size=block_size
-        ).indices
-    usable = usable_neighbors(neighbor_indices, where)
-    neighbors = padded_to_itself(neighbor_indices, usable)
-
+    neighbors, usable = neighborhood(
+        x, listed, where, n_neighbors=n_neighbors, block_size=block_size
+    )
     cell_loss = partial(
         _cell_loss, n_batches=n_batches, normalize=normalize, local=bandwidth == "local"
     )

@@ -7,19 +7,20 @@ from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, n_counted, safe_norm, zeroed
+from diffbio._types import AnyArray, Scalar
 from diffbio.functional._scatter import centroids_and_scatter, scatter_about
 
 __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 
 
 def clustering_compactness_loss(
-    embeddings: Float[Array, "n_cells dim"],
-    assignments: Float[Array, "n_cells n_clusters"],
-    centroids: Float[Array, "n_clusters dim"] | None = None,
+    embeddings: Float[AnyArray, "n_cells dim"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
+    centroids: Float[AnyArray, "n_clusters dim"] | None = None,
     *,
-    separation_weight: float | Float[Array, ""] = 1.0,
-    min_separation: float | Float[Array, ""] = 1.0,
-    where: Bool[Array, " n_cells"] | None = None,
+    separation_weight: Scalar = 1.0,
+    min_separation: Scalar = 1.0,
+    where: Bool[AnyArray, " n_cells"] | None = None,
 ) -> Float[Array, ""]:
     r"""Mean squared distance to the centroids, plus a hinge on the centroids' distances.
 
@@ -76,9 +77,7 @@ def clustering_compactness_loss(
     )
 
 
-def check_compactness_configuration(
-    separation_weight: float | Float[Array, ""], min_separation: float | Float[Array, ""]
-) -> None:
+def check_compactness_configuration(separation_weight: Scalar, min_separation: Scalar) -> None:
     """Raise for a configuration that no data could make valid."""
     _checks.finite("separation_weight", separation_weight)
     _checks.non_negative("min_separation", min_separation)

@@ -16,6 +16,7 @@ from diffbio._numerics import (
     n_counted,
     zeroed,
 )
+from diffbio._types import AnyArray
 
 __all__ = ["shannon_diversity", "simpson_diversity"]
 
@@ -30,10 +31,10 @@ class _Index(NamedTuple):
 
 
 def shannon_diversity(
-    assignments: Float[Array, "n_cells n_clusters"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
     *,
     over: str = "cells",
-    where: Bool[Array, " n_cells"] | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Shannon entropy of soft cluster assignments, in nats; higher is more diverse.
@@ -70,10 +71,10 @@ def shannon_diversity(
 
 
 def simpson_diversity(
-    assignments: Float[Array, "n_cells n_clusters"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
     *,
     over: str = "cells",
-    where: Bool[Array, " n_cells"] | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Simpson concentration of soft cluster assignments; lower is more diverse.

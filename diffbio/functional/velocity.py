@@ -15,19 +15,20 @@ from diffbio._numerics import (
     sums_over_last_axis,
     zeroed,
 )
+from diffbio._types import AnyArray, Scalar
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 
 
 def velocity_consistency_loss(
-    expression: Float[Array, "n_cells n_genes"],
-    velocity: Float[Array, "n_cells n_genes"],
-    future_expression: Float[Array, "n_cells n_genes"],
+    expression: Float[AnyArray, "n_cells n_genes"],
+    velocity: Float[AnyArray, "n_cells n_genes"],
+    future_expression: Float[AnyArray, "n_cells n_genes"],
     *,
-    dt: float | Float[Array, ""] = 0.1,
-    cosine_weight: float | Float[Array, ""] = 1.0,
-    magnitude_weight: float | Float[Array, ""] = 1.0,
-    where: Bool[Array, " n_cells"] | None = None,
+    dt: Scalar = 0.1,
+    cosine_weight: Scalar = 1.0,
+    magnitude_weight: Scalar = 1.0,
+    where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Disagreement of the extrapolated with the observed change, in direction and length.
@@ -80,9 +81,7 @@ def velocity_consistency_loss(
 
 
 def check_velocity_configuration(
-    dt: float | Float[Array, ""],
-    cosine_weight: float | Float[Array, ""],
-    magnitude_weight: float | Float[Array, ""],
+    dt: Scalar, cosine_weight: Scalar, magnitude_weight: Scalar
 ) -> None:
     """Raise for a configuration that no data could make valid."""
     _checks.positive("dt", dt)
