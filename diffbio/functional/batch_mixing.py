@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -76,7 +77,9 @@ def batch_mixing_loss(
     Gradient:
         Flows through the distances into both ends of each edge; the neighbour sets are
         held fixed. They are piecewise constant: where one changes (a set of measure
-        zero) the loss jumps. Zero through a batch with p = 0. Reverse mode only.
+        zero) the loss jumps. Zero through a batch with p = 0. Reverse mode only; second
+        derivatives by forward over reverse mode, as in ``jax.hessian``. Reverse over
+        reverse fails inside JAX's loops for more than a few hundred cells.
 
     References:
         The local inverse Simpson's index of Harmony (Korsunsky et al., Nature Methods
@@ -157,6 +160,7 @@ def _batch_mixing_loss(
     reduce,
 ):
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
+    x, temperature = reverse_only("batch_mixing_loss", x, jnp.asarray(temperature, x.dtype))
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size
     )
@@ -166,7 +170,7 @@ def _batch_mixing_loss(
     losses = edge_losses(
         cell_loss,
         Edges(x, None, neighbors),
-        (jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),),
+        (jnp.broadcast_to(temperature, len(x)),),
         (usable, _narrow(batch_labels, n_batches)[neighbors]),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)

@@ -6,6 +6,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype, n_counted, safe_norm, zeroed
 from diffbio._types import AnyArray, Scalar
 from diffbio.functional._scatter import centroids_and_scatter, scatter_about
@@ -50,11 +51,12 @@ def clustering_compactness_loss(
         TypeError: non-floating arrays, non-boolean mask.
 
     Gradient:
-        With respect to all arrays, through the centroids too; reverse mode only. A
-        cluster with ``s_k = 0`` has no weighted mean: it adds nothing, takes no part in
-        the separation and passes no gradient on. Given centroids always take part.
-        Coincident centroids cost m without a gradient; at a distance of exactly m the
-        gradient is 0.
+        With respect to all arrays, through the centroids too. A cluster with ``s_k = 0``
+        has no weighted mean: it adds nothing, takes no part in the separation and passes
+        no gradient on. Given centroids always take part. Coincident centroids cost m
+        without a gradient; at a distance of exactly m the gradient is 0. Reverse mode only
+        with respect to the arrays; second derivatives by forward over reverse mode, as in
+        ``jax.hessian``, or twice reverse.
 
     References:
         The first term is the objective of fuzzy k-means; the second is the margin of
@@ -88,7 +90,7 @@ def _clustering_compactness_loss(
     embeddings, assignments, centroids, separation_weight, min_separation, where
 ):
     arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
-    x, a, *given = in_accumulation_dtype(*arrays)
+    x, a, *given = reverse_only("clustering_compactness_loss", *in_accumulation_dtype(*arrays))
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 

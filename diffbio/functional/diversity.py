@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     entropy_sum,
     entropy_terms,
@@ -24,10 +25,17 @@ OVER = ("cells", "clusters")
 
 
 class _Index(NamedTuple):
-    """What an index adds up: the terms of the entries, and their sum over all entries."""
+    """What an index adds up.
+
+    Attributes:
+        terms: the terms of the entries.
+        total: their sum over all entries.
+        reverse_only: the loss's name, if these are differentiated by hand in reverse mode.
+    """
 
     terms: Callable[[Array], Array]
     total: Callable[[Array], Array]
+    reverse_only: str | None = None
 
 
 def shannon_diversity(
@@ -62,7 +70,8 @@ def shannon_diversity(
         TypeError: non-floating assignments, non-boolean mask.
 
     Gradient:
-        ``-(ln p + 1) / N``, and 0 at p = 0.
+        ``-(ln p + 1) / N``, and 0 at p = 0. Reverse mode only; second derivatives by
+        forward over reverse mode, as in ``jax.hessian``, or twice reverse.
 
     References:
         Shannon, A mathematical theory of communication, 1948.
@@ -99,7 +108,7 @@ def simpson_diversity(
         TypeError: non-floating assignments, non-boolean mask.
 
     Gradient:
-        ``2 p / N``; smooth everywhere.
+        ``2 p / N``; smooth everywhere, in every mode.
 
     References:
         Simpson, Measurement of diversity, Nature 163, 1949.
@@ -111,7 +120,7 @@ def _sum_of_squares(p: Array) -> Array:
     return jnp.sum(p * p)
 
 
-_SHANNON = _Index(entropy_terms, entropy_sum)
+_SHANNON = _Index(entropy_terms, entropy_sum, reverse_only="shannon_diversity")
 _SIMPSON = _Index(jnp.square, _sum_of_squares)
 
 
@@ -128,6 +137,8 @@ def _diversity(index: _Index, assignments, over, where, reduce) -> Array:
 @partial(jax.jit, static_argnames=("index", "over", "reduce"))
 def _diversity_of(index, assignments, where, *, over, reduce):
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
+    if index.reverse_only is not None:
+        (p,) = reverse_only(index.reverse_only, p)
     if over == "clusters":
         return index.total(jnp.sum(p, axis=0) / n_counted(p, where))
     if reduce:

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -64,8 +65,10 @@ def velocity_transition_loss(
 
     Gradient:
         With respect to both arrays and the traced scalars, through the probabilities and
-        the misses, neighbour sets held fixed; reverse mode only. The cosine with a zero
-        vector is 0 without gradient.
+        the misses, neighbour sets held fixed. The cosine with a zero vector is 0 without
+        gradient. Reverse mode only; second derivatives by forward over reverse mode, as
+        in ``jax.hessian``. Reverse over reverse fails inside JAX's loops for more than a
+        few hundred cells.
 
     References:
         The transition matrix has the form of scVelo's (Bergen et al., Nature
@@ -113,6 +116,7 @@ def _velocity_transition_loss(
 ):
     x, v = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity))
     dt, temperature = (jnp.asarray(scalar, x.dtype) for scalar in (dt, temperature))
+    x, v, dt, temperature = reverse_only("velocity_transition_loss", x, v, dt, temperature)
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size
     )

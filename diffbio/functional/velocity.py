@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -56,9 +57,10 @@ def velocity_consistency_loss(
         TypeError: non-floating arrays, non-boolean mask.
 
     Gradient:
-        With respect to all three arrays and the traced scalars, reverse mode only. A
-        vector that is exactly 0 has cosine 0 and no gradient through its direction or
-        length. Tiny vectors have their true cosine.
+        With respect to all three arrays and the traced scalars. A vector that is exactly
+        0 has cosine 0 and no gradient through its direction or length. Tiny vectors have
+        their true cosine. Reverse mode only with respect to the arrays; second
+        derivatives by forward over reverse mode, as in ``jax.hessian``, or twice reverse.
 
     References:
         La Manno et al., RNA velocity of single cells, Nature 560, 2018.
@@ -94,6 +96,7 @@ def _velocity_consistency_loss(
     expression, velocity, future, dt, cosine_weight, magnitude_weight, where, *, reduce
 ):
     x, v, f = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity, future))
+    x, v, f = reverse_only("velocity_consistency_loss", x, v, f)
     cosine, speed, distance = _compare_directions(v, x, f, where)
     dt, cosine_weight, magnitude_weight = (
         jnp.asarray(scalar, x.dtype) for scalar in (dt, cosine_weight, magnitude_weight)
