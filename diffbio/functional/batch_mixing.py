@@ -146,19 +146,19 @@ def check_batch_mixing_configuration(
     ),
 )
 def _batch_mixing_loss(
-    embeddings,
-    batch_labels,
-    temperature,
-    listed,
-    where,
+    embeddings: Float[Array, "n_cells dim"],
+    batch_labels: Int[Array, " n_cells"],
+    temperature: Scalar,
+    listed: Int[Array, "n_cells n_listed"] | None,
+    where: Bool[Array, " n_cells"] | None,
     *,
-    n_batches,
-    n_neighbors,
-    normalize,
-    bandwidth,
-    block_size,
-    reduce,
-):
+    n_batches: int,
+    n_neighbors: int,
+    normalize: bool,
+    bandwidth: str,
+    block_size: int | None,
+    reduce: bool,
+) -> Float[Array, "..."]:
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
     x, temperature = reverse_only("batch_mixing_loss", x, jnp.asarray(temperature, x.dtype))
     neighbors, usable = neighborhood(

@@ -1,7 +1,9 @@
 """The combined objective of an integration model, with the document's weights."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
@@ -51,7 +53,7 @@ def combined_loss(
     *,
     features: Float[AnyArray, "n_cells n_features"] | None = None,
     reconstructed: Float[AnyArray, "n_cells n_features"] | None = None,
-    weights: LossWeights | tuple[Scalar, Scalar, Scalar] = BALANCED,
+    weights: Sequence[Scalar] = BALANCED,
     n_batches: StaticInteger = 3,
     n_neighbors: StaticInteger = 15,
     temperature: Scalar = 1.0,
@@ -136,7 +138,9 @@ def _loss_weights(weights: object) -> LossWeights:
     return LossWeights(*weights)
 
 
-def _reconstruction(features, reconstructed, embeddings: Array, where) -> Float[Array, ""]:
+def _reconstruction(
+    features: object, reconstructed: object, embeddings: Array, where: object
+) -> Float[Array, ""]:
     """Mean squared error over unmasked cells and all features; 0 without features."""
     if (features is None) != (reconstructed is None):
         missing = "features" if features is None else "reconstructed"
@@ -153,8 +157,15 @@ def _reconstruction(features, reconstructed, embeddings: Array, where) -> Float[
     _checks.same_axis("n_features", {name: (array, 1) for name, array in arrays.items()})
     arrays["embeddings"] = embeddings
     _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
-    where = _checks.mask(where, embeddings.shape[0])
-    f, g = (
-        zeroed(a, where) for a in in_accumulation_dtype(arrays["features"], arrays["reconstructed"])
-    )
+    counted = _checks.mask(where, embeddings.shape[0])
+    return _mean_squared_error(arrays["features"], arrays["reconstructed"], counted)
+
+
+@jax.jit
+def _mean_squared_error(
+    features: Float[Array, "n_cells n_features"],
+    reconstructed: Float[Array, "n_cells n_features"],
+    where: Bool[Array, " n_cells"] | None,
+) -> Float[Array, ""]:
+    f, g = (zeroed(a, where) for a in in_accumulation_dtype(features, reconstructed))
     return mean_over_cells(jnp.mean((g - f) ** 2, axis=1), where)

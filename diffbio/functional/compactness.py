@@ -87,8 +87,13 @@ def check_compactness_configuration(separation_weight: Scalar, min_separation: S
 
 @jax.jit
 def _clustering_compactness_loss(
-    embeddings, assignments, centroids, separation_weight, min_separation, where
-):
+    embeddings: Float[Array, "n_cells dim"],
+    assignments: Float[Array, "n_cells n_clusters"],
+    centroids: Float[Array, "n_clusters dim"] | None,
+    separation_weight: Scalar,
+    min_separation: Scalar,
+    where: Bool[Array, " n_cells"] | None,
+) -> Float[Array, ""]:
     arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
     x, a, *given = reverse_only("clustering_compactness_loss", *in_accumulation_dtype(*arrays))
     x, a = zeroed(x, where), zeroed(a, where)
@@ -105,7 +110,11 @@ def _clustering_compactness_loss(
     return scatter / n_counted(x, where) + weight * _separation(c, alive, margin)
 
 
-def _separation(c: Float[Array, "n_clusters dim"], alive: Bool[Array, " n_clusters"], margin):
+def _separation(
+    c: Float[Array, "n_clusters dim"],
+    alive: Bool[Array, " n_clusters"],
+    margin: Float[Array, ""],
+) -> Float[Array, ""]:
     """Mean over ordered pairs of live clusters of ``max(0, m - |c_k - c_l|)``."""
     distances = safe_norm(c[:, None] - c[None])
     pairs = alive[:, None] & alive[None] & ~jnp.eye(c.shape[0], dtype=bool)

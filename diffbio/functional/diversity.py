@@ -124,18 +124,27 @@ _SHANNON = _Index(entropy_terms, entropy_sum, reverse_only="shannon_diversity")
 _SIMPSON = _Index(jnp.square, _sum_of_squares)
 
 
-def _diversity(index: _Index, assignments, over, where, reduce) -> Array:
-    assignments = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
+def _diversity(
+    index: _Index, assignments: object, over: str, where: object, reduce: bool
+) -> Float[Array, "..."]:
+    p = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
     _checks.choice("over", over, OVER)
     _checks.flag("reduce", reduce)
     if over == "clusters" and not reduce:
         raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
-    where = _checks.mask(where, assignments.shape[0])
-    return _diversity_of(index, assignments, where, over=over, reduce=reduce)
+    counted = _checks.mask(where, p.shape[0])
+    return _diversity_of(index, p, counted, over=over, reduce=reduce)
 
 
 @partial(jax.jit, static_argnames=("index", "over", "reduce"))
-def _diversity_of(index, assignments, where, *, over, reduce):
+def _diversity_of(
+    index: _Index,
+    assignments: Float[Array, "n_cells n_clusters"],
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    over: str,
+    reduce: bool,
+) -> Float[Array, "..."]:
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
     if index.reverse_only is not None:
         (p,) = reverse_only(index.reverse_only, p)

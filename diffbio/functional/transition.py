@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
 from diffbio._derivatives import reverse_only
@@ -112,8 +112,16 @@ def check_transition_configuration(
 
 @partial(jax.jit, static_argnames=("n_neighbors", "block_size"))
 def _velocity_transition_loss(
-    expression, velocity, dt, temperature, listed, where, *, n_neighbors, block_size
-):
+    expression: Float[Array, "n_cells n_genes"],
+    velocity: Float[Array, "n_cells n_genes"],
+    dt: Scalar,
+    temperature: Scalar,
+    listed: Int[Array, "n_cells n_listed"] | None,
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    n_neighbors: int,
+    block_size: int | None,
+) -> Float[Array, ""]:
     x, v = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity))
     dt, temperature = (jnp.asarray(scalar, x.dtype) for scalar in (dt, temperature))
     x, v, dt, temperature = reverse_only("velocity_transition_loss", x, v, dt, temperature)

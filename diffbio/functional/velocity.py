@@ -20,6 +20,11 @@ from diffbio._types import AnyArray, Scalar
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 
+Profiles = Float[Array, "n_cells n_genes"]
+PerCell = Float[Array, " n_cells"]
+Moments = tuple[PerCell, PerCell, PerCell]
+_Residuals = tuple[Profiles, Profiles, Profiles, Moments]
+
 
 def velocity_consistency_loss(
     expression: Float[AnyArray, "n_cells n_genes"],
@@ -93,8 +98,16 @@ def check_velocity_configuration(
 
 @partial(jax.jit, static_argnames=("reduce",))
 def _velocity_consistency_loss(
-    expression, velocity, future, dt, cosine_weight, magnitude_weight, where, *, reduce
-):
+    expression: Profiles,
+    velocity: Profiles,
+    future: Profiles,
+    dt: Scalar,
+    cosine_weight: Scalar,
+    magnitude_weight: Scalar,
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    reduce: bool,
+) -> Float[Array, "..."]:
     x, v, f = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity, future))
     x, v, f = reverse_only("velocity_consistency_loss", x, v, f)
     cosine, speed, distance = _compare_directions(v, x, f, where)
@@ -106,7 +119,9 @@ def _velocity_consistency_loss(
 
 
 @jax.custom_vjp
-def _compare_directions(v, x, f, where):
+def _compare_directions(
+    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+) -> Moments:
     """``cos(v, f - x)``, ``|v|`` and ``|f - x|`` of every cell.
 
     The custom derivative needs those three numbers per cell alone, so that the backward
@@ -115,7 +130,9 @@ def _compare_directions(v, x, f, where):
     return _moments(v, x, f, where)
 
 
-def _moments(v, x, f, where):
+def _moments(
+    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+) -> Moments:
     """One pass over the inputs; a second, scaled one only where squares left the float range.
 
     Exactly zero vectors cannot be told from squares that underflowed, so they cause the
@@ -128,10 +145,10 @@ def _moments(v, x, f, where):
     if where is not None:
         out_of_range &= where
 
-    def directly():
+    def directly() -> Moments:
         return _cosine(vv, aa, va), jnp.sqrt(vv), jnp.sqrt(aa)
 
-    def after_scaling():
+    def after_scaling() -> Moments:
         v_scale = jnp.max(jnp.abs(v), axis=1, keepdims=True)
         change_scale = jnp.max(jnp.abs(f - x), axis=1, keepdims=True)
         vv, aa, va = sums_over_last_axis(
@@ -143,21 +160,25 @@ def _moments(v, x, f, where):
     return lax.cond(jnp.any(out_of_range), after_scaling, directly)
 
 
-def _cosine(vv, aa, va):
+def _cosine(vv: PerCell, aa: PerCell, va: PerCell) -> PerCell:
     return va * safe_inverse(jnp.sqrt(vv)) * safe_inverse(jnp.sqrt(aa))
 
 
-def _products(own, change):
+def _products(own: Array, change: Array) -> tuple[Array, Array, Array]:
     """The terms of ``own.own``, ``change.change`` and ``own.change``."""
     return own * own, change * change, own * change
 
 
-def _compare_directions_forward(v, x, f, where):
+def _compare_directions_forward(
+    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+) -> tuple[Moments, _Residuals]:
     moments = _moments(v, x, f, where)
     return moments, (v, x, f, moments)
 
 
-def _compare_directions_backward(residuals, cotangents):
+def _compare_directions_backward(
+    residuals: _Residuals, cotangents: Moments
+) -> tuple[Profiles, Profiles, Profiles, None]:
     r"""With unit vectors: d cos / dv = (a^ - cos v^) / |v|, d|v| / dv = v^, and alike for a."""
     v, x, f, (cosine, speed, distance) = residuals
     cosine_bar, speed_bar, distance_bar = cotangents
@@ -165,7 +186,7 @@ def _compare_directions_backward(residuals, cotangents):
     v_unit = v * per_speed[:, None]
     a_unit = (f - x) * per_distance[:, None]
 
-    def gradient(own, other, per_norm, norm_bar):
+    def gradient(own: Profiles, other: Profiles, per_norm: PerCell, norm_bar: PerCell) -> Profiles:
         along_own = norm_bar - cosine_bar * per_norm * cosine
         return along_own[:, None] * own + (cosine_bar * per_norm)[:, None] * other
 

@@ -20,6 +20,8 @@ from diffbio.functional import (
 )
 from diffbio.neighbors import nearest_neighbors
 
+pytestmark = pytest.mark.usefixtures("only_our_checks")
+
 X = jnp.zeros((20, 3))
 LABELS = jnp.zeros(20, int)
 A = jnp.full((20, 4), 0.25)
