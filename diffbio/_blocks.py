@@ -29,7 +29,7 @@ def over_row_blocks(
 
     def body(block: Int[Array, ""], carry: Carry) -> Carry:
         start = jnp.minimum(block * block_size, n_rows - block_size)
-        fresh = start + jnp.arange(block_size) >= block * block_size
+        fresh = start + jnp.arange(block_size, dtype=jnp.int32) >= block * block_size
         return step(start, fresh, carry)
 
     n_blocks = -(-n_rows // block_size)

@@ -24,7 +24,9 @@ __all__ = [
 
 def in_accumulation_dtype(*arrays: Array) -> tuple[Array, ...]:
     """Cast to ``promote_types(input, float32)``: half precision computes in float32."""
-    dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    dtype = jnp.result_type(*arrays)
+    if jnp.finfo(dtype).bits < 32:
+        dtype = jnp.dtype(jnp.float32)
     return tuple(array.astype(dtype) for array in arrays)
 
 
@@ -132,9 +134,9 @@ def softmax_over(
     """Softmax over the usable entries of each column; all 0 where there is none."""
     largest = jnp.max(logits, axis=0, where=usable, initial=-jnp.inf)
     shift = lax.stop_gradient(jnp.where(jnp.any(usable, axis=0), largest, 0))
-    exponentials = jnp.exp(jnp.where(usable, logits - shift, -jnp.inf))
+    exponentials = jnp.exp(jnp.where(usable, logits - shift[None], -jnp.inf))
     total = jnp.sum(exponentials, axis=0)
-    return exponentials / jnp.where(total == 0, 1, total)
+    return exponentials / jnp.where(total == 0, 1, total)[None]
 
 
 def sums_over_last_axis(

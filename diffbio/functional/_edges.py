@@ -46,7 +46,7 @@ class Edges(NamedTuple):
 
 def usable_neighbors(indices: Indices, where: Bool[Array, " n_cells"] | None) -> Array:
     """Which entries carry weight: not negative, not the cell itself, neither end masked."""
-    own = jnp.arange(indices.shape[0])[:, None]
+    own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
     usable = (indices >= 0) & (indices != own) & (indices < indices.shape[0])
     if where is None:
         return usable
@@ -183,7 +183,9 @@ def _backward(cell_loss, residuals, losses_bar):
         x_bar, p_bar = gradients
         scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
         along, onto, own = jax.tree.map(
-            lambda columns: (scale * columns).T[..., None] / edges.unit,
+            lambda columns: (
+                (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None] / edges.unit
+            ),
             _read_all(coefficients, start, block),
         )
         d, *p = _operands(edges, start, block)

@@ -57,7 +57,7 @@ def _pull_back(
     totals = jnp.sum(a, axis=1, keepdims=True)
     squares = jnp.sum(x * x, axis=1, keepdims=True)
     x_bar = 2 * scatter_bar * totals * x - _product(a, m)
-    return x_bar, scatter_bar * squares - _product(x, m.T) + offset
+    return x_bar, scatter_bar * squares - _product(x, m.T) + offset[None]
 
 
 @jax.custom_vjp

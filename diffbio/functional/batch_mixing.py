@@ -180,7 +180,7 @@ def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
     """Minus the entropy of the neighbours' batches, for the cells of a block."""
     (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
     relative = _over_local_mean(squared_distances, usable) if local else squared_distances
-    weights = softmax_over(-relative / temperature, usable)
+    weights = softmax_over(-relative / temperature[None], usable)
     losses = -_batch_entropy(weights, neighbor_labels, n_batches)
     return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
 
@@ -188,7 +188,8 @@ def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
 def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
     """``d^2 / mean d^2`` of each cell's neighbours; 0 if all are 0."""
     distances = jnp.where(usable, squared_distances, 0)
-    mean = jnp.sum(distances, axis=0) / jnp.maximum(jnp.sum(usable, axis=0), 1)
+    n_usable = jnp.sum(usable, axis=0, dtype=distances.dtype)
+    mean = (jnp.sum(distances, axis=0) / jnp.maximum(n_usable, 1))[None]
     return jnp.where(mean == 0, 0, distances / jnp.where(mean == 0, 1, mean))
 
 
@@ -222,8 +223,8 @@ def _shares(weights, neighbor_labels, n_batches):
     gradient stay accurate however small the entropy, with one logarithm to compile.
     """
     in_batch = _in_batch(neighbor_labels, n_batches)
-    p = jnp.sum(jnp.where(in_batch, weights, 0), axis=1)
-    others = jnp.sum(jnp.where(in_batch, 0, weights), axis=1)
+    p = jnp.sum(jnp.where(in_batch, weights[None], 0), axis=1)
+    others = jnp.sum(jnp.where(in_batch, 0, weights[None]), axis=1)
     dominant = p > 0.5
     u = jnp.where(dominant, 1 - others, jnp.where(p == 0, 1, p))
     log_u = jnp.log(u)
@@ -233,7 +234,7 @@ def _shares(weights, neighbor_labels, n_batches):
 
 def _in_batch(neighbor_labels, n_batches):
     batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
-    return neighbor_labels == batches[:, None, None]
+    return neighbor_labels[None] == batches[:, None, None]
 
 
 def _batch_entropy_forward(weights, neighbor_labels, n_batches):
@@ -246,7 +247,7 @@ def _batch_entropy_backward(n_batches, residuals, entropy_bar):
     log_p, neighbor_labels = residuals
     in_batch = _in_batch(neighbor_labels, n_batches)
     slopes = jnp.sum(jnp.where(in_batch, -log_p[:, None], 0), axis=0)
-    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar, None
+    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar[None], None
 
 
 _batch_entropy.defvjp(_batch_entropy_forward, _batch_entropy_backward)

@@ -99,7 +99,7 @@ def _clustering_compactness_loss(
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 
-    centre = lax.stop_gradient(jnp.sum(x, axis=0) / n_counted(x, where))
+    centre = lax.stop_gradient(jnp.sum(x, axis=0, keepdims=True) / n_counted(x, where))
     if given:
         c = given[0] - centre
         alive = jnp.ones(c.shape[0], bool)
@@ -120,4 +120,4 @@ def _separation(
     pairs = alive[:, None] & alive[None] & ~jnp.eye(c.shape[0], dtype=bool)
     shortfall = margin - distances
     hinge = jnp.where(pairs & (shortfall > 0), shortfall, 0)
-    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs), 1)
+    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs, dtype=c.dtype), 1)

@@ -152,6 +152,6 @@ def _cell_loss(products, parameters, labels):
     """The expected squared miss over the transitions, for the cells of a block."""
     squared_distances, inner_products, squared_misses = products
     (temperature, per_speed), (usable,) = parameters, labels
-    cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed
-    transitions = softmax_over(cosines / temperature, usable)
+    cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed[None]
+    transitions = softmax_over(cosines / temperature[None], usable)
     return jnp.sum(transitions * squared_misses, axis=0)

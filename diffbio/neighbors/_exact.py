@@ -61,7 +61,7 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
         candidates, bound = smallest_per_column(bounds, n_candidates, groups)
         best = _nearest_candidates(x, where, rows, candidates, n_neighbors)
         if n_candidates < n_cells:
-            unproven = best.squared_distances[:, -1] / scale / scale > bound
+            unproven = best.squared_distances[:, -1] / scale / scale > bound.astype(x.dtype)
             best = _search_by_differences(x, where, rows, unproven, best)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
 
@@ -94,7 +94,7 @@ def _search_columns(
     block = min(n_cells, _COLUMN_BLOCK)
 
     def step(start: Int[Array, ""], _, columns: Array) -> Array:
-        z = ((read_rows(x, start, block) - centre) / scale).astype(jnp.float32)
+        z = ((read_rows(x, start, block) - centre[None]) / scale).astype(jnp.float32)
         norms = (1 - slack) * jnp.sum(z * z, axis=1)
         if where is not None:
             counted = read_rows(where, start, block)
@@ -144,22 +144,22 @@ def _nearest_candidates(
     number of entries before it, all compared at once.
     """
     cells = jnp.minimum(candidates, x.shape[0] - 1)
-    (distances,) = sums_over_last_axis(_squares, _rows_of(x, cells) - _rows_of(x, rows))
-    valid = (cells == candidates) & (cells != rows)
+    (distances,) = sums_over_last_axis(_squares, _rows_of(x, cells) - _rows_of(x, rows)[None])
+    valid = (cells == candidates) & (cells != rows[None])
     if where is not None:
-        valid &= where[cells] & where[rows]
+        valid &= where[cells] & where[rows][None]
 
     # What is no neighbour comes after every distance, though that be infinite or NaN.
     finite = jnp.nan_to_num(distances, nan=jnp.finfo(distances.dtype).max)
     order = jnp.where(valid, finite, jnp.inf)
     entry = jnp.arange(cells.shape[0])[:, None]
-    nearer = order[:, None] < order
-    nearer |= (order[:, None] == order) & (entry[:, None] < entry)
+    nearer = order[:, None] < order[None]
+    nearer |= (order[:, None] == order[None]) & (entry[:, None] < entry[None])
     place = jnp.sum(nearer, axis=0)
 
     def in_order(values: Array) -> Array:
-        chosen = place == jnp.arange(n_neighbors)[:, None, None]
-        return jnp.sum(jnp.where(chosen, values, 0), axis=1, dtype=values.dtype).T
+        chosen = place[None] == jnp.arange(n_neighbors)[:, None, None]
+        return jnp.sum(jnp.where(chosen, values[None], 0), axis=1, dtype=values.dtype).T
 
     return Neighbors(
         in_order(jnp.where(valid, cells, -1)), in_order(jnp.where(valid, distances, jnp.inf))
@@ -187,8 +187,8 @@ def _search_by_differences(
     def search_one(state: tuple[Bool[Array, " block"], Neighbors]):
         unproven, best = state
         at = jnp.argmax(unproven)
-        (distances,) = sums_over_last_axis(_squares, x - x[rows[at]])
-        others = jnp.arange(x.shape[0]) != rows[at]
+        (distances,) = sums_over_last_axis(_squares, x - x[rows[at]][None])
+        others = jnp.arange(x.shape[0], dtype=rows.dtype) != rows[at]
         if where is not None:
             others &= where
         negated, cells = lax.top_k(jnp.where(others, -distances, -jnp.inf), n_neighbors)

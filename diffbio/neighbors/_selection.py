@@ -82,7 +82,7 @@ def _smallest(
     keys = (_ordered_bits(values) & ~row_mask) | row
 
     def next_smallest(last, _):
-        above = jnp.where(keys > last, keys, jnp.iinfo(jnp.int32).max)
+        above = jnp.where(keys > last[None], keys, jnp.iinfo(jnp.int32).max)
         smallest = above.min(axis=0)
         return smallest, smallest
 
