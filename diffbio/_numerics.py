@@ -68,12 +68,12 @@ def _log(probabilities: Array) -> Array:
     return jnp.log(probabilities + jnp.finfo(probabilities.dtype).tiny)
 
 
-def _entropy_terms_forward(probabilities):
+def _entropy_terms_forward(probabilities: Array) -> tuple[Array, Array]:
     # The plain function, so that forward mode over this pass meets no custom rule.
     return entropy_terms.fun(probabilities), probabilities
 
 
-def _entropy_terms_backward(probabilities, terms_bar):
+def _entropy_terms_backward(probabilities: Array, terms_bar: Array) -> tuple[Array]:
     slopes = -(_log(probabilities) + 1)
     return (terms_bar * jnp.where(probabilities == 0, 0, slopes),)
 
@@ -92,14 +92,14 @@ def entropy_sum(probabilities: Float[Array, "*shape"]) -> Float[Array, ""]:
     return jnp.sum(entropy_terms(probabilities))
 
 
-def _entropy_sum_forward(probabilities):
+def _entropy_sum_forward(probabilities: Array) -> tuple[Float[Array, ""], Array]:
     flat = probabilities.reshape(-1)
     logs = _log(flat)
     total = -jnp.dot(flat, logs, precision=lax.Precision.HIGHEST)
     return total, logs.reshape(probabilities.shape)
 
 
-def _entropy_sum_backward(logs, total_bar):
+def _entropy_sum_backward(logs: Array, total_bar: Float[Array, ""]) -> tuple[Array]:
     at_zero = logs < jnp.log(1.5 * jnp.finfo(logs.dtype).tiny)
     return (total_bar * jnp.where(at_zero, 0, -(logs + 1)),)
 

@@ -12,7 +12,7 @@ there it would unroll each row, which takes longer to run and to compile.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,10 +22,12 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import sums_over_last_axis
 
-__all__ = ["CellLoss", "Edges", "edge_losses", "padded_to_itself", "usable_neighbors"]
+__all__ = ["CellLoss", "Columns", "Edges", "edge_losses", "padded_to_itself", "usable_neighbors"]
 
+Tree = TypeVar("Tree")
 Indices = Int[Array, "n_cells n_neighbors"]
-CellLoss = Callable[[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]], Array]
+Columns = tuple[Array, ...]
+CellLoss = Callable[[Columns, Columns, Columns], Array]
 
 
 class Edges(NamedTuple):
@@ -78,7 +80,7 @@ def edge_losses(
     """
     block = _block_size(edges)
 
-    def step(start, _, losses):
+    def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
         found = cell_loss(
             _products(edges, start, block),
             _read_all(parameters, start, block),
@@ -96,7 +98,7 @@ def _block_size(edges: Edges) -> int:
     return min(edges.x.shape[0], rows)
 
 
-def _operands(edges: Edges, start, block) -> tuple[Array, ...]:
+def _operands(edges: Edges, start: Int[Array, ""], block: int) -> tuple[Array, ...]:
     """The block's differences, ``(block, n_neighbors, dim)``, and its rows of p if any."""
     ends = edges.x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
     arrays = [ends - read_rows(edges.x, start, block)[:, None]]
@@ -105,7 +107,9 @@ def _operands(edges: Edges, start, block) -> tuple[Array, ...]:
     return tuple(array / edges.unit for array in arrays)
 
 
-def _products(edges: Edges, start, block) -> tuple[Float[Array, "n_neighbors block"], ...]:
+def _products(
+    edges: Edges, start: Int[Array, ""], block: int
+) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """What a cell loss is a function of."""
     return _transposed(sums_over_last_axis(_terms, *_operands(edges, start, block)))
 
@@ -115,18 +119,18 @@ def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
     return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 
-def _transposed(arrays):
+def _transposed(arrays: Tree) -> Tree:
     return jax.tree.map(jnp.transpose, arrays)
 
 
-def _read_all(arrays, start, block):
+def _read_all(arrays: Tree, start: Int[Array, ""], block: int) -> Tree:
     """A block of cells of arrays whose last axis is the cells."""
     return jax.tree.map(
         lambda array: lax.dynamic_slice_in_dim(array, start, block, axis=-1), arrays
     )
 
 
-def _write_all(arrays, blocks, start):
+def _write_all(arrays: Tree, blocks: Tree, start: Int[Array, ""]) -> Tree:
     return jax.tree.map(
         lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, axis=-1),
         arrays,
@@ -142,21 +146,29 @@ class _Coefficients(NamedTuple):
     own: Float[Array, " n_cells"] | None = None
 
 
-def _coefficients(squares_bar, inner_bar=None, misses_bar=None) -> _Coefficients:
-    if misses_bar is None:
+_Results = tuple[Array, _Coefficients, Columns]
+_Residuals = tuple[Edges, _Coefficients, Columns]
+
+
+def _coefficients(
+    squares_bar: Array, inner_bar: Array | None = None, misses_bar: Array | None = None
+) -> _Coefficients:
+    if inner_bar is None or misses_bar is None:
         return _Coefficients(2 * squares_bar)
     own = 2 * jnp.sum(misses_bar, axis=0)
     return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
 
 
-def _forward(cell_loss, edges, parameters, labels):
+def _forward(
+    cell_loss: CellLoss, edges: Edges, parameters: Columns, labels: Columns
+) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and each loss's own derivatives, which its cotangent will scale."""
     block = _block_size(edges)
 
-    def step(start, _, results):
+    def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:
         label_columns = _read_all(_transposed(labels), start, block)
         losses, pull_back = jax.vjp(
-            lambda *operands: cell_loss(*operands, label_columns),
+            lambda products, columns: cell_loss(products, columns, label_columns),
             _products(edges, start, block),
             _read_all(parameters, start, block),
         )
@@ -171,15 +183,19 @@ def _forward(cell_loss, edges, parameters, labels):
         _coefficients(*per_edge * (1 if edges.p is None else 3)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
-    losses, *derivatives = over_row_blocks(n_cells, block, step, empty)
-    return losses, (edges, *derivatives)
+    losses, coefficients, parameters_bar = over_row_blocks(n_cells, block, step, empty)
+    return losses, (edges, coefficients, parameters_bar)
 
 
-def _backward(cell_loss, residuals, losses_bar):
+def _backward(
+    cell_loss: CellLoss, residuals: _Residuals, losses_bar: Float[Array, " n_cells"]
+) -> tuple[Edges, Columns, None]:
     edges, coefficients, parameters_bar = residuals
     block = _block_size(edges)
 
-    def step(start, fresh, gradients):
+    def step(
+        start: Int[Array, ""], fresh: Bool[Array, " block"], gradients: tuple[Array, Array | None]
+    ) -> tuple[Array, Array | None]:
         x_bar, p_bar = gradients
         scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
         along, onto, own = jax.tree.map(
@@ -190,7 +206,7 @@ def _backward(cell_loss, residuals, losses_bar):
         )
         d, *p = _operands(edges, start, block)
         d_bar = along * d
-        if p:
+        if p and p_bar is not None:
             d_bar += onto * p[0]
             p_bar = _add_rows(p_bar, jnp.sum(onto * d, axis=1) + own * p[0][:, 0], start)
         ends = read_rows(edges.indices, start, block)
@@ -200,7 +216,8 @@ def _backward(cell_loss, residuals, losses_bar):
     zeros = jax.tree.map(jnp.zeros_like, (edges.x, edges.p))
     x_bar, p_bar = over_row_blocks(edges.x.shape[0], block, step, zeros)
     parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
-    return edges._replace(x=x_bar, p=p_bar, indices=None, unit=None), parameters_bar, None
+    edges_bar = Edges(x_bar, p_bar, None, None)  # type: ignore[arg-type]
+    return edges_bar, parameters_bar, None
 
 
 def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:

@@ -15,7 +15,7 @@ from diffbio._numerics import (
     zeroed,
 )
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._edges import Edges, edge_losses
+from diffbio.functional._edges import Columns, Edges, edge_losses
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
 __all__ = ["batch_mixing_loss", "check_batch_mixing_configuration"]
@@ -176,7 +176,15 @@ def _batch_mixing_loss(
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
 
 
-def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
+def _cell_loss(
+    products: Columns,
+    parameters: Columns,
+    labels: Columns,
+    *,
+    n_batches: int,
+    normalize: bool,
+    local: bool,
+) -> Float[Array, " block"]:
     """Minus the entropy of the neighbours' batches, for the cells of a block."""
     (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
     relative = _over_local_mean(squared_distances, usable) if local else squared_distances
@@ -214,7 +222,9 @@ def _batch_entropy(
     return -jnp.sum(p * log_p, axis=0)
 
 
-def _shares(weights, neighbor_labels, n_batches):
+def _shares(
+    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
+) -> tuple[Float[Array, "n_batches n_cells"], Float[Array, "n_batches n_cells"]]:
     """``p`` and ``ln p`` of every batch, ``(n_batches, n_cells)``; ``ln p`` is 0 for p = 0.
 
     Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0.
@@ -232,17 +242,23 @@ def _shares(weights, neighbor_labels, n_batches):
     return p, jnp.where(dominant, log1p, log_u)
 
 
-def _in_batch(neighbor_labels, n_batches):
+def _in_batch(
+    neighbor_labels: Int[Array, "k n_cells"], n_batches: int
+) -> Bool[Array, "n_batches k n_cells"]:
     batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
     return neighbor_labels[None] == batches[:, None, None]
 
 
-def _batch_entropy_forward(weights, neighbor_labels, n_batches):
+def _batch_entropy_forward(
+    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
+) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
     p, log_p = _shares(weights, neighbor_labels, n_batches)
     return -jnp.sum(p * log_p, axis=0), (log_p, neighbor_labels)
 
 
-def _batch_entropy_backward(n_batches, residuals, entropy_bar):
+def _batch_entropy_backward(
+    n_batches: int, residuals: tuple[Array, Array], entropy_bar: Float[Array, " n_cells"]
+) -> tuple[Float[Array, "k n_cells"], None]:
     """The weight of an unknown batch adds nothing to the sum: 0, and the 1 left out is -1."""
     log_p, neighbor_labels = residuals
     in_batch = _in_batch(neighbor_labels, n_batches)

@@ -19,7 +19,7 @@ from diffbio._numerics import (
     zeroed,
 )
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._edges import Edges, edge_losses
+from diffbio.functional._edges import Columns, Edges, edge_losses
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
 __all__ = ["check_transition_configuration", "velocity_transition_loss"]
@@ -148,7 +148,7 @@ def _unit_of(x: Float[Array, "n_cells n_genes"]) -> Float[Array, ""]:
     return jnp.where(largest == 0, 1, largest)
 
 
-def _cell_loss(products, parameters, labels):
+def _cell_loss(products: Columns, parameters: Columns, labels: Columns) -> Float[Array, " block"]:
     """The expected squared miss over the transitions, for the cells of a block."""
     squared_distances, inner_products, squared_misses = products
     (temperature, per_speed), (usable,) = parameters, labels

@@ -81,7 +81,7 @@ def _smallest(
     row = lax.broadcasted_iota(jnp.int32, values.shape, 0)
     keys = (_ordered_bits(values) & ~row_mask) | row
 
-    def next_smallest(last, _):
+    def next_smallest(last: Array, _: None) -> tuple[Array, Array]:
         above = jnp.where(keys > last[None], keys, jnp.iinfo(jnp.int32).max)
         smallest = above.min(axis=0)
         return smallest, smallest
