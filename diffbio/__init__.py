@@ -1,9 +1,30 @@
 """Differentiable losses for single-cell models, in JAX and Flax NNX.
 
 The maths lives in :mod:`diffbio.functional`, the configured modules in
-:mod:`diffbio.losses`, the exact neighbour search in :mod:`diffbio.neighbors`.
+:mod:`diffbio.losses`, the exact neighbour search in :mod:`diffbio.neighbors`, cells with
+known truth in :mod:`diffbio.datasets`. Each is imported when it is first used.
 """
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from diffbio import datasets, functional, losses, neighbors
+
+    __version__: str
+
+__all__ = ["__version__", "datasets", "functional", "losses", "neighbors"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

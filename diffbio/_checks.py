@@ -1,32 +1,39 @@
 """Argument checks: each names the argument, what was given and what is accepted.
 
-They run before any tracing of the computation. What is unknown under ``jit``
-(the value of a traced array or scalar) is not checked.
+They run before any tracing of the computation, on the host: what is concrete is checked
+under ``jit`` too, whether it is JAX's or NumPy's. What is unknown under ``jit`` (the
+value of a traced array or scalar) is not checked.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from diffbio._types import AnyArray
+
 __all__ = [
     "batch_labels",
+    "block_size",
     "choice",
     "finite",
     "flag",
     "floating",
-    "integer_indices",
+    "is_zero",
     "mask",
     "neighbor_count",
-    "neighbors",
+    "neighbor_indices",
     "non_negative",
     "positive",
     "positive_integer",
     "same_axis",
 ]
+
+_INT32_MAX = np.iinfo(np.int32).max
 
 
 def _is_traced(value: object) -> bool:
@@ -35,21 +42,48 @@ def _is_traced(value: object) -> bool:
 
 def floating(name: str, value: object, axes: Sequence[str]) -> Array:
     """Return ``value`` as a real floating array with one axis per name in ``axes``."""
-    array = jnp.asarray(value)
+    array = _as_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise TypeError(f"{name} must have a real floating dtype, got {array.dtype}")
-    return _ranked(name, array, axes)
+        raise TypeError(f"{name} must have a real floating dtype, got {_described(value, array)}")
+    return jnp.asarray(_ranked(name, array, axes))
 
 
-def integer_indices(name: str, value: object, axes: Sequence[str]) -> Array:
-    """Return ``value`` as an integer array with one axis per name in ``axes``."""
-    array = jnp.asarray(value)
+def _integers(name: str, value: object, axes: Sequence[str]) -> AnyArray:
+    array = _as_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise TypeError(f"{name} must have an integer dtype, got {array.dtype}")
+        raise TypeError(
+            f"{name} must have an integer dtype, got {_described(value, array)}; "
+            "number categories 0, 1, 2, ... first"
+        )
     return _ranked(name, array, axes)
 
 
-def _ranked(name: str, array: Array, axes: Sequence[str]) -> Array:
+def _as_array(name: str, value: object) -> AnyArray:
+    """``value`` as an array that is concrete wherever ``value`` is.
+
+    ``jnp.asarray`` would trace NumPy's arrays under ``jit``, and wrap around their wide
+    integers where 64-bit types are off.
+    """
+    if isinstance(value, jax.Array):
+        return value
+    if hasattr(value, "__jax_array__"):
+        return value.__jax_array__()
+    if hasattr(value, "todense"):
+        raise TypeError(f"{name} must be a dense array, got a sparse {type(value).__name__}")
+    try:
+        return np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array: {error}") from error
+
+
+def _described(value: object, array: AnyArray) -> str:
+    kind = "" if isinstance(value, AnyArray) else f" from {type(value).__name__}"
+    return f"{array.dtype}{kind}"
+
+
+def _ranked(name: str, array: AnyArray, axes: Sequence[str]) -> AnyArray:
     if array.ndim != len(axes):
         expected = ", ".join(axes)
         raise ValueError(f"{name} must have shape ({expected}), got shape {array.shape}")
@@ -58,7 +92,7 @@ def _ranked(name: str, array: Array, axes: Sequence[str]) -> Array:
     return array
 
 
-def same_axis(axis: str, sizes: dict[str, tuple[Array, int]]) -> None:
+def same_axis(axis: str, sizes: dict[str, tuple[AnyArray, int]]) -> None:
     """Require the given axis of every named array to have one common length."""
     lengths = {array.shape[index] for array, index in sizes.values()}
     if len(lengths) > 1:
@@ -66,63 +100,86 @@ def same_axis(axis: str, sizes: dict[str, tuple[Array, int]]) -> None:
         raise ValueError(f"arguments must agree in {axis}, got shapes {shapes}")
 
 
-def mask(where: object, n_cells: int) -> Array | None:
+def mask(where: object, n_cells: int) -> AnyArray | None:
     """Return ``where`` as a boolean ``(n_cells,)`` array, or None if there is none."""
     if where is None:
         return None
-    array = jnp.asarray(where)
-    if array.dtype != jnp.bool_:
-        raise TypeError(f"where must have dtype bool, got {array.dtype}")
+    array = _as_array("where", where)
+    if array.dtype != np.bool_:
+        raise TypeError(f"where must have dtype bool, got {_described(where, array)}")
     if array.shape != (n_cells,):
         raise ValueError(f"where must have shape (n_cells,) = ({n_cells},), got {array.shape}")
     return array
 
 
-def batch_labels(value: object, n_batches: int, where: Array | None) -> Array:
-    """Return integer batch labels; concrete ones must lie in ``[0, n_batches)``."""
-    labels = integer_indices("batch_labels", value, ("n_cells",))
-    if _is_traced(labels) or _is_traced(where):
-        return labels
-    counted = np.asarray(labels)
-    if where is not None and where.shape == counted.shape:
-        counted = counted[np.asarray(where)]
-    if counted.size and (counted.min() < 0 or counted.max() >= n_batches):
-        raise ValueError(
-            f"batch_labels must lie in [0, {n_batches}) (n_batches={n_batches}), "
-            f"got labels from {counted.min()} to {counted.max()}"
-        )
-    return labels
+def batch_labels(value: object, n_batches: int, where: AnyArray | None) -> AnyArray:
+    """Return int32 batch labels; concrete ones must lie in ``[0, n_batches)``."""
+    labels = _integers("batch_labels", value, ("n_cells",))
+    if not (_is_traced(labels) or _is_traced(where)):
+        counted = np.asarray(labels)
+        if where is not None and where.shape == counted.shape:
+            counted = counted[np.asarray(where)]
+        if counted.size and (counted.min() < 0 or counted.max() >= n_batches):
+            raise ValueError(
+                f"batch_labels must lie in [0, {n_batches}) (n_batches={n_batches}), "
+                f"got labels from {counted.min()} to {counted.max()}"
+            )
+    return _as_int32(labels)
 
 
-def neighbor_count(n_neighbors: int, n_cells: int) -> None:
-    """Require ``1 <= n_neighbors < n_cells``."""
-    positive_integer("n_neighbors", n_neighbors)
-    if n_neighbors >= n_cells:
-        raise ValueError(
-            f"n_neighbors={n_neighbors} needs at least {n_neighbors + 1} cells, got {n_cells}"
-        )
+def neighbor_count(n_neighbors: object, n_cells: int) -> int:
+    """Return ``n_neighbors``, which must lie in ``[1, n_cells)``."""
+    count = positive_integer("n_neighbors", n_neighbors)
+    if count >= n_cells:
+        raise ValueError(f"n_neighbors={count} needs at least {count + 1} cells, got {n_cells}")
+    return count
 
 
-def neighbors(value: object, n_neighbors: int, x: Array) -> Array | None:
-    """Return precomputed neighbour indices, or None after checking ``n_neighbors``."""
-    if value is None:
-        neighbor_count(n_neighbors, x.shape[0])
-        return None
-    indices = integer_indices("neighbor_indices", value, ("n_cells", "n_neighbors"))
+def neighbor_indices(value: object, x: Array) -> AnyArray:
+    """Return int32 lists of neighbours; concrete ones must lie below ``n_cells``."""
+    n_cells = x.shape[0]
+    indices = _integers("neighbor_indices", value, ("n_cells", "n_neighbors"))
     same_axis("n_cells", {"neighbor_indices": (indices, 0), "the cells": (x, 0)})
-    if not _is_traced(indices) and indices.size and indices.max() >= x.shape[0]:
-        raise ValueError(
-            f"neighbor_indices must be below n_cells={x.shape[0]}, got {indices.max()}"
-        )
-    return indices
+    if not _is_traced(indices):
+        largest = np.asarray(indices).max()
+        if largest >= n_cells:
+            raise ValueError(f"neighbor_indices must be below n_cells={n_cells}, got {largest}")
+        if largest <= 1 and n_cells > 2 and indices.shape[1] == n_cells:
+            raise ValueError(
+                "neighbor_indices must list the neighbours of each cell, "
+                f"got what looks like an adjacency matrix of 0 and 1, shape {indices.shape}"
+            )
+    return _as_int32(indices)
 
 
-def positive_integer(name: str, value: object) -> None:
-    """Require an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+def _as_int32(array: AnyArray) -> AnyArray:
+    """The integers in int32, with -1 for those that do not fit: none wraps into a range."""
+    if array.dtype == np.int32:
+        return array
+    if not _is_traced(array):
+        array = np.asarray(array)
+    narrowed = array.astype(np.int32)
+    if np.iinfo(array.dtype).max <= _INT32_MAX:
+        return narrowed
+    xp = np if isinstance(array, np.ndarray) else jnp
+    return xp.where((array >= 0) & (array <= _INT32_MAX), narrowed, np.int32(-1))
+
+
+def positive_integer(name: str, value: object) -> int:
+    """Return a concrete integer of at least 1; arrays that hold a single one are read."""
+    if _is_traced(value):
+        raise TypeError(f"{name} must be an integer known before tracing, got a traced {value}")
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 1:
+    if array < 1:
         raise ValueError(f"{name} must be at least 1, got {value}")
+    return int(array)
+
+
+def block_size(value: object) -> int | None:
+    """Return the number of rows of a block, or None to have it chosen."""
+    return None if value is None else positive_integer("block_size", value)
 
 
 def positive(name: str, value: object) -> None:
@@ -140,21 +197,29 @@ def finite(name: str, value: object) -> None:
     _scalar(name, value, "a finite number", lambda number: True)
 
 
-def _scalar(name, value, accepted, holds) -> None:
+def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]) -> None:
     if np.ndim(value) != 0:
         raise ValueError(f"{name} must be a scalar, got shape {np.shape(value)}")
-    if _is_traced(value):
-        return
     if isinstance(value, str | bytes) or np.iscomplexobj(value):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    number = float(value)
+    if _is_traced(value):
+        return
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a real number, got {value!r}") from None
     if not (math.isfinite(number) and holds(number)):
         raise ValueError(f"{name} must be {accepted}, got {value}")
 
 
+def is_zero(value: Any) -> bool:
+    """Whether a checked scalar is known to be 0; a traced one is not known."""
+    return not _is_traced(value) and float(value) == 0
+
+
 def choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Require one of the listed names."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 

@@ -25,7 +25,9 @@ __all__ = [
 
 def in_accumulation_dtype(*arrays: Array) -> tuple[Array, ...]:
     """Cast to ``promote_types(input, float32)``: half precision computes in float32."""
-    dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    dtype = jnp.result_type(*arrays)
+    if jnp.finfo(dtype).bits < 32:
+        dtype = jnp.dtype(jnp.float32)
     return tuple(array.astype(dtype) for array in arrays)
 
 
@@ -67,11 +69,12 @@ def _log(probabilities: Array) -> Array:
     return jnp.log(probabilities + jnp.finfo(probabilities.dtype).tiny)
 
 
-def _entropy_terms_forward(probabilities):
-    return entropy_terms(probabilities), probabilities
+def _entropy_terms_forward(probabilities: Array) -> tuple[Array, Array]:
+    # The plain function, so that forward mode over this pass meets no custom rule.
+    return entropy_terms.fun(probabilities), probabilities
 
 
-def _entropy_terms_backward(probabilities, terms_bar):
+def _entropy_terms_backward(probabilities: Array, terms_bar: Array) -> tuple[Array]:
     slopes = -(_log(probabilities) + 1)
     return (terms_bar * jnp.where(probabilities == 0, 0, slopes),)
 
@@ -90,14 +93,14 @@ def entropy_sum(probabilities: Float[Array, "*shape"]) -> Float[Array, ""]:
     return jnp.sum(entropy_terms(probabilities))
 
 
-def _entropy_sum_forward(probabilities):
+def _entropy_sum_forward(probabilities: Array) -> tuple[Float[Array, ""], Array]:
     flat = probabilities.reshape(-1)
     logs = _log(flat)
     total = -jnp.dot(flat, logs, precision=lax.Precision.HIGHEST)
     return total, logs.reshape(probabilities.shape)
 
 
-def _entropy_sum_backward(logs, total_bar):
+def _entropy_sum_backward(logs: Array, total_bar: Float[Array, ""]) -> tuple[Array]:
     at_zero = logs < jnp.log(1.5 * jnp.finfo(logs.dtype).tiny)
     return (total_bar * jnp.where(at_zero, 0, -(logs + 1)),)
 
@@ -140,7 +143,9 @@ def _inverse(denominator: Array) -> Array:
 
 
 @safe_ratio.defjvp
-def _safe_ratio_derivative(primals, tangents):
+def _safe_ratio_derivative(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
     ratio = safe_ratio(*primals)
     return ratio, (tangents[0] - ratio * tangents[1]) * _inverse(primals[1])
 
@@ -165,22 +170,26 @@ def softmax_over(
     return _softmax_forward(energies, temperature, usable)[0]
 
 
-def _softmax_forward(energies, temperature, usable):
+def _softmax_forward(
+    energies: Array, temperature: Array, usable: Array
+) -> tuple[Array, tuple[Array, Array, Array]]:
     lowest = jnp.min(energies, axis=0, where=usable, initial=jnp.inf)
     # The maximum makes XLA round the energies as they were when the lowest was found.
-    quotients = (jnp.maximum(energies, lowest) - lowest) / temperature
+    quotients = (jnp.maximum(energies, lowest[None]) - lowest[None]) / temperature[None]
     exponentials = jnp.where(usable, jnp.exp(-quotients), 0)
     total = jnp.sum(exponentials, axis=0)
-    weights = exponentials / jnp.where(total == 0, 1, total)
+    weights = exponentials / jnp.where(total == 0, 1, total)[None]
     return weights, (weights, quotients, temperature)
 
 
-def _softmax_backward(residuals, weights_bar):
+def _softmax_backward(
+    residuals: tuple[Array, Array, Array], weights_bar: Array
+) -> tuple[Array, Array, None]:
     weights, quotients, temperature = residuals
-    logits_bar = weights * (weights_bar - jnp.sum(weights * weights_bar, axis=0))
+    logits_bar = weights * (weights_bar - jnp.sum(weights * weights_bar, axis=0, keepdims=True))
     # A quotient is infinite only where its weight is 0.
     moment = jnp.sum(jnp.where(weights == 0, 0, logits_bar * quotients), axis=0)
-    return -logits_bar / temperature, moment / temperature, None
+    return -logits_bar / temperature[None], moment / temperature, None
 
 
 softmax_over.defvjp(_softmax_forward, _softmax_backward)

@@ -1,7 +1,20 @@
 import jax
+import jaxtyping
+import pytest
 from hypothesis import settings
+
+# Shapes and dtypes in the library's annotations are checked while the tests run.
+jaxtyping.install_import_hook("diffbio", "beartype.beartype")
 
 jax.config.update("jax_enable_x64", True)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def only_our_checks():
+    """Without the checks of annotations, which would raise before the library does."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

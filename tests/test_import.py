@@ -1,20 +1,57 @@
-"""Importing the losses costs what importing Flax NNX costs, and no more."""
+"""Importing costs what is used: the package nothing, the losses what Flax NNX costs."""
 
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
-CODE = """
+import pytest
+
+import diffbio
+
+ROOT = Path(__file__).resolve().parents[1]
+LOADED = """
 import json, sys
-from flax import nnx
+{before}
 before = set(sys.modules)
-import diffbio.losses
-print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - before})))
+{then}
+print(json.dumps(sorted({{name.split(".")[0] for name in set(sys.modules) - before}})))
 """
 
 
+def packages_loaded(then, before=""):
+    """What the statement imports in a fresh interpreter, beyond what was there before."""
+    code = LOADED.format(before=before, then=then)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert not result.returncode, result.stderr
+    return set(json.loads(result.stdout)) - set(sys.stdlib_module_names)
+
+
 def test_the_losses_import_nothing_heavy_beyond_nnx():
-    result = subprocess.run(
-        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True
-    )
-    assert set(json.loads(result.stdout)) <= {"diffbio", "jaxtyping"}
+    assert packages_loaded("import diffbio.losses", "from flax import nnx") <= {
+        "diffbio",
+        "jaxtyping",
+    }
+
+
+def test_the_package_imports_nothing_until_a_folder_is_used():
+    assert packages_loaded("import diffbio; dir(diffbio); diffbio.__version__") == {"diffbio"}
+
+
+@pytest.mark.parametrize("folder", ["datasets", "functional", "losses", "neighbors"])
+def test_every_folder_is_an_attribute_of_the_package(folder):
+    then = f"import diffbio; diffbio.{folder}.__all__; from diffbio import {folder}"
+    assert "diffbio" in packages_loaded(then)
+    assert folder in dir(diffbio)
+    assert folder in diffbio.__all__
+
+
+def test_what_the_package_does_not_have_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'diffbio' has no attribute 'models_'"):
+        _ = diffbio.models_
+
+
+def test_the_version_is_that_of_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert diffbio.__version__ == project["version"]

@@ -47,7 +47,7 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
         embeddings=embeddings,
         batch_labels=phases,
         cluster_labels=labels,
-        assignments=soft_assignments(embeddings, labels, labels.max() + 1),
+        assignments=soft_assignments(embeddings, labels, int(labels.max()) + 1),
         expression=expression,
         velocity=velocity,
         future_expression=future,

@@ -5,6 +5,8 @@ cell, library sizes, negative binomial counts, then normalisation to the median 
 ``log1p`` and PCA.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from diffbio.datasets._cells import CellData, soft_assignments
@@ -123,7 +125,9 @@ def _spliced(times: Array, a: Array, b: Array, c: Array) -> Array:
     return spliced
 
 
-def _log_counts(profiles, n_cells: int, n_genes: int, rng: np.random.Generator) -> Array:
+def _log_counts(
+    profiles: Callable[[slice], Array], n_cells: int, n_genes: int, rng: np.random.Generator
+) -> Array:
     """Log-normalised negative binomial counts of the cells' mean profiles."""
     log_counts = np.empty((n_cells, n_genes), np.float32)
     libraries = rng.lognormal(np.log(_MEDIAN_LIBRARY), 0.3, n_cells)

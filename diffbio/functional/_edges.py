@@ -12,7 +12,7 @@ there it would unroll each row, which takes longer to run and to compile.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,21 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
 
-__all__ = ["CellLoss", "Edges", "edge_losses", "padded_to_itself", "unit_of", "usable_neighbors"]
+__all__ = [
+    "CellLoss",
+    "Columns",
+    "Edges",
+    "edge_losses",
+    "padded_to_itself",
+    "unit_of",
+    "usable_neighbors",
+]
 
+Tree = TypeVar("Tree")
 Indices = Int[Array, "n_cells n_neighbors"]
 Points = tuple[Float[Array, "n_cells dim"], ...]
-CellLoss = Callable[[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]], Array]
+Columns = tuple[Array, ...]
+CellLoss = Callable[[Columns, Columns, Columns], Array]
 
 
 class Edges(NamedTuple):
@@ -45,7 +55,7 @@ class Edges(NamedTuple):
 
 def usable_neighbors(indices: Indices, where: Bool[Array, " n_cells"] | None) -> Array:
     """Which entries carry weight: not negative, not the cell itself, neither end masked."""
-    own = jnp.arange(indices.shape[0])[:, None]
+    own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
     usable = (indices >= 0) & (indices != own) & (indices < indices.shape[0])
     if where is None:
         return usable
@@ -90,11 +100,13 @@ def edge_losses(
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _edge_losses(cell_loss, points, parameters, edges):
+def _edge_losses(
+    cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
+) -> Float[Array, " n_cells"]:
     """As ``edge_losses``, whose arguments vary over the same axes of a mesh."""
     block = _block_size(points, edges)
 
-    def step(start, _, losses):
+    def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
         found = cell_loss(
             _products(points, edges, start, block),
             _read_all(parameters, start, block),
@@ -112,7 +124,7 @@ def _block_size(points: Points, edges: Edges) -> int:
     return min(n_cells, rows_for(elements_per_row, budget=1 << 20, smallest=4, largest=256))
 
 
-def _operands(points: Points, edges: Edges, start, block) -> tuple[Array, ...]:
+def _operands(points: Points, edges: Edges, start: Int[Array, ""], block: int) -> tuple[Array, ...]:
     """The block's differences, ``(block, n_neighbors, dim)``, and its rows of p if any."""
     x, *p = points
     ends = x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
@@ -121,7 +133,9 @@ def _operands(points: Points, edges: Edges, start, block) -> tuple[Array, ...]:
     return tuple(array / edges.unit for array in arrays)
 
 
-def _products(points, edges, start, block) -> tuple[Float[Array, "n_neighbors block"], ...]:
+def _products(
+    points: Points, edges: Edges, start: Int[Array, ""], block: int
+) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """What a cell loss is a function of."""
     return _transposed(sums_over_last_axis(_terms, *_operands(points, edges, start, block)))
 
@@ -131,18 +145,18 @@ def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
     return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 
-def _transposed(arrays):
+def _transposed(arrays: Tree) -> Tree:
     return jax.tree.map(jnp.transpose, arrays)
 
 
-def _read_all(arrays, start, block):
+def _read_all(arrays: Tree, start: Int[Array, ""], block: int) -> Tree:
     """A block of cells of arrays whose last axis is the cells."""
     return jax.tree.map(
         lambda array: lax.dynamic_slice_in_dim(array, start, block, axis=-1), arrays
     )
 
 
-def _write_all(arrays, blocks, start):
+def _write_all(arrays: Tree, blocks: Tree, start: Int[Array, ""]) -> Tree:
     return jax.tree.map(
         lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, axis=-1),
         arrays,
@@ -158,21 +172,29 @@ class _Coefficients(NamedTuple):
     own: Float[Array, " n_cells"] | None = None
 
 
-def _coefficients(squares_bar, inner_bar=None, misses_bar=None) -> _Coefficients:
-    if misses_bar is None:
+_Results = tuple[Array, _Coefficients, Columns]
+_Residuals = tuple[Points, Edges, _Coefficients, Columns]
+
+
+def _coefficients(
+    squares_bar: Array, inner_bar: Array | None = None, misses_bar: Array | None = None
+) -> _Coefficients:
+    if inner_bar is None or misses_bar is None:
         return _Coefficients(2 * squares_bar)
     own = 2 * jnp.sum(misses_bar, axis=0)
     return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
 
 
-def _forward(cell_loss, points, parameters, edges):
+def _forward(
+    cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
+) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and each loss's own derivatives, which its cotangent will scale."""
     block = _block_size(points, edges)
 
-    def step(start, _, results):
+    def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:
         label_columns = _read_all(_transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
-            lambda *operands: cell_loss(*operands, label_columns),
+            lambda products, columns: cell_loss(products, columns, label_columns),
             _products(points, edges, start, block),
             _read_all(parameters, start, block),
         )
@@ -186,19 +208,23 @@ def _forward(cell_loss, points, parameters, edges):
         _coefficients(*per_edge * (3 if p else 1)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
-    losses, *derivatives = over_row_blocks(len(x), block, step, empty)
-    return losses, (points, edges, *derivatives)
+    losses, coefficients, parameters_bar = over_row_blocks(len(x), block, step, empty)
+    return losses, (points, edges, coefficients, parameters_bar)
 
 
-def _backward(cell_loss, residuals, losses_bar):
+def _backward(
+    cell_loss: CellLoss, residuals: _Residuals, losses_bar: Float[Array, " n_cells"]
+) -> tuple[Points, Columns, None]:
     points, edges, coefficients, parameters_bar = residuals
     block = _block_size(points, edges)
 
-    def step(start, fresh, points_bar):
+    def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:
         x_bar, *p_bar = points_bar
         scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
         along, onto, own = jax.tree.map(
-            lambda columns: (scale * columns).T[..., None] / edges.unit,
+            lambda columns: (
+                (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None] / edges.unit
+            ),
             _read_all(coefficients, start, block),
         )
         d, *p = _operands(points, edges, start, block)

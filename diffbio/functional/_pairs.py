@@ -21,7 +21,7 @@ def pair_distances(points: Points) -> Float[Array, "n_points n_points"]:
     rows at a time, no ``(n_points, n_points, dim)`` array is formed for many points.
     """
 
-    def step(start, _, distances):
+    def step(start: Int[Array, ""], _: Array, distances: Array) -> Array:
         return write_rows(distances, safe_norm(_differences(points, start)), start)
 
     n_points = len(points)
@@ -34,19 +34,21 @@ def _block_size(points: Points) -> int:
 
 
 def _differences(points: Points, start: Int[Array, ""]) -> Float[Array, "block n_points dim"]:
-    return read_rows(points, start, _block_size(points))[:, None] - points
+    return read_rows(points, start, _block_size(points))[:, None] - points[None]
 
 
-def _pair_distances_forward(points):
+def _pair_distances_forward(points: Points) -> tuple[Array, tuple[Points, Array]]:
     distances = pair_distances(points)
     return distances, (points, distances)
 
 
-def _pair_distances_backward(residuals, distances_bar):
+def _pair_distances_backward(
+    residuals: tuple[Points, Array], distances_bar: Array
+) -> tuple[Points]:
     points, distances = residuals
     pulls = (distances_bar + distances_bar.T) * safe_inverse(distances)
 
-    def step(start, _, points_bar):
+    def step(start: Int[Array, ""], _: Array, points_bar: Array) -> Array:
         block_pulls = read_rows(pulls, start, _block_size(points))
         rows = jnp.sum(block_pulls[..., None] * _differences(points, start), axis=1)
         return write_rows(points_bar, rows, start)

@@ -72,7 +72,7 @@ def _pull_back(
     totals = jnp.sum(a, axis=1, keepdims=True)
     squares = jnp.sum(x * x, axis=1, keepdims=True)
     x_bar = 2 * scatter_bar * totals * x - _product(a, m)
-    return x_bar, scatter_bar * squares - _product(x, m.T) + offset
+    return x_bar, scatter_bar * squares - _product(x, m.T) + offset[None]
 
 
 @jax.custom_vjp
@@ -81,11 +81,15 @@ def scatter_about(x: Points, a: Assignments, c: Centroids) -> Float[Array, ""]:
     return _scatter(x, a, c)
 
 
-def _scatter_about_forward(x, a, c):
+def _scatter_about_forward(
+    x: Points, a: Assignments, c: Centroids
+) -> tuple[Float[Array, ""], tuple[Points, Assignments, Centroids]]:
     return _scatter(x, a, c), (x, a, c)
 
 
-def _scatter_about_backward(residuals, scatter_bar):
+def _scatter_about_backward(
+    residuals: tuple[Points, Assignments, Centroids], scatter_bar: Float[Array, ""]
+) -> tuple[Points, Assignments, Centroids]:
     x, a, c = residuals
     m, offset = 2 * scatter_bar * c, scatter_bar * jnp.sum(c * c, axis=1)
     pulls = jnp.sum(a, axis=0)[:, None] * c - _product(a.T, x)
@@ -108,12 +112,18 @@ def centroids_and_scatter(x: Points, a: Assignments) -> tuple[Centroids, Float[A
     return c, _scatter(x, a, c)
 
 
-def _centroids_and_scatter_forward(x, a):
-    c, scatter = centroids_and_scatter(x, a)
+def _centroids_and_scatter_forward(
+    x: Points, a: Assignments
+) -> tuple[tuple[Centroids, Float[Array, ""]], tuple[Points, Assignments, Centroids]]:
+    # The plain function, so that forward mode over this pass meets no custom rule.
+    c, scatter = centroids_and_scatter.fun(x, a)
     return (c, scatter), (x, a, c)
 
 
-def _centroids_and_scatter_backward(residuals, cotangents):
+def _centroids_and_scatter_backward(
+    residuals: tuple[Points, Assignments, Centroids],
+    cotangents: tuple[Centroids, Float[Array, ""]],
+) -> tuple[Points, Assignments]:
     x, a, c = residuals
     c_bar, scatter_bar = cotangents
     per_weight = c_bar * _inverse(jnp.sum(a, axis=0))[:, None]

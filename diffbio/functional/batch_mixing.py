@@ -4,9 +4,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -14,14 +15,9 @@ from diffbio._numerics import (
     softmax_over,
     zeroed,
 )
-from diffbio.functional._edges import (
-    Edges,
-    edge_losses,
-    padded_to_itself,
-    unit_of,
-    usable_neighbors,
-)
-from diffbio.neighbors import nearest_neighbors
+from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
+from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
 __all__ = ["batch_mixing_loss", "check_batch_mixing_configuration"]
 
@@ -29,17 +25,17 @@ BANDWIDTHS = ("global", "local")
 
 
 def batch_mixing_loss(
-    embeddings: Float[Array, "n_cells dim"],
-    batch_labels: Int[Array, " n_cells"],
+    embeddings: Float[AnyArray, "n_cells dim"],
+    batch_labels: Integer[AnyArray, " n_cells"],
     *,
-    n_batches: int = 3,
-    n_neighbors: int = 15,
-    temperature: float | Float[Array, ""] = 1.0,
+    n_batches: StaticInteger = 3,
+    n_neighbors: StaticInteger = 15,
+    temperature: Scalar = 1.0,
     normalize: bool = False,
     bandwidth: str = "global",
-    neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
-    where: Bool[Array, " n_cells"] | None = None,
-    block_size: int | None = None,
+    neighbor_indices: NeighborLists | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
+    block_size: StaticInteger | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Negative mean entropy of the batches among each cell's nearest neighbours.
@@ -63,8 +59,9 @@ def batch_mixing_loss(
         bandwidth: static. ``"global"``: ``T_i = T``. ``"local"``: ``T_i = T * mean_j
             |x_i - x_j|^2`` over the cell's neighbours, which makes the loss invariant to
             the scale of the embedding; uniform weights if all those distances are 0.
-        neighbor_indices: ``(n_cells, k')`` integers that replace the search. Negative
-            entries and the cell itself are padding.
+        neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
+            :class:`~diffbio.neighbors.Neighbors` that hold them. Negative entries and the
+            cell itself are padding.
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
         reduce: static; False returns the ``(n_cells,)`` per-cell losses (0 where masked).
@@ -81,15 +78,16 @@ def batch_mixing_loss(
     Gradient:
         Flows through the distances into both ends of each edge; the neighbour sets are
         held fixed. They are piecewise constant: where one changes (a set of measure
-        zero) the loss jumps. Zero through a batch with p = 0. Reverse mode only.
+        zero) the loss jumps. Zero through a batch with p = 0. Reverse mode only; second
+        derivatives by forward over reverse mode, as in ``jax.hessian``. Reverse over
+        reverse fails inside JAX's loops for more than a few hundred cells.
 
     References:
         The local inverse Simpson's index of Harmony (Korsunsky et al., Nature Methods
         16, 2019) measures the same mixing; this is its entropy form with soft weights.
     """
     embeddings = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
-    n_cells = embeddings.shape[0]
-    check_batch_mixing_configuration(
+    n_batches, n_neighbors, block_size = check_batch_mixing_configuration(
         n_batches=n_batches,
         n_neighbors=n_neighbors,
         temperature=temperature,
@@ -98,15 +96,15 @@ def batch_mixing_loss(
         block_size=block_size,
     )
     _checks.flag("reduce", reduce)
-    where = _checks.mask(where, n_cells)
+    where = _checks.mask(where, embeddings.shape[0])
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
-    neighbor_indices = _checks.neighbors(neighbor_indices, n_neighbors, embeddings)
+    listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings)
     return _batch_mixing_loss(
         embeddings,
         batch_labels,
         temperature,
-        neighbor_indices,
+        listed,
         where,
         n_batches=n_batches,
         n_neighbors=n_neighbors,
@@ -119,23 +117,22 @@ def batch_mixing_loss(
 
 def check_batch_mixing_configuration(
     *,
-    n_batches: int,
-    n_neighbors: int,
-    temperature: float | Float[Array, ""],
+    n_batches: StaticInteger,
+    n_neighbors: StaticInteger,
+    temperature: Scalar,
     normalize: bool,
     bandwidth: str,
-    block_size: int | None,
-) -> None:
-    """Raise for a configuration that no data could make valid."""
-    _checks.positive_integer("n_batches", n_batches)
-    _checks.positive_integer("n_neighbors", n_neighbors)
+    block_size: StaticInteger | None,
+) -> tuple[int, int, int | None]:
+    """Raise for a configuration that no data could make valid; return its integers."""
+    n_batches = _checks.positive_integer("n_batches", n_batches)
+    n_neighbors = _checks.positive_integer("n_neighbors", n_neighbors)
     _checks.positive("temperature", temperature)
     _checks.flag("normalize", normalize)
     _checks.choice("bandwidth", bandwidth, BANDWIDTHS)
-    if block_size is not None:
-        _checks.positive_integer("block_size", block_size)
     if normalize and n_batches == 1:
         raise ValueError("normalize=True divides by ln(n_batches) and needs n_batches >= 2, got 1")
+    return n_batches, n_neighbors, _checks.block_size(block_size)
 
 
 @partial(
@@ -150,41 +147,46 @@ def check_batch_mixing_configuration(
     ),
 )
 def _batch_mixing_loss(
-    embeddings,
-    batch_labels,
-    temperature,
-    neighbor_indices,
-    where,
+    embeddings: Float[Array, "n_cells dim"],
+    batch_labels: Int[Array, " n_cells"],
+    temperature: Scalar,
+    listed: Int[Array, "n_cells n_listed"] | None,
+    where: Bool[Array, " n_cells"] | None,
     *,
-    n_batches,
-    n_neighbors,
-    normalize,
-    bandwidth,
-    block_size,
-    reduce,
-):
+    n_batches: int,
+    n_neighbors: int,
+    normalize: bool,
+    bandwidth: str,
+    block_size: int | None,
+    reduce: bool,
+) -> Float[Array, "..."]:
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
+    x, temperature = reverse_only("batch_mixing_loss", x, jnp.asarray(temperature, x.dtype))
     local = bandwidth == "local"
     if local:  # The loss does not see the scale, but squares and their inverses would.
         x = x / unit_of(x)
-    if neighbor_indices is None:
-        neighbor_indices = nearest_neighbors(
-            x, n_neighbors, where=where, block_size=block_size
-        ).indices
-    usable = usable_neighbors(neighbor_indices, where)
-    neighbors = padded_to_itself(neighbor_indices, usable)
-
+    neighbors, usable = neighborhood(
+        x, listed, where, n_neighbors=n_neighbors, block_size=block_size
+    )
     labels = (usable, _narrow(batch_labels, n_batches)[neighbors])
     losses = edge_losses(
         partial(_cell_loss, n_batches=n_batches, normalize=normalize, local=local),
         (x,),
-        (jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),),
+        (jnp.broadcast_to(temperature, len(x)),),
         Edges(neighbors, labels),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
 
 
-def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
+def _cell_loss(
+    products: Columns,
+    parameters: Columns,
+    labels: Columns,
+    *,
+    n_batches: int,
+    normalize: bool,
+    local: bool,
+) -> Float[Array, " block"]:
     """Minus the entropy of the neighbours' batches, for the cells of a block."""
     (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
     energies = _over_local_mean(squared_distances, usable) if local else squared_distances
@@ -196,7 +198,8 @@ def _cell_loss(products, parameters, labels, *, n_batches, normalize, local):
 def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
     """``d^2 / mean d^2`` of each cell's neighbours; 0 if all are 0."""
     distances = jnp.where(usable, squared_distances, 0)
-    mean = jnp.sum(distances, axis=0) / jnp.maximum(jnp.sum(usable, axis=0), 1)
+    n_usable = jnp.sum(usable, axis=0, dtype=distances.dtype)
+    mean = (jnp.sum(distances, axis=0) / jnp.maximum(n_usable, 1))[None]
     return safe_ratio(distances, mean)
 
 
@@ -221,7 +224,9 @@ def _batch_entropy(
     return -jnp.sum(p * log_p, axis=0)
 
 
-def _shares(weights, neighbor_labels, n_batches):
+def _shares(
+    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
+) -> tuple[Float[Array, "n_batches n_cells"], Float[Array, "n_batches n_cells"]]:
     """``p`` and ``ln p`` of every batch, ``(n_batches, n_cells)``; ``ln p`` is 0 for p = 0.
 
     Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0.
@@ -230,8 +235,8 @@ def _shares(weights, neighbor_labels, n_batches):
     gradient stay accurate however small the entropy, with one logarithm to compile.
     """
     in_batch = _in_batch(neighbor_labels, n_batches)
-    p = jnp.sum(jnp.where(in_batch, weights, 0), axis=1)
-    others = jnp.sum(jnp.where(in_batch, 0, weights), axis=1)
+    p = jnp.sum(jnp.where(in_batch, weights[None], 0), axis=1)
+    others = jnp.sum(jnp.where(in_batch, 0, weights[None]), axis=1)
     dominant = p > 0.5
     u = jnp.where(dominant, 1 - others, jnp.where(p == 0, 1, p))
     log_u = jnp.log(u)
@@ -239,22 +244,28 @@ def _shares(weights, neighbor_labels, n_batches):
     return p, jnp.where(dominant, log1p, log_u)
 
 
-def _in_batch(neighbor_labels, n_batches):
+def _in_batch(
+    neighbor_labels: Int[Array, "k n_cells"], n_batches: int
+) -> Bool[Array, "n_batches k n_cells"]:
     batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
-    return neighbor_labels == batches[:, None, None]
+    return neighbor_labels[None] == batches[:, None, None]
 
 
-def _batch_entropy_forward(weights, neighbor_labels, n_batches):
+def _batch_entropy_forward(
+    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
+) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
     p, log_p = _shares(weights, neighbor_labels, n_batches)
     return -jnp.sum(p * log_p, axis=0), (log_p, neighbor_labels)
 
 
-def _batch_entropy_backward(n_batches, residuals, entropy_bar):
+def _batch_entropy_backward(
+    n_batches: int, residuals: tuple[Array, Array], entropy_bar: Float[Array, " n_cells"]
+) -> tuple[Float[Array, "k n_cells"], None]:
     """The weight of an unknown batch adds nothing to the sum: 0, and the 1 left out is -1."""
     log_p, neighbor_labels = residuals
     in_batch = _in_batch(neighbor_labels, n_batches)
     slopes = jnp.sum(jnp.where(in_batch, -log_p[:, None], 0), axis=0)
-    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar, None
+    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar[None], None
 
 
 _batch_entropy.defvjp(_batch_entropy_forward, _batch_entropy_backward)

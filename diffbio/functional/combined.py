@@ -1,12 +1,16 @@
 """The combined objective of an integration model, with the document's weights."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
+from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._neighborhood import NeighborLists
 from diffbio.functional.batch_mixing import batch_mixing_loss
 from diffbio.functional.compactness import clustering_compactness_loss
 
@@ -23,9 +27,9 @@ __all__ = [
 class LossWeights(NamedTuple):
     """Weights of the terms of :func:`combined_loss`; the default is :data:`BALANCED`."""
 
-    batch: float = 0.5
-    cluster: float = 0.5
-    reconstruction: float = 1.0
+    batch: Scalar = 0.5
+    cluster: Scalar = 0.5
+    reconstruction: Scalar = 1.0
 
 
 STRONG_BATCH_EFFECTS = LossWeights(batch=1.0, cluster=0.1)
@@ -43,24 +47,24 @@ class CombinedLoss(NamedTuple):
 
 
 def combined_loss(
-    embeddings: Float[Array, "n_cells dim"],
-    batch_labels: Int[Array, " n_cells"],
-    assignments: Float[Array, "n_cells n_clusters"],
+    embeddings: Float[AnyArray, "n_cells dim"],
+    batch_labels: Integer[AnyArray, " n_cells"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
     *,
-    features: Float[Array, "n_cells n_features"] | None = None,
-    reconstructed: Float[Array, "n_cells n_features"] | None = None,
-    weights: LossWeights = BALANCED,
-    n_batches: int = 3,
-    n_neighbors: int = 15,
-    temperature: float | Float[Array, ""] = 1.0,
+    features: Float[AnyArray, "n_cells n_features"] | None = None,
+    reconstructed: Float[AnyArray, "n_cells n_features"] | None = None,
+    weights: Sequence[Scalar] = BALANCED,
+    n_batches: StaticInteger = 3,
+    n_neighbors: StaticInteger = 15,
+    temperature: Scalar = 1.0,
     normalize: bool = False,
     bandwidth: str = "global",
-    neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
-    block_size: int | None = None,
-    centroids: Float[Array, "n_clusters dim"] | None = None,
-    separation_weight: float | Float[Array, ""] = 1.0,
-    min_separation: float | Float[Array, ""] = 1.0,
-    where: Bool[Array, " n_cells"] | None = None,
+    neighbor_indices: NeighborLists | None = None,
+    block_size: StaticInteger | None = None,
+    centroids: Float[AnyArray, "n_clusters dim"] | None = None,
+    separation_weight: Scalar = 1.0,
+    min_separation: Scalar = 1.0,
+    where: Bool[AnyArray, " n_cells"] | None = None,
 ) -> CombinedLoss:
     r"""Weighted sum of batch mixing, clustering compactness and reconstruction.
 
@@ -76,8 +80,9 @@ def combined_loss(
         features: ``(n_cells, n_features)`` what a decoder should reproduce.
         reconstructed: ``(n_cells, n_features)`` what it did; given together with
             ``features`` or not at all, in which case the term is 0.
-        weights: :class:`LossWeights`, or a preset: :data:`STRONG_BATCH_EFFECTS`,
-            :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`.
+        weights: :class:`LossWeights`, three numbers in its order, or a preset:
+            :data:`STRONG_BATCH_EFFECTS`, :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`;
+            each may be traced.
         n_batches, n_neighbors, temperature, normalize, bandwidth, neighbor_indices,
             block_size: as in :func:`batch_mixing_loss`.
         centroids, separation_weight, min_separation: as in
@@ -94,8 +99,7 @@ def combined_loss(
     Gradient:
         The weighted sum of the terms' gradients.
     """
-    for name, weight in zip(LossWeights._fields, weights, strict=True):
-        _checks.finite(f"weights.{name}", weight)
+    weights = _loss_weights(weights)
     batch = batch_mixing_loss(
         embeddings,
         batch_labels,
@@ -117,13 +121,26 @@ def combined_loss(
         where=where,
     )
     reconstruction = _reconstruction(features, reconstructed, jnp.asarray(embeddings), where)
-    total = (
-        weights.batch * batch + weights.cluster * cluster + weights.reconstruction * reconstruction
-    )
+    w_batch, w_cluster, w_reconstruction = (jnp.asarray(w, batch.dtype) for w in weights)
+    total = w_batch * batch + w_cluster * cluster + w_reconstruction * reconstruction
     return CombinedLoss(total, batch, cluster, reconstruction)
 
 
-def _reconstruction(features, reconstructed, embeddings: Array, where) -> Float[Array, ""]:
+def _loss_weights(weights: object) -> LossWeights:
+    """The three weights, by name."""
+    names = LossWeights._fields
+    if not isinstance(weights, tuple | list) or len(weights) != len(names):
+        raise TypeError(
+            f"weights must be LossWeights or three numbers ({', '.join(names)}), got {weights!r}"
+        )
+    for name, weight in zip(names, weights, strict=True):
+        _checks.finite(f"weights.{name}", weight)
+    return LossWeights(*weights)
+
+
+def _reconstruction(
+    features: object, reconstructed: object, embeddings: Array, where: object
+) -> Float[Array, ""]:
     """Mean squared error over unmasked cells and all features; 0 without features."""
     if (features is None) != (reconstructed is None):
         missing = "features" if features is None else "reconstructed"
@@ -140,8 +157,15 @@ def _reconstruction(features, reconstructed, embeddings: Array, where) -> Float[
     _checks.same_axis("n_features", {name: (array, 1) for name, array in arrays.items()})
     arrays["embeddings"] = embeddings
     _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
-    where = _checks.mask(where, embeddings.shape[0])
-    f, g = (
-        zeroed(a, where) for a in in_accumulation_dtype(arrays["features"], arrays["reconstructed"])
-    )
+    counted = _checks.mask(where, embeddings.shape[0])
+    return _mean_squared_error(arrays["features"], arrays["reconstructed"], counted)
+
+
+@jax.jit
+def _mean_squared_error(
+    features: Float[Array, "n_cells n_features"],
+    reconstructed: Float[Array, "n_cells n_features"],
+    where: Bool[Array, " n_cells"] | None,
+) -> Float[Array, ""]:
+    f, g = (zeroed(a, where) for a in in_accumulation_dtype(features, reconstructed))
     return mean_over_cells(jnp.mean((g - f) ** 2, axis=1), where)

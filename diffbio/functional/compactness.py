@@ -6,7 +6,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype, n_counted, zeroed
+from diffbio._types import AnyArray, Scalar
 from diffbio.functional._pairs import pair_distances
 from diffbio.functional._scatter import centroids_and_scatter, has_weight, scatter_about
 
@@ -14,13 +16,13 @@ __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 
 
 def clustering_compactness_loss(
-    embeddings: Float[Array, "n_cells dim"],
-    assignments: Float[Array, "n_cells n_clusters"],
-    centroids: Float[Array, "n_clusters dim"] | None = None,
+    embeddings: Float[AnyArray, "n_cells dim"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
+    centroids: Float[AnyArray, "n_clusters dim"] | None = None,
     *,
-    separation_weight: float | Float[Array, ""] = 1.0,
-    min_separation: float | Float[Array, ""] = 1.0,
-    where: Bool[Array, " n_cells"] | None = None,
+    separation_weight: Scalar = 1.0,
+    min_separation: Scalar = 1.0,
+    where: Bool[AnyArray, " n_cells"] | None = None,
 ) -> Float[Array, ""]:
     r"""Mean squared distance to the centroids, plus a hinge on the centroids' distances.
 
@@ -50,12 +52,13 @@ def clustering_compactness_loss(
         TypeError: non-floating arrays, non-boolean mask.
 
     Gradient:
-        With respect to all arrays, through the centroids too; reverse mode only. A
-        cluster whose total ``s_k`` is too small to divide by (below ``tiny / eps`` of the
-        result's dtype: 1e-31 in float32) has no weighted mean: it adds nothing, takes no
-        part in the separation and passes no gradient on. Given centroids always take part.
-        Coincident centroids cost m without a gradient; at a distance of exactly m the
-        gradient is 0.
+        With respect to all arrays, through the centroids too. A cluster whose total
+        ``s_k`` is too small to divide by (below ``tiny / eps`` of the result's dtype: 1e-31
+        in float32) has no weighted mean: it adds nothing, takes no part in the separation
+        and passes no gradient on. Given centroids always take part. Coincident centroids
+        cost m without a gradient; at a distance of exactly m the gradient is 0. Reverse
+        mode only with respect to the arrays; second derivatives by forward over reverse
+        mode, as in ``jax.hessian``, or twice reverse.
 
     References:
         The first term is the objective of fuzzy k-means; the second is the margin of
@@ -78,9 +81,7 @@ def clustering_compactness_loss(
     )
 
 
-def check_compactness_configuration(
-    separation_weight: float | Float[Array, ""], min_separation: float | Float[Array, ""]
-) -> None:
+def check_compactness_configuration(separation_weight: Scalar, min_separation: Scalar) -> None:
     """Raise for a configuration that no data could make valid."""
     _checks.finite("separation_weight", separation_weight)
     _checks.non_negative("min_separation", min_separation)
@@ -88,14 +89,19 @@ def check_compactness_configuration(
 
 @jax.jit
 def _clustering_compactness_loss(
-    embeddings, assignments, centroids, separation_weight, min_separation, where
-):
+    embeddings: Float[Array, "n_cells dim"],
+    assignments: Float[Array, "n_cells n_clusters"],
+    centroids: Float[Array, "n_clusters dim"] | None,
+    separation_weight: Scalar,
+    min_separation: Scalar,
+    where: Bool[Array, " n_cells"] | None,
+) -> Float[Array, ""]:
     arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
-    x, a, *given = in_accumulation_dtype(*arrays)
+    x, a, *given = reverse_only("clustering_compactness_loss", *in_accumulation_dtype(*arrays))
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 
-    centre = _centre(x, where)
+    centre = _centre(x, where)[None]
     if given:
         (c,) = given
         alive = jnp.ones(c.shape[0], bool)
@@ -121,9 +127,13 @@ def _centre(
     return lax.stop_gradient(jnp.where(agree, first, mean))
 
 
-def _separation(c: Float[Array, "n_clusters dim"], alive: Bool[Array, " n_clusters"], margin):
+def _separation(
+    c: Float[Array, "n_clusters dim"],
+    alive: Bool[Array, " n_clusters"],
+    margin: Float[Array, ""],
+) -> Float[Array, ""]:
     """Mean over ordered pairs of live clusters of ``max(0, m - |c_k - c_l|)``."""
     pairs = alive[:, None] & alive[None] & ~jnp.eye(c.shape[0], dtype=bool)
     shortfall = margin - pair_distances(c)
     hinge = jnp.where(pairs & (shortfall > 0), shortfall, 0)
-    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs), 1)
+    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs, dtype=c.dtype), 1)

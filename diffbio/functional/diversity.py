@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     entropy_sum,
     entropy_terms,
@@ -16,6 +17,7 @@ from diffbio._numerics import (
     n_counted,
     zeroed,
 )
+from diffbio._types import AnyArray
 
 __all__ = ["shannon_diversity", "simpson_diversity"]
 
@@ -23,17 +25,24 @@ OVER = ("cells", "clusters")
 
 
 class _Index(NamedTuple):
-    """What an index adds up: the terms of the entries, and their sum over all entries."""
+    """What an index adds up.
+
+    Attributes:
+        terms: the terms of the entries.
+        total: their sum over all entries.
+        reverse_only: the loss's name, if these are differentiated by hand in reverse mode.
+    """
 
     terms: Callable[[Array], Array]
     total: Callable[[Array], Array]
+    reverse_only: str | None = None
 
 
 def shannon_diversity(
-    assignments: Float[Array, "n_cells n_clusters"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
     *,
     over: str = "cells",
-    where: Bool[Array, " n_cells"] | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Shannon entropy of soft cluster assignments, in nats; higher is more diverse.
@@ -61,7 +70,8 @@ def shannon_diversity(
         TypeError: non-floating assignments, non-boolean mask.
 
     Gradient:
-        ``-(ln p + 1) / N``, and 0 at p = 0.
+        ``-(ln p + 1) / N``, and 0 at p = 0. Reverse mode only; second derivatives by
+        forward over reverse mode, as in ``jax.hessian``, or twice reverse.
 
     References:
         Shannon, A mathematical theory of communication, 1948.
@@ -70,10 +80,10 @@ def shannon_diversity(
 
 
 def simpson_diversity(
-    assignments: Float[Array, "n_cells n_clusters"],
+    assignments: Float[AnyArray, "n_cells n_clusters"],
     *,
     over: str = "cells",
-    where: Bool[Array, " n_cells"] | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Simpson concentration of soft cluster assignments; lower is more diverse.
@@ -98,7 +108,7 @@ def simpson_diversity(
         TypeError: non-floating assignments, non-boolean mask.
 
     Gradient:
-        ``2 p / N``; smooth everywhere.
+        ``2 p / N``; smooth everywhere, in every mode.
 
     References:
         Simpson, Measurement of diversity, Nature 163, 1949.
@@ -110,23 +120,34 @@ def _sum_of_squares(p: Array) -> Array:
     return jnp.sum(p * p)
 
 
-_SHANNON = _Index(entropy_terms, entropy_sum)
+_SHANNON = _Index(entropy_terms, entropy_sum, reverse_only="shannon_diversity")
 _SIMPSON = _Index(jnp.square, _sum_of_squares)
 
 
-def _diversity(index: _Index, assignments, over, where, reduce) -> Array:
-    assignments = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
+def _diversity(
+    index: _Index, assignments: object, over: str, where: object, reduce: bool
+) -> Float[Array, "..."]:
+    p = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
     _checks.choice("over", over, OVER)
     _checks.flag("reduce", reduce)
     if over == "clusters" and not reduce:
         raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
-    where = _checks.mask(where, assignments.shape[0])
-    return _diversity_of(index, assignments, where, over=over, reduce=reduce)
+    counted = _checks.mask(where, p.shape[0])
+    return _diversity_of(index, p, counted, over=over, reduce=reduce)
 
 
 @partial(jax.jit, static_argnames=("index", "over", "reduce"))
-def _diversity_of(index, assignments, where, *, over, reduce):
+def _diversity_of(
+    index: _Index,
+    assignments: Float[Array, "n_cells n_clusters"],
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    over: str,
+    reduce: bool,
+) -> Float[Array, "..."]:
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
+    if index.reverse_only is not None:
+        (p,) = reverse_only(index.reverse_only, p)
     if over == "clusters":
         return index.total(jnp.sum(p, axis=0) / n_counted(p, where))
     if reduce:

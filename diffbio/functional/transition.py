@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -16,28 +17,23 @@ from diffbio._numerics import (
     softmax_over,
     zeroed,
 )
-from diffbio.functional._edges import (
-    Edges,
-    edge_losses,
-    padded_to_itself,
-    unit_of,
-    usable_neighbors,
-)
-from diffbio.neighbors import nearest_neighbors
+from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
+from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
-__all__ = ["velocity_transition_loss"]
+__all__ = ["check_transition_configuration", "velocity_transition_loss"]
 
 
 def velocity_transition_loss(
-    expression: Float[Array, "n_cells n_genes"],
-    velocity: Float[Array, "n_cells n_genes"],
+    expression: Float[AnyArray, "n_cells n_genes"],
+    velocity: Float[AnyArray, "n_cells n_genes"],
     *,
-    dt: float | Float[Array, ""] = 0.1,
-    n_neighbors: int = 30,
-    temperature: float | Float[Array, ""] = 0.1,
-    neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
-    where: Bool[Array, " n_cells"] | None = None,
-    block_size: int | None = None,
+    dt: Scalar = 0.1,
+    n_neighbors: StaticInteger = 30,
+    temperature: Scalar = 0.1,
+    neighbor_indices: NeighborLists | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
+    block_size: StaticInteger | None = None,
 ) -> Float[Array, ""]:
     r"""Mean squared miss of the extrapolated change over the likely transitions.
 
@@ -52,8 +48,9 @@ def velocity_transition_loss(
         dt: time step, finite and above 0; may be traced.
         n_neighbors: number of neighbours k, static; unused with ``neighbor_indices``.
         temperature: sigma, dimensionless, above 0; may be traced.
-        neighbor_indices: ``(n_cells, k')`` integers that replace the search. Negative
-            entries and the cell itself are padding.
+        neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
+            :class:`~diffbio.neighbors.Neighbors` that hold them. Negative entries and the
+            cell itself are padding.
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
 
@@ -67,8 +64,10 @@ def velocity_transition_loss(
 
     Gradient:
         With respect to both arrays and the traced scalars, through the probabilities and
-        the misses, neighbour sets held fixed; reverse mode only. The cosine with a zero
-        vector is 0 without gradient.
+        the misses, neighbour sets held fixed. The cosine with a zero vector is 0 without
+        gradient. Reverse mode only; second derivatives by forward over reverse mode, as
+        in ``jax.hessian``. Reverse over reverse fails inside JAX's loops for more than a
+        few hundred cells.
 
     References:
         The transition matrix has the form of scVelo's (Bergen et al., Nature
@@ -78,44 +77,63 @@ def velocity_transition_loss(
     velocity = _checks.floating("velocity", velocity, ("n_cells", "n_genes"))
     for axis, name in enumerate(("n_cells", "n_genes")):
         _checks.same_axis(name, {"expression": (expression, axis), "velocity": (velocity, axis)})
-    _checks.positive_integer("n_neighbors", n_neighbors)
-    _checks.positive("temperature", temperature)
-    _checks.positive("dt", dt)
-    if block_size is not None:
-        _checks.positive_integer("block_size", block_size)
-    neighbor_indices = _checks.neighbors(neighbor_indices, n_neighbors, expression)
+    n_neighbors, block_size = check_transition_configuration(
+        dt=dt, n_neighbors=n_neighbors, temperature=temperature, block_size=block_size
+    )
+    listed = listed_neighbors(neighbor_indices, n_neighbors, expression)
     where = _checks.mask(where, expression.shape[0])
     return _velocity_transition_loss(
         expression,
         velocity,
         dt,
         temperature,
-        neighbor_indices,
+        listed,
         where,
         n_neighbors=n_neighbors,
         block_size=block_size,
     )
 
 
+def check_transition_configuration(
+    *,
+    dt: Scalar,
+    n_neighbors: StaticInteger,
+    temperature: Scalar,
+    block_size: StaticInteger | None = None,
+    temperature_name: str = "temperature",
+) -> tuple[int, int | None]:
+    """Raise for a configuration that no data could make valid; return its integers."""
+    _checks.positive("dt", dt)
+    n_neighbors = _checks.positive_integer("n_neighbors", n_neighbors)
+    _checks.positive(temperature_name, temperature)
+    return n_neighbors, _checks.block_size(block_size)
+
+
 @partial(jax.jit, static_argnames=("n_neighbors", "block_size"))
 def _velocity_transition_loss(
-    expression, velocity, dt, temperature, neighbor_indices, where, *, n_neighbors, block_size
-):
+    expression: Float[Array, "n_cells n_genes"],
+    velocity: Float[Array, "n_cells n_genes"],
+    dt: Scalar,
+    temperature: Scalar,
+    listed: Int[Array, "n_cells n_listed"] | None,
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    n_neighbors: int,
+    block_size: int | None,
+) -> Float[Array, ""]:
     x, v = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity))
-    if neighbor_indices is None:
-        neighbor_indices = nearest_neighbors(
-            x, n_neighbors, where=where, block_size=block_size
-        ).indices
-    usable = usable_neighbors(neighbor_indices, where)
-    neighbors = padded_to_itself(neighbor_indices, usable)
-
-    extrapolated = jnp.asarray(dt, x.dtype) * v
+    dt, temperature = (jnp.asarray(scalar, x.dtype) for scalar in (dt, temperature))
+    x, v, dt, temperature = reverse_only("velocity_transition_loss", x, v, dt, temperature)
+    neighbors, usable = neighborhood(
+        x, listed, where, n_neighbors=n_neighbors, block_size=block_size
+    )
+    extrapolated = dt * v
     unit = unit_of(x)
     losses = edge_losses(
         _cell_loss,
         (x, extrapolated),
         (
-            jnp.broadcast_to(jnp.asarray(temperature, x.dtype), len(x)),
+            jnp.broadcast_to(temperature, len(x)),
             safe_inverse(safe_norm(extrapolated) / unit),
         ),
         Edges(neighbors, (usable,), unit),
@@ -123,10 +141,10 @@ def _velocity_transition_loss(
     return unit**2 * mean_over_cells(losses, where)
 
 
-def _cell_loss(products, parameters, labels):
+def _cell_loss(products: Columns, parameters: Columns, labels: Columns) -> Float[Array, " block"]:
     """The expected squared miss over the transitions, for the cells of a block."""
     squared_distances, inner_products, squared_misses = products
     (temperature, per_speed), (usable,) = parameters, labels
-    cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed
+    cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed[None]
     transitions = softmax_over(-cosines, temperature, usable)
     return jnp.sum(transitions * squared_misses, axis=0)

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -15,19 +16,25 @@ from diffbio._numerics import (
     sums_over_last_axis,
     zeroed,
 )
+from diffbio._types import AnyArray, Scalar
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 
+Profiles = Float[Array, "n_cells n_genes"]
+PerCell = Float[Array, " n_cells"]
+Moments = tuple[PerCell, PerCell, PerCell]
+_Residuals = tuple[Profiles, Profiles, Profiles, Moments]
+
 
 def velocity_consistency_loss(
-    expression: Float[Array, "n_cells n_genes"],
-    velocity: Float[Array, "n_cells n_genes"],
-    future_expression: Float[Array, "n_cells n_genes"],
+    expression: Float[AnyArray, "n_cells n_genes"],
+    velocity: Float[AnyArray, "n_cells n_genes"],
+    future_expression: Float[AnyArray, "n_cells n_genes"],
     *,
-    dt: float | Float[Array, ""] = 0.1,
-    cosine_weight: float | Float[Array, ""] = 1.0,
-    magnitude_weight: float | Float[Array, ""] = 1.0,
-    where: Bool[Array, " n_cells"] | None = None,
+    dt: Scalar = 0.1,
+    cosine_weight: Scalar = 1.0,
+    magnitude_weight: Scalar = 1.0,
+    where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
 ) -> Float[Array, "..."]:
     r"""Disagreement of the extrapolated with the observed change, in direction and length.
@@ -55,9 +62,10 @@ def velocity_consistency_loss(
         TypeError: non-floating arrays, non-boolean mask.
 
     Gradient:
-        With respect to all three arrays and the traced scalars, reverse mode only. A
-        vector that is exactly 0 has cosine 0 and no gradient through its direction or
-        length. Tiny vectors have their true cosine.
+        With respect to all three arrays and the traced scalars. A vector that is exactly
+        0 has cosine 0 and no gradient through its direction or length. Tiny vectors have
+        their true cosine. Reverse mode only with respect to the arrays; second
+        derivatives by forward over reverse mode, as in ``jax.hessian``, or twice reverse.
 
     References:
         La Manno et al., RNA velocity of single cells, Nature 560, 2018.
@@ -80,9 +88,7 @@ def velocity_consistency_loss(
 
 
 def check_velocity_configuration(
-    dt: float | Float[Array, ""],
-    cosine_weight: float | Float[Array, ""],
-    magnitude_weight: float | Float[Array, ""],
+    dt: Scalar, cosine_weight: Scalar, magnitude_weight: Scalar
 ) -> None:
     """Raise for a configuration that no data could make valid."""
     _checks.positive("dt", dt)
@@ -92,9 +98,18 @@ def check_velocity_configuration(
 
 @partial(jax.jit, static_argnames=("reduce",))
 def _velocity_consistency_loss(
-    expression, velocity, future, dt, cosine_weight, magnitude_weight, where, *, reduce
-):
+    expression: Profiles,
+    velocity: Profiles,
+    future: Profiles,
+    dt: Scalar,
+    cosine_weight: Scalar,
+    magnitude_weight: Scalar,
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    reduce: bool,
+) -> Float[Array, "..."]:
     x, v, f = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity, future))
+    x, v, f = reverse_only("velocity_consistency_loss", x, v, f)
     cosine, speed, distance = _compare_directions(v, x, f, where)
     dt, cosine_weight, magnitude_weight = (
         jnp.asarray(scalar, x.dtype) for scalar in (dt, cosine_weight, magnitude_weight)
@@ -104,7 +119,9 @@ def _velocity_consistency_loss(
 
 
 @jax.custom_vjp
-def _compare_directions(v, x, f, where):
+def _compare_directions(
+    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+) -> Moments:
     """``cos(v, f - x)``, ``|v|`` and ``|f - x|`` of every cell.
 
     The custom derivative needs those three numbers per cell alone, so that the backward
@@ -113,7 +130,9 @@ def _compare_directions(v, x, f, where):
     return _moments(v, x, f, where)
 
 
-def _moments(v, x, f, where):
+def _moments(
+    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+) -> Moments:
     """One pass over the inputs; a second, scaled one only where squares left the float range.
 
     Exactly zero vectors cannot be told from squares that underflowed, so they cause the
@@ -126,10 +145,10 @@ def _moments(v, x, f, where):
     if where is not None:
         out_of_range &= where
 
-    def directly():
+    def directly() -> Moments:
         return _cosine(vv, aa, va), jnp.sqrt(vv), jnp.sqrt(aa)
 
-    def after_scaling():
+    def after_scaling() -> Moments:
         v_scale = jnp.max(jnp.abs(v), axis=1, keepdims=True)
         change_scale = jnp.max(jnp.abs(f - x), axis=1, keepdims=True)
         vv, aa, va = sums_over_last_axis(
@@ -141,21 +160,25 @@ def _moments(v, x, f, where):
     return lax.cond(jnp.any(out_of_range), after_scaling, directly)
 
 
-def _cosine(vv, aa, va):
+def _cosine(vv: PerCell, aa: PerCell, va: PerCell) -> PerCell:
     return va * safe_inverse(jnp.sqrt(vv)) * safe_inverse(jnp.sqrt(aa))
 
 
-def _products(own, change):
+def _products(own: Array, change: Array) -> tuple[Array, Array, Array]:
     """The terms of ``own.own``, ``change.change`` and ``own.change``."""
     return own * own, change * change, own * change
 
 
-def _compare_directions_forward(v, x, f, where):
+def _compare_directions_forward(
+    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+) -> tuple[Moments, _Residuals]:
     moments = _moments(v, x, f, where)
     return moments, (v, x, f, moments)
 
 
-def _compare_directions_backward(residuals, cotangents):
+def _compare_directions_backward(
+    residuals: _Residuals, cotangents: Moments
+) -> tuple[Profiles, Profiles, Profiles, None]:
     r"""With unit vectors: d cos / dv = (a^ - cos v^) / |v|, d|v| / dv = v^, and alike for a."""
     v, x, f, (cosine, speed, distance) = residuals
     cosine_bar, speed_bar, distance_bar = cotangents
@@ -163,7 +186,7 @@ def _compare_directions_backward(residuals, cotangents):
     v_unit = v * per_speed[:, None]
     a_unit = (f - x) * per_distance[:, None]
 
-    def gradient(own, other, per_norm, norm_bar):
+    def gradient(own: Profiles, other: Profiles, per_norm: PerCell, norm_bar: PerCell) -> Profiles:
         along_own = norm_bar - cosine_bar * per_norm * cosine
         return along_own[:, None] * own + (cosine_bar * per_norm)[:, None] * other
 

@@ -3,19 +3,37 @@
 The formulas, errors and gradients are those of the functions in
 :mod:`diffbio.functional` that the modules call. ``rngs`` is accepted because NNX
 constructors take it, and ignored: nothing here is random.
+
+A number that changes during training, such as ``loss.temperature``, may be assigned
+between calls. Called directly, a module compiles nothing for it. Inside ``nnx.jit``, with
+the module as an argument, a Python number is part of the program, which is compiled again
+for each new one; an array is an argument of the program, which is compiled once::
+
+    loss.temperature = jnp.asarray(temperature)
+
+What a compiled function closes over is a constant of it, a module too: hand the module to
+the function, or its later assignments do not reach the program.
 """
 
+from typing import Any
+
+import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
+from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._neighborhood import NeighborLists
 from diffbio.functional.batch_mixing import batch_mixing_loss, check_batch_mixing_configuration
 from diffbio.functional.compactness import (
     check_compactness_configuration,
     clustering_compactness_loss,
 )
 from diffbio.functional.diversity import shannon_diversity, simpson_diversity
-from diffbio.functional.transition import velocity_transition_loss
+from diffbio.functional.transition import (
+    check_transition_configuration,
+    velocity_transition_loss,
+)
 from diffbio.functional.velocity import check_velocity_configuration, velocity_consistency_loss
 
 __all__ = [
@@ -27,7 +45,14 @@ __all__ = [
 ]
 
 
-class BatchMixingLoss(nnx.Module):
+class _Loss(nnx.Module):
+    """A module whose numbers may be arrays, which NNX then takes for data."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, nnx.data(value) if isinstance(value, AnyArray) else value)
+
+
+class BatchMixingLoss(_Loss):
     """Negative mean batch entropy around each cell: lowest when batches are mixed.
 
     See :func:`diffbio.functional.batch_mixing_loss`. Add it to an objective; negated, it
@@ -48,16 +73,16 @@ class BatchMixingLoss(nnx.Module):
 
     def __init__(
         self,
-        n_neighbors: int = 15,
-        n_batches: int = 3,
-        temperature: float = 1.0,
+        n_neighbors: StaticInteger = 15,
+        n_batches: StaticInteger = 3,
+        temperature: Scalar = 1.0,
         *,
         normalize: bool = False,
         bandwidth: str = "global",
-        block_size: int | None = None,
+        block_size: StaticInteger | None = None,
         rngs: nnx.Rngs | None = None,
-    ):
-        check_batch_mixing_configuration(
+    ) -> None:
+        n_batches, n_neighbors, block_size = check_batch_mixing_configuration(
             n_batches=n_batches,
             n_neighbors=n_neighbors,
             temperature=temperature,
@@ -74,11 +99,11 @@ class BatchMixingLoss(nnx.Module):
 
     def __call__(
         self,
-        embeddings: Float[Array, "n_cells dim"],
-        batch_labels: Int[Array, " n_cells"],
+        embeddings: Float[AnyArray, "n_cells dim"],
+        batch_labels: Integer[AnyArray, " n_cells"],
         *,
-        neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
-        where: Bool[Array, " n_cells"] | None = None,
+        neighbor_indices: NeighborLists | None = None,
+        where: Bool[AnyArray, " n_cells"] | None = None,
     ) -> Float[Array, ""]:
         """The loss of ``(n_cells, dim)`` embeddings with ``(n_cells,)`` batch labels."""
         return batch_mixing_loss(
@@ -95,7 +120,7 @@ class BatchMixingLoss(nnx.Module):
         )
 
 
-class ClusteringCompactnessLoss(nnx.Module):
+class ClusteringCompactnessLoss(_Loss):
     """Mean squared distance to the centroids plus a hinge on their separation.
 
     See :func:`diffbio.functional.clustering_compactness_loss`.
@@ -111,22 +136,22 @@ class ClusteringCompactnessLoss(nnx.Module):
 
     def __init__(
         self,
-        separation_weight: float = 1.0,
-        min_separation: float = 1.0,
+        separation_weight: Scalar = 1.0,
+        min_separation: Scalar = 1.0,
         *,
         rngs: nnx.Rngs | None = None,
-    ):
+    ) -> None:
         check_compactness_configuration(separation_weight, min_separation)
         self.separation_weight = separation_weight
         self.min_separation = min_separation
 
     def __call__(
         self,
-        embeddings: Float[Array, "n_cells dim"],
-        assignments: Float[Array, "n_cells n_clusters"],
-        centroids: Float[Array, "n_clusters dim"] | None = None,
+        embeddings: Float[AnyArray, "n_cells dim"],
+        assignments: Float[AnyArray, "n_cells n_clusters"],
+        centroids: Float[AnyArray, "n_clusters dim"] | None = None,
         *,
-        where: Bool[Array, " n_cells"] | None = None,
+        where: Bool[AnyArray, " n_cells"] | None = None,
     ) -> Float[Array, ""]:
         """The loss of ``(n_cells, dim)`` embeddings, ``(n_cells, n_clusters)`` assignments."""
         return clustering_compactness_loss(
@@ -139,7 +164,7 @@ class ClusteringCompactnessLoss(nnx.Module):
         )
 
 
-class VelocityConsistencyLoss(nnx.Module):
+class VelocityConsistencyLoss(_Loss):
     """Disagreement of extrapolated and observed change, optionally with transitions.
 
     See :func:`diffbio.functional.velocity_consistency_loss` and
@@ -150,7 +175,8 @@ class VelocityConsistencyLoss(nnx.Module):
         dt: time step.
         cosine_weight: weight of the direction.
         magnitude_weight: weight of the length.
-        transition_weight: weight of the transition term.
+        transition_weight: weight of the transition term; a traced one may be 0, and the
+            term is computed.
         n_neighbors: neighbours per cell in the transition term.
         transition_temperature: softmax temperature of the transition probabilities.
         rngs: ignored.
@@ -161,19 +187,23 @@ class VelocityConsistencyLoss(nnx.Module):
 
     def __init__(
         self,
-        dt: float = 0.1,
-        cosine_weight: float = 1.0,
-        magnitude_weight: float = 1.0,
+        dt: Scalar = 0.1,
+        cosine_weight: Scalar = 1.0,
+        magnitude_weight: Scalar = 1.0,
         *,
-        transition_weight: float = 0.0,
-        n_neighbors: int = 30,
-        transition_temperature: float = 0.1,
+        transition_weight: Scalar = 0.0,
+        n_neighbors: StaticInteger = 30,
+        transition_temperature: Scalar = 0.1,
         rngs: nnx.Rngs | None = None,
-    ):
+    ) -> None:
         check_velocity_configuration(dt, cosine_weight, magnitude_weight)
         _checks.finite("transition_weight", transition_weight)
-        _checks.positive_integer("n_neighbors", n_neighbors)
-        _checks.positive("transition_temperature", transition_temperature)
+        n_neighbors, _ = check_transition_configuration(
+            dt=dt,
+            n_neighbors=n_neighbors,
+            temperature=transition_temperature,
+            temperature_name="transition_temperature",
+        )
         self.dt = dt
         self.cosine_weight = cosine_weight
         self.magnitude_weight = magnitude_weight
@@ -183,12 +213,12 @@ class VelocityConsistencyLoss(nnx.Module):
 
     def __call__(
         self,
-        expression: Float[Array, "n_cells n_genes"],
-        velocity: Float[Array, "n_cells n_genes"],
-        future_expression: Float[Array, "n_cells n_genes"],
+        expression: Float[AnyArray, "n_cells n_genes"],
+        velocity: Float[AnyArray, "n_cells n_genes"],
+        future_expression: Float[AnyArray, "n_cells n_genes"],
         *,
-        neighbor_indices: Int[Array, "n_cells n_listed"] | None = None,
-        where: Bool[Array, " n_cells"] | None = None,
+        neighbor_indices: NeighborLists | None = None,
+        where: Bool[AnyArray, " n_cells"] | None = None,
     ) -> Float[Array, ""]:
         """The loss of three ``(n_cells, n_genes)`` arrays."""
         loss = velocity_consistency_loss(
@@ -200,9 +230,9 @@ class VelocityConsistencyLoss(nnx.Module):
             magnitude_weight=self.magnitude_weight,
             where=where,
         )
-        if self.transition_weight == 0:
+        if _checks.is_zero(self.transition_weight):
             return loss
-        return loss + self.transition_weight * velocity_transition_loss(
+        return loss + jnp.asarray(self.transition_weight, loss.dtype) * velocity_transition_loss(
             expression,
             velocity,
             dt=self.dt,
@@ -213,7 +243,7 @@ class VelocityConsistencyLoss(nnx.Module):
         )
 
 
-class ShannonDiversityLoss(nnx.Module):
+class ShannonDiversityLoss(_Loss):
     """Mean Shannon entropy of the assignments in nats; higher is more diverse.
 
     See :func:`diffbio.functional.shannon_diversity`.
@@ -222,21 +252,21 @@ class ShannonDiversityLoss(nnx.Module):
         rngs: ignored.
     """
 
-    def __init__(self, *, rngs: nnx.Rngs | None = None):
+    def __init__(self, *, rngs: nnx.Rngs | None = None) -> None:
         pass
 
     def __call__(
         self,
-        assignments: Float[Array, "n_cells n_clusters"],
+        assignments: Float[AnyArray, "n_cells n_clusters"],
         *,
         over: str = "cells",
-        where: Bool[Array, " n_cells"] | None = None,
+        where: Bool[AnyArray, " n_cells"] | None = None,
     ) -> Float[Array, ""]:
         """The entropy of ``(n_cells, n_clusters)`` assignments."""
         return shannon_diversity(assignments, over=over, where=where)
 
 
-class SimpsonDiversityLoss(nnx.Module):
+class SimpsonDiversityLoss(_Loss):
     """Mean Simpson concentration of the assignments; lower is more diverse.
 
     See :func:`diffbio.functional.simpson_diversity`.
@@ -245,15 +275,15 @@ class SimpsonDiversityLoss(nnx.Module):
         rngs: ignored.
     """
 
-    def __init__(self, *, rngs: nnx.Rngs | None = None):
+    def __init__(self, *, rngs: nnx.Rngs | None = None) -> None:
         pass
 
     def __call__(
         self,
-        assignments: Float[Array, "n_cells n_clusters"],
+        assignments: Float[AnyArray, "n_cells n_clusters"],
         *,
         over: str = "cells",
-        where: Bool[Array, " n_cells"] | None = None,
+        where: Bool[AnyArray, " n_cells"] | None = None,
     ) -> Float[Array, ""]:
         """The concentration of ``(n_cells, n_clusters)`` assignments."""
         return simpson_diversity(assignments, over=over, where=where)

@@ -2,16 +2,17 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from diffbio import _checks
+from diffbio._types import AnyArray, StaticInteger
 from diffbio.neighbors._exact import Neighbors
 
 __all__ = ["approximate_neighbors"]
 
 
 def approximate_neighbors(
-    x: Float[Array, "n_cells dim"], n_neighbors: int, *, seed: int = 0
+    x: Float[AnyArray, "n_cells dim"], n_neighbors: StaticInteger, *, seed: int = 0
 ) -> Neighbors:
     """The ``n_neighbors`` nearest other cells by nearest-neighbour descent, nearly all right.
 
@@ -40,7 +41,7 @@ def approximate_neighbors(
         measures, WWW 2011.
     """
     x = _checks.floating("x", x, ("n_cells", "dim"))
-    _checks.neighbor_count(n_neighbors, x.shape[0])
+    n_neighbors = _checks.neighbor_count(n_neighbors, x.shape[0])
     from pynndescent import NNDescent
 
     graph = NNDescent(

@@ -47,7 +47,7 @@ def search_columns(
     underflow = 16 * (dim + 1) * float(jnp.finfo(jnp.float32).tiny)
     block = min(n_cells, _COLUMN_BLOCK)
 
-    def step(start: Int[Array, ""], _, columns: Array) -> Array:
+    def step(start: Int[Array, ""], _: Array, columns: Array) -> Array:
         inside = read_rows(placed, start, block)
         z = ((read_rows(x, start, block) - centre[None]) / scale).astype(jnp.float32)
         z = zeroed(z, inside)

@@ -46,7 +46,12 @@ class Neighbors(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("n_neighbors", "block_size"))
-def search(x, n_neighbors, where, block_size) -> Neighbors:
+def search(
+    x: Float[Array, "n_cells dim"],
+    n_neighbors: int,
+    where: Bool[Array, " n_cells"] | None,
+    block_size: int | None,
+) -> Neighbors:
     """The nearest neighbours of checked arguments; see ``diffbio.neighbors``."""
     (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
     n_cells = x.shape[0]
@@ -55,7 +60,7 @@ def search(x, n_neighbors, where, block_size) -> Neighbors:
     groups = group_sizes(n_cells, n_candidates)
     scale, columns = search_columns(x, where, math.prod(groups))
 
-    def search_block(start: Int[Array, ""], _, found: Neighbors) -> Neighbors:
+    def search_block(start: Int[Array, ""], _: Array, found: Neighbors) -> Neighbors:
         rows = start + jnp.arange(block, dtype=jnp.int32)
         bounds = lower_bounds(columns, start, block)
         candidates, bound = smallest_per_column(bounds, n_candidates, groups)
@@ -154,7 +159,9 @@ def _search_by_differences(
     """Search the unproven rows again, one at a time, over the differences to all cells."""
     n_neighbors = best.indices.shape[1]
 
-    def search_one(state: tuple[Bool[Array, " block"], Neighbors]):
+    def search_one(
+        state: tuple[Bool[Array, " block"], Neighbors],
+    ) -> tuple[Bool[Array, " block"], Neighbors]:
         unproven, best = state
         at = jnp.argmax(unproven)
         (distances,) = sums_over_last_axis(_squares, x - x[rows[at]][None])

@@ -1,19 +1,20 @@
 """The public exact search: argument checks, and one call of the search in blocks."""
 
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from diffbio import _checks
+from diffbio._types import AnyArray, StaticInteger
 from diffbio.neighbors._exact import Neighbors, search
 
 __all__ = ["nearest_neighbors"]
 
 
 def nearest_neighbors(
-    x: Float[Array, "n_cells dim"],
-    n_neighbors: int,
+    x: Float[AnyArray, "n_cells dim"],
+    n_neighbors: StaticInteger,
     *,
-    where: Bool[Array, " n_cells"] | None = None,
-    block_size: int | None = None,
+    where: Bool[AnyArray, " n_cells"] | None = None,
+    block_size: StaticInteger | None = None,
 ) -> Neighbors:
     r"""The ``n_neighbors`` nearest *other* cells of each cell, by exact search.
 
@@ -48,8 +49,6 @@ def nearest_neighbors(
         None: both results are constants under differentiation.
     """
     x = _checks.floating("x", x, ("n_cells", "dim"))
-    _checks.neighbor_count(n_neighbors, x.shape[0])
+    n_neighbors = _checks.neighbor_count(n_neighbors, x.shape[0])
     where = _checks.mask(where, x.shape[0])
-    if block_size is not None:
-        _checks.positive_integer("block_size", block_size)
-    return search(x, n_neighbors, where, block_size)
+    return search(x, n_neighbors, where, _checks.block_size(block_size))

@@ -103,7 +103,7 @@ def _smallest(
 def _by_passes(keys: Int[Array, "n_entries block"], count: int) -> Int[Array, "count block"]:
     """The ``count`` smallest keys of each column; each pass takes the one above the last."""
 
-    def next_smallest(last: Array, _) -> tuple[Array, Array]:
+    def next_smallest(last: Array, _: None) -> tuple[Array, Array]:
         above = jnp.where(keys > last[None], keys, jnp.iinfo(jnp.int32).max)
         smallest = above.min(axis=0)
         return smallest, smallest

@@ -3,7 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
+from jax.experimental import sparse as jsparse
+from scipy import sparse
 
 from diffbio import losses
 from diffbio.functional import (
@@ -16,6 +19,8 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from diffbio.neighbors import nearest_neighbors
+
+pytestmark = pytest.mark.usefixtures("only_our_checks")
 
 X = jnp.zeros((20, 3))
 LABELS = jnp.zeros(20, int)
@@ -34,6 +39,10 @@ def compactness(x=X, a=A, *c, **options):
 
 def velocity(x=X, v=X, f=X, **options):
     return lambda: velocity_consistency_loss(x, v, f, **options)
+
+
+def combined(**options):
+    return lambda: combined_loss(X, LABELS, A, **options)
 
 
 def transition(x=X, v=X, **options):
@@ -102,10 +111,33 @@ ERRORS = [
     (transition(X.astype(int)), TypeError, "expression.*floating"),
     (lambda: shannon_diversity(A.astype(int)), TypeError, "assignments.*floating"),
     (lambda: nearest_neighbors(X.astype(int), 3), TypeError, "x.*floating"),
+    # what is no array of numbers, and what is no number
+    (mixing(sparse.csr_array(np.eye(20))), TypeError, "embeddings.*dense.*csr_array"),
+    (mixing(neighbor_indices=sparse.csr_array(np.eye(20))), TypeError, "neighbor_indices.*dense"),
+    (mixing(jsparse.BCOO.fromdense(X)), TypeError, "embeddings.*dense.*BCOO"),
+    (mixing(neighbor_indices=np.eye(20, dtype=int)), ValueError, "neighbor_indices.*adjacency"),
+    (mixing(labels=["a", "b"] * 10), TypeError, "batch_labels.*integer.*<U1 from list.*0, 1, 2"),
+    (mixing(labels=pd.Categorical(["a", "b"] * 10)), TypeError, "batch_labels.*from Categorical"),
+    (mixing(labels=None), TypeError, "batch_labels.*integer.*object from NoneType"),
+    (mixing(None), TypeError, "embeddings.*floating.*object from NoneType"),
+    (mixing([[1.0], [1.0, 2.0]]), ValueError, "embeddings must be an array"),
+    (mixing(where=[True] * 19 + ["no"]), TypeError, "where.*bool.*from list"),
+    (mixing(temperature=None), TypeError, "temperature must be a real number, got None"),
+    (mixing(temperature="1"), TypeError, "temperature must be a real number, got '1'"),
+    (mixing(temperature=jnp.ones(2)), ValueError, r"temperature must be a scalar.*\(2,\)"),
+    (mixing(n_batches=jnp.ones(1, int)), TypeError, "n_batches must be an integer"),
+    (mixing(n_batches=True), TypeError, "n_batches must be an integer, got True"),
+    (mixing(block_size=jnp.asarray(2.0)), TypeError, "block_size must be an integer"),
+    (mixing(bandwidth=X), ValueError, "bandwidth must be one of"),
+    (combined(weights=(1.0, 2.0)), TypeError, r"weights.*\(batch, cluster, reconstruction\).*2.0"),
+    (combined(weights=0.5), TypeError, "weights must be LossWeights or three numbers.*0.5"),
+    (combined(weights=(1.0, None, 1.0)), TypeError, "weights.cluster must be a real number"),
     # labels
     (mixing(labels=LABELS.at[3].set(3)), ValueError, r"\[0, 3\).*from 0 to 3"),
     (mixing(labels=LABELS.at[3].set(-1)), ValueError, r"\[0, 3\).*from -1 to 0"),
+    (mixing(labels=np.full(20, 2**32 + 1)), ValueError, r"\[0, 3\).*from 4294967297"),
     # at construction
+    (lambda: losses.VelocityConsistencyLoss(transition_weight=None), TypeError, "transition_w"),
     (lambda: losses.BatchMixingLoss(temperature=0.0), ValueError, "temperature"),
     (lambda: losses.BatchMixingLoss(n_neighbors=0), ValueError, "n_neighbors"),
     (lambda: losses.BatchMixingLoss(n_batches=0), ValueError, "n_batches"),
@@ -140,6 +172,11 @@ def test_error(call, error, message):
 def test_errors_come_before_tracing_under_jit_too():
     with pytest.raises(ValueError, match="n_neighbors=20"):
         jax.jit(lambda x: batch_mixing_loss(x, LABELS, n_neighbors=20))(X)
+
+
+def test_static_integers_cannot_be_traced():
+    with pytest.raises(TypeError, match="n_batches must be an integer known before tracing"):
+        jax.jit(lambda labels: batch_mixing_loss(X, labels, n_batches=labels.max() + 1))(LABELS)
 
 
 def test_unknown_labels_under_jit_count_for_no_batch():

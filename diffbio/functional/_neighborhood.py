@@ -1,0 +1,45 @@
+"""The neighbours of each cell: searched for, or listed by the caller."""
+
+from jaxtyping import Array, Bool, Float, Int, Integer
+
+from diffbio import _checks
+from diffbio._types import AnyArray, StaticInteger
+from diffbio.functional._edges import padded_to_itself, usable_neighbors
+from diffbio.neighbors import Neighbors
+from diffbio.neighbors._exact import search
+
+__all__ = ["NeighborLists", "listed_neighbors", "neighborhood"]
+
+NeighborLists = Integer[AnyArray, "n_cells n_listed"] | Neighbors
+
+
+def listed_neighbors(
+    neighbor_indices: NeighborLists | None,
+    n_neighbors: StaticInteger,
+    x: Float[Array, "n_cells dim"],
+) -> Int[AnyArray, "n_cells n_listed"] | None:
+    """The caller's lists, checked; None if it has none and ``n_neighbors`` can be searched."""
+    if neighbor_indices is None:
+        _checks.neighbor_count(n_neighbors, x.shape[0])
+        return None
+    if isinstance(neighbor_indices, Neighbors):
+        neighbor_indices = neighbor_indices.indices
+    return _checks.neighbor_indices(neighbor_indices, x)
+
+
+def neighborhood(
+    x: Float[Array, "n_cells dim"],
+    listed: Int[Array, "n_cells n_listed"] | None,
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    n_neighbors: int,
+    block_size: int | None,
+) -> tuple[Int[Array, "n_cells k"], Bool[Array, "n_cells k"]]:
+    """Neighbours of checked arguments, and which of them carry weight.
+
+    The others are padding: they point at the cell itself.
+    """
+    if listed is None:
+        listed = search(x, n_neighbors, where, block_size).indices
+    usable = usable_neighbors(listed, where)
+    return padded_to_itself(listed, usable), usable
