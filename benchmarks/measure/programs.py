@@ -68,7 +68,7 @@ class CompilePhases(NamedTuple):
 def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> Program:
     """The loss, or its value and gradient, with its inputs resident on the device."""
 
-    def value(differentiated, constant):
+    def value(differentiated: Arrays, constant: Arrays) -> Any:
         return case.loss(**differentiated, **constant)
 
     function = jax.value_and_grad(value) if transform == "value_and_grad" else value
@@ -198,7 +198,7 @@ def count_retraces(program: Program) -> int:
     """How often a second call with new values of the same shapes traces again."""
     traces = 0
 
-    def counting(*arguments):
+    def counting(*arguments: Any) -> Any:
         nonlocal traces
         traces += 1
         return program.function(*arguments)
