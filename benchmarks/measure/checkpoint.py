@@ -95,27 +95,27 @@ def reserved(path: Path) -> Iterator[None]:
     beside = path.with_name(f"{path.name}.lock")
     with _named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = beside.open("w")
+        lock = beside.open("wb", buffering=0)
     with lock:
         with _named_errors(path):
             _acquire(lock, beside)
         try:
+            with _named_errors(path):  # a full disk shows here, before anything is measured
+                lock.write(str(os.getpid()).encode())
             yield
         finally:
             beside.unlink(missing_ok=True)
 
 
-def _acquire(lock: IO[str], path: Path) -> None:
+def _acquire(lock: IO[bytes], path: Path) -> None:
     """Lock the open file, unless another process has locked or replaced it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        replaced = not os.path.samestat(os.fstat(lock.fileno()), path.stat())
+        taken = not os.path.samestat(os.fstat(lock.fileno()), path.stat())
     except BlockingIOError:
-        replaced = True
-    if replaced:
+        taken = True
+    if taken:
         raise BlockingIOError(None, "another sweep is writing it")
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()  # a full disk shows here, before anything is measured
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import jax
 from benchmarks.catalog.cases import Case, case
 from benchmarks.measure.accuracy import differing_arrays, relative_error, worst
 from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.processes import end_with_parent
 from benchmarks.measure.programs import program
 from benchmarks.measure.steps import Step
 from benchmarks.measure.workbench import Prepared, Results, Workbench, named_results
-from benchmarks.measure.workers import end_with_the_parent
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import TRANSFORMS
 
@@ -48,9 +48,7 @@ def block_size_error(step: Step, ready: Prepared, results: Results) -> float:
 
 def compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:
     """How many arrays a fresh process, which compiles again, returns with other bits."""
-    worker = ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=end_with_the_parent
-    )
+    worker = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
     with worker:
         return Measured([record for step in steps for record in _compare(bench, step, worker)])
 

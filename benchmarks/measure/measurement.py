@@ -70,12 +70,16 @@ def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]
 
 def _compilation(step: Step, ready: Prepared) -> list[Record]:
     """Seconds of the phases, and the counters of what came out."""
+    transform = ready.transform
     seconds = ready.phases._asdict()
-    found = {**counters(seconds.pop("compiled")), **seconds}
-    warm = _attempt(
-        step, ready.transform, "warm_compile_seconds", partial(compile_warm, ready.program)
-    )
-    return [*step.records(ready.transform, found), warm]
+    compiled = seconds.pop("compiled")
+    warm = partial(compile_warm, ready.program)
+    timed = step.records(transform, seconds)
+    timed.append(_attempt(step, transform, "warm_compile_seconds", warm))
+    try:
+        return [*timed, *step.records(transform, counters(compiled))]
+    except Exception as error:
+        return [*timed, step.failure(transform, "hlo_instructions", error)]
 
 
 def _bits(step: Step, ready: Prepared, results: Results) -> list[Record]:
@@ -105,12 +109,12 @@ def _accuracy(
     except Exception as error:
         return [step.failure(transform, "value_error", error) for transform in results]
     records: list[Record] = []
-    for transform, result in results.items():
-        records += step.records(transform, reference_errors(expected, *result))
     if found is not None:
         points = arrays[step.case.differentiable[0]]
         compare = partial(neighbor_error, points, found, search)
         records.append(_attempt(step, ready.transform, "neighbor_error", compare))
+    for transform, result in results.items():
+        records += step.records(transform, reference_errors(expected, *result))
     return records
 
 
