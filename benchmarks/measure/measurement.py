@@ -29,23 +29,26 @@ from diffbio.neighbors import nearest_neighbors
 __all__ = ["check_gradient", "measure_step"]
 
 
-def measure_step(bench: Workbench, step: Step, *, retraces: bool = True) -> Measured:
+def measure_step(
+    bench: Workbench, step: Step, *, retraces: bool = True, other_blocks: bool = True
+) -> Measured:
     """Measure all of a step but its times; what cannot be measured is a record that says why.
 
     Args:
         bench: keeps the programs for what else is measured of them.
         step: the loss, its cells and the device.
         retraces: whether to count them, which compiles each program once more.
+        other_blocks: whether to search in other blocks too, which does so as well.
     """
     if reason := bench.obstacle(step):
         return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
     try:
-        return _measure(bench, step, retraces=retraces)
+        return _measure(bench, step, retraces=retraces, other_blocks=other_blocks)
     except Exception as error:
         return Measured([step.failure(transform, "value", error) for transform in TRANSFORMS])
 
 
-def _measure(bench: Workbench, step: Step, *, retraces: bool) -> Measured:
+def _measure(bench: Workbench, step: Step, *, retraces: bool, other_blocks: bool) -> Measured:
     prepared = bench.prepared(step)
     results = {name: ready.results() for name, ready in prepared.programs.items()}
     records: list[Record] = []
@@ -53,8 +56,11 @@ def _measure(bench: Workbench, step: Step, *, retraces: bool) -> Measured:
         records += _compilation(step, ready)
         records += _bits(step, ready, results[transform])
         if retraces:
-            measured = partial(count_retraces, ready.program)
-            records.append(_attempt(step, transform, "retraces", measured))
+            count = partial(count_retraces, ready.program)
+            records.append(_attempt(step, transform, "retraces", count))
+        if other_blocks and takes_blocks(step.case):
+            compare = partial(block_size_error, step, ready, results[transform])
+            records.append(_attempt(step, transform, "block_size_error", compare))
     if step.n_cells <= REFERENCE_CELLS:
         records += _accuracy(step, prepared.programs["value_and_grad"], results, bench.search)
     return Measured(records, digests=prepared.digests)
@@ -83,18 +89,12 @@ def _compilation(step: Step, ready: Prepared) -> list[Record]:
 
 
 def _bits(step: Step, ready: Prepared, results: Results) -> list[Record]:
-    """The value, a hash of every bit, and whether both come again in a call and in other blocks.
-
-    A search in blocks of its own is compared where the reference is: the program is compiled
-    once more for it.
-    """
+    """The value, a hash of every bit, and how many arrays a second call changes."""
     measures: dict[str, Callable[[], Any]] = {
         "value": lambda: float(results.value),
         "result_digest": lambda: digest(results),
         "differing_repeats": lambda: differing_repeats(ready, results),
     }
-    if takes_blocks(step.case) and step.n_cells <= REFERENCE_CELLS:
-        measures["block_size_error"] = lambda: block_size_error(step, ready, results)
     return [_attempt(step, ready.transform, name, measure) for name, measure in measures.items()]
 
 

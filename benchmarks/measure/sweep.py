@@ -15,7 +15,7 @@ from benchmarks.measure.steps import Step, steps_on
 from benchmarks.measure.timing import measure_times
 from benchmarks.measure.workbench import Workbench
 from benchmarks.schema.records import Source
-from benchmarks.schema.suite import DEVICES, LOSSES
+from benchmarks.schema.suite import DEVICES, LOSSES, REFERENCE_CELLS
 
 __all__ = ["run_sweep"]
 
@@ -70,23 +70,25 @@ def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
 
 def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> dict[str, Task]:
     """What a sweep does, by name and in order; the times of all steps come together."""
+    smallest = min(cell_counts)
+    largest_checked = max((n for n in cell_counts if n <= REFERENCE_CELLS), default=smallest)
     tasks: dict[str, Task] = {}
     for device in DEVICES:
         bench = Workbench()
         steps = steps_on(device, cell_counts, cases, real=real)
-        smallest = [
-            step
-            for step in steps
-            if step.source == Source.SIMULATED and step.n_cells == min(cell_counts)
-        ]
-        tasks |= {
-            step.name: partial(measure_step, bench, step, retraces=step in smallest)
-            for step in steps
-        }
-        tasks[f"second process {device}"] = partial(_compare_processes, bench, smallest)
+        few_cells = _simulated(steps, smallest)
+        in_blocks = _simulated(steps, smallest, largest_checked)
+        for step in steps:
+            more = {"retraces": step in few_cells, "other_blocks": step in in_blocks}
+            tasks[step.name] = partial(measure_step, bench, step, **more)
+        tasks[f"second process {device}"] = partial(_compare_processes, bench, few_cells)
         tasks[f"times {device}"] = partial(_measure_times, bench, steps)
     tasks |= {f"{each.name} gradient check": partial(check_gradient, each) for each in cases}
     return tasks
+
+
+def _simulated(steps: Sequence[Step], *sizes: int) -> list[Step]:
+    return [step for step in steps if step.source == Source.SIMULATED and step.n_cells in sizes]
 
 
 def _compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:

@@ -87,7 +87,7 @@ def test_a_gradient_that_is_nan_is_not_hidden_by_another():
         assert np.isnan(found["gradient_error"]), name
 
 
-def test_bits_and_blocks_are_compared_at_every_size(monkeypatch):
+def test_bits_are_compared_at_every_size():
     counter = itertools.count()
 
     def restless(value, arrays):
@@ -98,8 +98,6 @@ def test_bits_and_blocks_are_compared_at_every_size(monkeypatch):
             lambda: np.float32(next(counter)), jax.ShapeDtypeStruct((), np.float32)
         )
 
-    monkeypatch.setattr("benchmarks.measure.measurement.takes_blocks", lambda _: True)
-    monkeypatch.setattr("benchmarks.measure.measurement.block_size_error", lambda *_: 0.5)
     entry = planted("simpson", restless)
     for n_cells, differing in ((64, 0), (1100, 1)):
         step = Step(entry, "cpu", "simulated", n_cells)
@@ -109,7 +107,30 @@ def test_bits_and_blocks_are_compared_at_every_size(monkeypatch):
         }
         for transform in ("value", "value_and_grad"):
             assert found[transform, "differing_repeats"] == differing, n_cells
-            assert found[transform, "block_size_error"] == 0.5
+
+
+def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checked(
+    monkeypatch, tmp_path
+):
+    asked = []
+
+    def watched(bench, step, *, retraces, other_blocks):
+        asked.append((step.device, step.n_cells, retraces, other_blocks))
+        return Measured([])
+
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    for name in ("compare_processes", "measure_times"):
+        monkeypatch.setattr(f"benchmarks.measure.sweep.{name}", lambda *_: Measured([]))
+    sizes = (256, 4096, 16384, 65536)
+    run_sweep(tmp_path / "sweep.json", sizes, ["simpson"], real=True)
+    on_cpu = [rest for device, *rest in asked if device == "cpu"]
+    assert on_cpu == [
+        [256, True, True],
+        [4096, False, False],
+        [16384, False, True],
+        [65536, False, False],
+        [700, False, False],
+    ]
 
 
 def test_a_measurement_that_raises_fails_alone(monkeypatch):
