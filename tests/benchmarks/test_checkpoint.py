@@ -143,6 +143,12 @@ def test_two_sweeps_do_not_write_one_file(tmp_path, monkeypatch):
         pass
 
 
+@pytest.mark.parametrize("option", ["--loss=shanon", "--n-cells=many"])
+def test_what_is_not_accepted_is_named(option):
+    result = CliRunner().invoke(main, ["sweep", option])
+    assert (result.exit_code, option.partition("=")[2] in result.stderr) == (2, True)
+
+
 def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
     (tmp_path / "file").touch()

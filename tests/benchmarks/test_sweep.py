@@ -1,6 +1,8 @@
 """Measurements: complete, repeatable where they claim to be, and never lost half-way."""
 
+import gc
 import itertools
+import weakref
 from dataclasses import replace
 
 import jax
@@ -10,12 +12,14 @@ import pytest
 from benchmarks.catalog.cases import CATALOG, case
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS
 from benchmarks.measure.accuracy import (
+    LatestSearch,
     differing_arrays,
     digest,
     neighbor_error,
     reference_results,
     relative_error,
 )
+from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.determinism import compare_processes
 from benchmarks.measure.measurement import check_gradient, measure_step
 from benchmarks.measure.programs import (
@@ -26,11 +30,13 @@ from benchmarks.measure.programs import (
     program,
 )
 from benchmarks.measure.steps import Step
+from benchmarks.measure.sweep import run_sweep
 from benchmarks.measure.timing import measure_times, visit_in_turn
 from benchmarks.measure.workbench import Workbench
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.suite import DEVICES, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors
+from reference import neighbors
 
 CPU = jax.devices("cpu")[0]
 
@@ -145,6 +151,25 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
         assert [r.transform for r in measured.records] == list(TRANSFORMS)
 
 
+def test_a_sweep_compiles_a_program_once_and_lets_it_go_after_its_times(tmp_path, monkeypatch):
+    alive, left = [], []
+
+    def watched(program):
+        alive.extend(weakref.ref(array) for array in program.arrays.values())
+        return compile_cold(program)
+
+    monkeypatch.setattr("benchmarks.measure.workbench.compile_cold", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+
+    def see_what_is_left():
+        gc.collect()
+        left.extend(array for array in alive if array() is not None)
+        return Measured([])
+
+    run_sweep(tmp_path / "s.json", (64,), ["simpson"], real=False, more={"end": see_what_is_left})
+    assert (len(alive), left) == (2, [])
+
+
 def test_one_that_fails_leaves_the_times_of_the_others(monkeypatch):
     steps = [Step(case(name), "cpu", "simulated", 80) for name in ("simpson", "shannon")]
     monkeypatch.delitem(LOWER_BOUNDS, case("simpson").lower_bound)
@@ -161,6 +186,22 @@ def test_the_reference_answers_the_same_with_its_search_done_before():
     assert value == entry.reference(**arrays)
     expected = entry.reference_gradients(**arrays)
     assert relative_error(gradients["embeddings"], expected["embeddings"]) == 0
+
+
+def test_the_reference_searches_once_among_the_same_cells(monkeypatch):
+    asked = []
+
+    def watched(points, n_neighbors):
+        asked.append(n_neighbors)
+        return nearest(points, n_neighbors)
+
+    nearest = neighbors.nearest_neighbors
+    monkeypatch.setattr(neighbors, "nearest_neighbors", watched)
+    search = LatestSearch()
+    points = np.random.default_rng(0).normal(size=(20, 3))
+    for cells, n_neighbors in ((points, 3), (points.copy(), 3), (points, 4), (points + 1, 4)):
+        np.testing.assert_array_equal(search(cells, n_neighbors), nearest(cells, n_neighbors))
+    assert asked == [3, 4, 4]
 
 
 def test_a_digest_sees_every_bit_and_the_place_of_an_array():
