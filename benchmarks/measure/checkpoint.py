@@ -13,8 +13,8 @@ from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
 __all__ = ["Checkpoint", "CheckpointError", "Measured", "reserved"]
 
-# What may differ between two runs of one sweep. A file that is no code may make the tree
-# dirty; "changes" tells the code apart.
+# These may differ when a sweep goes on. The state of the code is in "changes" and not in
+# "dirty", which any file changes.
 _FREE = ("date", "command", "dirty")
 
 
@@ -73,14 +73,19 @@ class Checkpoint:
         Raises:
             CheckpointError: the file cannot be written; it then holds what it held before.
         """
-        self._content["records"] += [record.row() for record in measured.records]
-        self._content["ratios"] += [ratio._asdict() for ratio in measured.ratios]
-        self._content["v_curves"] += measured.v_curves
-        self._content["claims"] += measured.claims
-        self._content["data_digests"].update(measured.digests)
-        self._content["unfinished"].remove(step)
+        held = self._content
+        content = {
+            **held,
+            "unfinished": [name for name in held["unfinished"] if name != step],
+            "data_digests": {**held["data_digests"], **measured.digests},
+            "records": [*held["records"], *(record.row() for record in measured.records)],
+            "v_curves": [*held["v_curves"], *measured.v_curves],
+            "ratios": [*held["ratios"], *(ratio._asdict() for ratio in measured.ratios)],
+            "claims": [*held["claims"], *measured.claims],
+        }
         with _named_errors(self._path):
-            write_json(self._path, self._content)
+            write_json(self._path, content)
+        self._content = content
 
 
 @contextmanager

@@ -72,6 +72,7 @@ def test_a_step_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         checkpoint.add("two", Measured([record._replace(value=float("nan"))]))
     assert path.read_text() == before
+    assert (checkpoint.unfinished, checkpoint.n_finished) == (["two"], 1)
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
 
 
