@@ -90,7 +90,12 @@ def _git(*arguments: str) -> str | None:
     """Output of a git command in this checkout; None outside of one."""
     try:
         run = subprocess.run(
-            ["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True
+            ["git", *arguments],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None
