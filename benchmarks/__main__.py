@@ -20,20 +20,40 @@ def main() -> None:
     help="JSON file to write.",
 )
 @click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
-def sweep(output: Path, n_cells: tuple[int, ...]) -> None:
-    """Measure the whole catalog once, in this process, into one JSON file.
+@click.option("--loss", "losses", multiple=True, help="Losses instead of the environment's.")
+def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> None:
+    """Measure the catalog once, in this process, into one JSON file.
 
     The file is whole after every step: interrupt it, and the same command goes on.
     """
-    from benchmarks.measure.sweep import run_sweep
-    from benchmarks.schema.suite import CELL_COUNTS
-
     try:
-        run_sweep(output, n_cells or CELL_COUNTS)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted; {output} holds what was measured, run again to go on", err=True)
+        from benchmarks.schema.suite import CELL_COUNTS, LOSSES, chosen
+
+        names = chosen(losses) if losses else LOSSES
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        _sweep(output, n_cells or CELL_COUNTS, names)
+    except KeyboardInterrupt as interrupt:
+        click.echo(f"interrupted; {str(interrupt) or 'nothing was measured'}", err=True)
         sys.exit(130)
     click.echo(f"wrote {output}")
+
+
+def _sweep(output: Path, cell_counts: tuple[int, ...], losses: tuple[str, ...]) -> None:
+    """Run the sweep, with the document's claims as its last step; exit 2 if it cannot write."""
+    from benchmarks.claims import CLAIMS, examine
+    from benchmarks.measure.checkpoint import CheckpointError, Measured
+    from benchmarks.measure.sweep import run_sweep
+
+    def examine_claims() -> Measured:
+        return Measured([], claims=[examine(claim) for claim in CLAIMS])
+
+    try:
+        run_sweep(output, cell_counts, losses, more={"claims": examine_claims})
+    except CheckpointError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
 
 
 @main.command()

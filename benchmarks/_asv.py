@@ -7,8 +7,11 @@ JAX's backends that start threads.
 """
 
 import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.records import Status
 from benchmarks.schema.suite import (
     BENCHMARK_VERSION,
     CELL_COUNTS,
@@ -19,17 +22,19 @@ from benchmarks.schema.suite import (
     benchmark_version,
 )
 
-__all__ = ["OwnProcess", "Swept", "described", "device_named", "tracked"]
+__all__ = ["OwnProcess", "Swept", "device_named", "tracked", "with_attributes"]
+
+Table = dict[tuple[Any, ...], Any]
 
 
-def described(**attributes):
+def with_attributes(**attributes: Any) -> Callable[[Callable], Callable]:
     """Set what asv reads off a function: unit, version, setup, timeout."""
 
-    def describe(function):
+    def set_attributes(function: Callable) -> Callable:
         vars(function).update(attributes)
         return function
 
-    return describe
+    return set_attributes
 
 
 class Swept:
@@ -38,57 +43,57 @@ class Swept:
     params: tuple[tuple, ...] = (PROGRAMS, CELL_COUNTS, DEVICES)
     param_names: tuple[str, ...] = ("program", "n_cells", "device")
 
-    @described(timeout=3600)
-    def setup_cache(self):
+    @with_attributes(timeout=3600)
+    def setup_cache(self) -> Table:
         import json
         from pathlib import Path
 
         from benchmarks.measure.sweep import run_sweep
 
         path = Path("sweep.json").resolve()
-        run_sweep(path, CELL_COUNTS, whole=False)
+        run_sweep(path, CELL_COUNTS, real=False)
         return swept_table(json.loads(path.read_text())["records"])
 
 
-def swept_table(records):
-    """Values by (metric, program, n_cells, device), and failures under "failure"."""
-    table = {}
+def swept_table(records: Iterable[Mapping[str, Any]]) -> Table:
+    """Values by (metric, program, n_cells, device), first failures under "failure"."""
+    table: Table = {}
     for record in records:
         where = (record["benchmark"], record["n_cells"], record["device"])
-        if record["status"] == "failed":
-            table["failure", *where] = record["detail"]
-        elif record["status"] == "ok":
+        if record["status"] == Status.FAILED:
+            table.setdefault(("failure", *where), record["detail"])
+        elif record["status"] == Status.OK:
             table[record["metric"], *where] = _number(record["value"])
     return table
 
 
-def _number(value):
+def _number(value: float | str | None) -> float | None:
     """asv stores numbers; a fingerprint becomes the integer that it is in hexadecimal."""
     return int(value[:12], 16) if isinstance(value, str) else value
 
 
-def tracked(metric):
+def tracked(metric: str) -> Callable[..., Any]:
     """A ``track_`` benchmark that returns the sweep's value of a metric.
 
     What was not measured is skipped, which asv wants to hear from ``setup``: the same
     error from the benchmark itself would count as a failure.
     """
 
-    def find(table, *where):
+    def find(table: Table, *where: Any) -> Any:
+        if (metric, *where) in table:
+            return table[metric, *where]
         if ("failure", *where) in table:
             raise RuntimeError(table["failure", *where])
-        if (metric, *where) not in table:
-            raise NotImplementedError(f"{metric} was not measured for {where}")
-        return table[metric, *where]
+        raise NotImplementedError(f"{metric} was not measured for {where}")
 
-    @described(unit=METRICS[metric].unit, version=benchmark_version(metric), setup=find)
-    def look_up(self, table, *where):
+    @with_attributes(unit=METRICS[metric].unit, version=benchmark_version(metric), setup=find)
+    def look_up(self: Swept, table: Table, *where: Any) -> Any:
         return find(table, *where)
 
     return look_up
 
 
-def device_named(name):
+def device_named(name: str) -> Any:
     """The device, or asv's sign that the benchmark is to be skipped.
 
     A machine without NVIDIA's control device has no GPU, which is known without the
@@ -107,7 +112,7 @@ def device_named(name):
 
 
 @functools.cache
-def compiled_call(program, n_cells, device):
+def compiled_call(program: str, n_cells: int, device: str) -> Callable[[], Any]:
     """A call of the compiled program, blocked on its inputs, that blocks on its outputs.
 
     Kept for the process, since asv runs ``setup`` before every sample.
@@ -135,5 +140,5 @@ class OwnProcess:
     timeout = 600
     version = BENCHMARK_VERSION
 
-    def setup(self, program, n_cells, device):
+    def setup(self, program: str, n_cells: int, device: str) -> None:
         self.call = compiled_call(program, n_cells, device)

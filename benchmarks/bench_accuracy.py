@@ -8,6 +8,7 @@ from benchmarks.schema.suite import (
     GRADIENT_PROGRAMS,
     PROGRAMS,
     REFERENCE_CELLS,
+    SMALLEST_CELLS,
 )
 
 _CELLS = tuple(n_cells for n_cells in CELL_COUNTS if n_cells <= REFERENCE_CELLS)
@@ -25,9 +26,12 @@ class Gradients(Swept):
 
 
 class Determinism(Swept):
-    """Of a second call, another process and other blocks; none depends on the size."""
+    """Counts arrays that change when the call is repeated or run in another process.
 
-    params = (PROGRAMS, CELL_COUNTS[:1], DEVICES)
+    And the error of a search in other blocks; the sweep looks at more sizes than asv keeps.
+    """
+
+    params = (PROGRAMS, SMALLEST_CELLS, DEVICES)
     track_differing_repeats = tracked("differing_repeats")
     track_differing_processes = tracked("differing_processes")
     track_block_size_error = tracked("block_size_error")

@@ -1,7 +1,7 @@
 """Compilation: seconds of each phase, cold and warm, and what the compiler made."""
 
 from benchmarks._asv import Swept, tracked
-from benchmarks.schema.suite import CELL_COUNTS, DEVICES, PROGRAMS
+from benchmarks.schema.suite import DEVICES, PROGRAMS, SMALLEST_CELLS
 
 
 class Compile(Swept):
@@ -12,9 +12,9 @@ class Compile(Swept):
 
 
 class Retraces(Swept):
-    """Of a second call with new values; they do not depend on the number of cells."""
+    """How often a call with new values of the same shapes traces again, at one size."""
 
-    params = (PROGRAMS, CELL_COUNTS[:1], DEVICES)
+    params = (PROGRAMS, SMALLEST_CELLS, DEVICES)
     track_retraces = tracked("retraces")
 
 

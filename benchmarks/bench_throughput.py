@@ -19,11 +19,11 @@ class Call(OwnProcess):
     warmup_time = 0
     sample_time = 0
 
-    def setup(self, program, n_cells, device):
+    def setup(self, program: str, n_cells: int, device: str) -> None:
         super().setup(program, n_cells, device)
         self.call()
 
-    def time_call(self, program, n_cells, device):
+    def time_call(self, program: str, n_cells: int, device: str) -> None:
         self.call()
 
 
@@ -36,8 +36,8 @@ class Import:
     rounds = 1
     version = BENCHMARK_VERSION
 
-    def timeraw_losses(self):
+    def timeraw_losses(self) -> str:
         return "import diffbio.losses"
 
-    def timeraw_nnx(self):
+    def timeraw_nnx(self) -> str:
         return "from flax import nnx"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.schema.suite import REPORT_CELLS
+from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.verdict import gates, sentence
@@ -151,29 +151,32 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     context.exit(int((~different["kind"].isin(reproduction.WALL_CLOCK)).any()))
 
 
-_GIVEN = click.option(
-    "--results", type=_PATH, help="A sweep of the quick tier; without one, it is run."
+_GIVEN = click.option("--results", type=_PATH, help="A sweep of the tier; without one, it is run.")
+_OF_TIER = click.option(
+    "--tier", type=click.Choice(list(TIERS)), default="quick", show_default=True
 )
 
 
 @main.command()
 @_GIVEN
+@_OF_TIER
 @click.pass_context
-def baseline(context: click.Context, results: Path | None) -> None:
-    """Make the deterministic figures of the quick tier the baseline that `gate` holds."""
+def baseline(context: click.Context, results: Path | None, tier: str) -> None:
+    """Make the deterministic figures of a tier the baseline that `gate` holds."""
     try:
-        click.echo(f"wrote {write_baseline(_quick_results(context, results))}")
+        click.echo(f"wrote {write_baseline(_results_of_tier(context, results, tier))}")
     except DamagedError as error:
         _stop(context, error)
 
 
 @main.command()
 @_GIVEN
+@_OF_TIER
 @click.pass_context
-def gate(context: click.Context, results: Path | None) -> None:
+def gate(context: click.Context, results: Path | None, tier: str) -> None:
     """Exit 1 if a deterministic figure got worse than its baseline, 2 if it cannot be judged."""
     try:
-        verdicts = compare_with_baseline(_quick_results(context, results))
+        verdicts = compare_with_baseline(_results_of_tier(context, results, tier))
     except (IncomparableError, DamagedError) as error:
         _stop(context, error)
     told = verdicts[verdicts["verdict"] != "unchanged"].sort_values(["verdict", "benchmark"])
@@ -184,10 +187,10 @@ def gate(context: click.Context, results: Path | None) -> None:
     context.exit(int(gates(verdicts).any()))
 
 
-def _quick_results(context: click.Context, path: Path | None) -> Sweep:
+def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sweep:
     if path is None:
-        path = Path("results/quick.json")
-        _measure(context, path, tier="quick")
+        path = Path(f"results/{tier}.json")
+        _measure(context, path, tier=tier)
     return _read_sweep(path)
 
 

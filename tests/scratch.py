@@ -1,4 +1,4 @@
-"""Copies of this repository with two losses, to plant changes in and to run the tools on."""
+"""Copies of this repository, to plant changes in and to run the tools on two losses of."""
 
 import json
 import os
@@ -10,11 +10,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTALLED = sysconfig.get_path("purelib")
-_FEWER = "\nCATALOG = tuple(case for case in CATALOG if case.name in LOSSES)\n"
+# Two losses at one size.
+CHOICE = {"DIFFBIO_BENCH_LOSSES": "shannon,simpson", "DIFFBIO_BENCH_TIER": "smoke"}
 
 
 def copy_repository(folder):
-    """The working tree's files, with two losses at one size, and asv on what is installed."""
+    """The working tree's files as a commit, with asv on what is installed."""
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -23,15 +24,6 @@ def copy_repository(folder):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-
-    names = folder / "benchmarks" / "schema" / "suite.py"
-    text = names.read_text()
-    start, end = text.index("LOSSES = ("), text.index("TRANSFORMS = ")
-    names.write_text(f'{text[:start]}LOSSES = ("shannon", "simpson")\n{text[end:]}')
-    replace(names, '"quick": (256, 4096)', '"quick": (4096,)')
-    catalog = folder / "benchmarks" / "catalog" / "cases.py"
-    replace(catalog, "\nCATALOG:", "\nfrom benchmarks.schema.suite import LOSSES\nCATALOG:")
-    replace(catalog, "\n\ndef case(", f"{_FEWER}\n\ndef case(")
     _borrow_what_is_installed(folder / "asv.conf.json")
     git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder)
@@ -73,7 +65,7 @@ def commit(folder):
 
 def python(folder, *arguments):
     """Run a module in the copy, on the copy's code."""
-    environment = {**os.environ, "HOME": str(folder), "DIFFBIO_BENCH_TIER": "quick"}
+    environment = {**os.environ, "HOME": str(folder), **CHOICE}
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True,

@@ -65,17 +65,17 @@ class Case:
 
     def make_inputs(self, n_cells: int, seed: int = 0, dtype: Any = np.float32) -> Arrays:
         """The arguments for simulated cells."""
-        return self._cast(self.select(simulated_cells(self.simulation, n_cells, seed)), dtype)
+        return self.arguments(simulated_cells(self.simulation, n_cells, seed), dtype)
 
     def real_inputs(self, dtype: Any = np.float32) -> Arrays:
         """The arguments for the 700 real cells."""
-        return self._cast(self.select(real_cells()), dtype)
+        return self.arguments(real_cells(), dtype)
 
-    @staticmethod
-    def _cast(arrays: Arrays, dtype: Any) -> Arrays:
+    def arguments(self, cells: CellData, dtype: Any = np.float32) -> Arrays:
+        """The loss's arguments for given cells, those with fractions in the dtype."""
         return {
             name: array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
-            for name, array in arrays.items()
+            for name, array in self.select(cells).items()
         }
 
 

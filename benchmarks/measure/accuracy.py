@@ -1,7 +1,7 @@
 """How far a loss and its gradient are from the NumPy reference, and the V-curve of a gradient."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from benchmarks.catalog.cases import Arrays, Case
 from reference import finite_difference, neighbors
 
 __all__ = [
+    "LatestSearch",
     "differing_arrays",
     "digest",
     "gradient_v_curve",
@@ -19,9 +20,27 @@ __all__ = [
     "reference_errors",
     "reference_results",
     "relative_error",
+    "worst",
 ]
 
-_search_results: dict[tuple[int, bytes], np.ndarray] = {}
+Search = Callable[[np.ndarray, int], np.ndarray]
+
+
+class LatestSearch:
+    """The reference's search, which remembers its latest result.
+
+    Several losses in a row search among the same cells, and the reference takes seconds.
+    """
+
+    def __init__(self) -> None:
+        self._points, self._found = np.empty((0, 0)), np.empty((0, 0), int)
+
+    def __call__(self, points: np.ndarray, n_neighbors: int) -> np.ndarray:
+        """Indices of the nearest neighbours, (n_cells, n_neighbors)."""
+        if self._found.shape[1] != n_neighbors or not np.array_equal(self._points, points):
+            self._found = neighbors.nearest_neighbors(points, n_neighbors)
+            self._points = points
+        return self._found
 
 
 def reference_results(
@@ -37,7 +56,7 @@ def reference_results(
     return case.reference(**options), case.reference_gradients(**options)
 
 
-def neighbor_error(points: Any, found: Any) -> float:
+def neighbor_error(points: Any, found: Any, search: Search = neighbors.nearest_neighbors) -> float:
     """Largest relative difference of squared distances between those found and the nearest.
 
     In float64, each row's distances sorted: two cells that are equally far to the last
@@ -48,18 +67,9 @@ def neighbor_error(points: Any, found: Any) -> float:
     if (np.diff(np.sort(found, axis=1)) == 0).any():
         return 1.0
     points = np.ascontiguousarray(points, dtype=np.float64)
-    nearest = _reference_search(points, found.shape[1])
+    nearest = search(points, found.shape[1])
     expected, distances = (_sorted_distances(points, rows) for rows in (nearest, found))
     return float(np.max(np.abs(distances - expected) / np.where(expected > 0, expected, 1)))
-
-
-def _reference_search(points: np.ndarray, n_neighbors: int) -> np.ndarray:
-    """The reference's search, done once for all losses over the same cells."""
-    key = (n_neighbors, points.tobytes())
-    if key not in _search_results:
-        _search_results.clear()
-        _search_results[key] = neighbors.nearest_neighbors(points, n_neighbors)
-    return _search_results[key]
 
 
 def _sorted_distances(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -71,20 +81,25 @@ def relative_error(found: Any, expected: Any) -> float:
     """Norm of the difference over the norm of what is expected."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     norm = np.linalg.norm(expected)
-    return float(np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0))
+    with np.errstate(invalid="ignore"):  # of infinite results the error is NaN
+        return float(np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0))
 
 
 def reference_errors(
     expected: tuple[float, Mapping[str, np.ndarray]], value: Any, gradients: Mapping[str, Any]
 ) -> dict[str, float]:
-    """Relative error of the value, and the worst of the gradients'."""
+    """Relative error of the value, and the worst of the gradients' where there are any."""
     expected_value, expected_gradients = expected
-    return {
-        "value_error": relative_error(value, expected_value),
-        "gradient_error": max(
-            relative_error(gradients[name], expected_gradients[name]) for name in gradients
-        ),
-    }
+    found = {"value_error": relative_error(value, expected_value)}
+    of_gradients = [
+        relative_error(gradient, expected_gradients[name]) for name, gradient in gradients.items()
+    ]
+    return {**found, "gradient_error": worst(of_gradients)} if of_gradients else found
+
+
+def worst(errors: Sequence[float]) -> float:
+    """The largest error; NaN where one of them is, which ``max`` would pass over."""
+    return float(np.max(errors))
 
 
 def digest(results: Any) -> str:

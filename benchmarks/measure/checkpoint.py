@@ -1,17 +1,25 @@
 """The file that a sweep fills step by step: complete and readable whenever it is interrupted."""
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from benchmarks.schema.files import write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
-__all__ = ["Measured", "Sheet"]
+__all__ = ["Checkpoint", "CheckpointError", "Measured", "reserved"]
 
-# What of an environment may differ between two runs of one sweep.
-_FREE = ("date", "command")
+# These may differ when a sweep goes on. The state of the code is in "changes" and not in
+# "dirty", which any file changes.
+_FREE = ("date", "command", "dirty")
+
+
+class CheckpointError(Exception):
+    """The file of a sweep cannot be written; the message names it and says why."""
 
 
 class Measured(NamedTuple):
@@ -24,11 +32,11 @@ class Measured(NamedTuple):
     claims: Sequence[Mapping[str, Any]] = ()
 
 
-class Sheet:
+class Checkpoint:
     """What was measured so far, and which steps are left.
 
     An interrupted sweep of the same steps, by the same code in the same environment, is
-    taken up where it stopped; anything else in the file is replaced.
+    taken up where it stopped. Anything else in the file is replaced by the first step.
     """
 
     def __init__(self, path: Path, environment: Mapping[str, Any], steps: Sequence[str]) -> None:
@@ -54,15 +62,73 @@ class Sheet:
         """The steps that are left."""
         return list(self._content["unfinished"])
 
+    @property
+    def n_finished(self) -> int:
+        """How many steps the file holds."""
+        return len(self._content["steps"]) - len(self._content["unfinished"])
+
     def add(self, step: str, measured: Measured) -> None:
-        """Write down what a step yielded; the file is then whole again."""
-        self._content["records"] += [record.row() for record in measured.records]
-        self._content["ratios"] += [ratio._asdict() for ratio in measured.ratios]
-        self._content["v_curves"] += measured.v_curves
-        self._content["claims"] += measured.claims
-        self._content["data_digests"].update(measured.digests)
-        self._content["unfinished"].remove(step)
-        write_json(self._path, self._content)
+        """Write down what a step yielded; the file is then whole again.
+
+        Raises:
+            CheckpointError: the file cannot be written; it then holds what it held before.
+        """
+        held = self._content
+        content = {
+            **held,
+            "unfinished": [name for name in held["unfinished"] if name != step],
+            "data_digests": {**held["data_digests"], **measured.digests},
+            "records": [*held["records"], *(record.row() for record in measured.records)],
+            "v_curves": [*held["v_curves"], *measured.v_curves],
+            "ratios": [*held["ratios"], *(ratio._asdict() for ratio in measured.ratios)],
+            "claims": [*held["claims"], *measured.claims],
+        }
+        with _named_errors(self._path):
+            write_json(self._path, content)
+        self._content = content
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Keep other sweeps from writing the file meanwhile, and see that this one can.
+
+    The lock is one on a file beside it, which the system releases however the process ends.
+
+    Raises:
+        CheckpointError: another sweep is writing the file, or nothing can be written there.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    with _named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = beside.open("wb", buffering=0)
+    with lock:
+        with _named_errors(path):
+            _acquire(lock, beside)
+        try:
+            with _named_errors(path):  # a full disk shows here, before anything is measured
+                lock.write(str(os.getpid()).encode())
+            yield
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _acquire(lock: IO[bytes], path: Path) -> None:
+    """Lock the open file, unless another process has locked or replaced it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        taken = not os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except BlockingIOError:
+        taken = True
+    if taken:
+        raise BlockingIOError(None, "another sweep is writing it")
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

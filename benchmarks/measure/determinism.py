@@ -10,51 +10,55 @@ from typing import Any
 
 import jax
 
-from benchmarks.catalog.cases import case
-from benchmarks.measure.accuracy import differing_arrays, relative_error
+from benchmarks.catalog.cases import Case, case
+from benchmarks.measure.accuracy import differing_arrays, relative_error, worst
 from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.processes import end_with_parent
 from benchmarks.measure.programs import program
-from benchmarks.measure.steps import Prepared, Step, prepared
+from benchmarks.measure.steps import Step
+from benchmarks.measure.workbench import Prepared, Results, Workbench, named_results
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import TRANSFORMS
 
-__all__ = ["compare_processes", "repeatability"]
+__all__ = ["block_size_error", "compare_processes", "differing_repeats", "takes_blocks"]
 
 # No divisor of the cell counts, and not what is chosen by itself.
 _OTHER_BLOCK = 100
 
 
-def repeatability(step: Step, transform: str, results: Any) -> list[Record]:
-    """What a second call changes, and a search in other blocks, where there is one."""
-    ready = prepared(step)[transform]
-    records = [step.record(transform, "differing_repeats", differing_arrays(results, ready.call()))]
-    if step.case.n_neighbors is not None and step.case.module is not None:
-        error = _block_size_error(step, transform, ready, results)
-        records.append(step.record(transform, "block_size_error", error))
-    return records
+def differing_repeats(ready: Prepared, results: Results) -> int:
+    """How many arrays a second call returns with other bits."""
+    return differing_arrays(results, ready.results())
 
 
-def _block_size_error(step: Step, transform: str, ready: Prepared, results: Any) -> float:
+def takes_blocks(case: Case) -> bool:
+    """Whether the loss searches by itself, in blocks of rows that a caller may choose."""
+    return case.n_neighbors is not None and case.module is not None
+
+
+def block_size_error(step: Step, ready: Prepared, results: Results) -> float:
+    """The worst relative difference of value and gradients that a search in other blocks makes."""
     blocked = replace(step.case, loss=partial(step.case.loss, block_size=_OTHER_BLOCK))
     device = jax.devices(step.device)[0]
-    other = program(blocked, transform, ready.program.arrays, device)
-    found = jax.jit(other.function)(*other.arguments)
+    other = program(blocked, ready.transform, ready.program.arrays, device)
+    found = named_results(ready.transform, jax.jit(other.function)(*other.arguments))
     pairs = zip(jax.tree.leaves(found), jax.tree.leaves(results), strict=True)
-    return max(relative_error(one, two) for one, two in pairs)
+    return worst([relative_error(one, two) for one, two in pairs])
 
 
-def compare_processes(steps: Sequence[Step]) -> Measured:
+def compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:
     """How many arrays a fresh process, which compiles again, returns with other bits."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as elsewhere:
-        return Measured([record for step in steps for record in _compare(step, elsewhere)])
+    worker = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
+    with worker:
+        return Measured([record for step in steps for record in _compare(bench, step, worker)])
 
 
-def _compare(step: Step, elsewhere: ProcessPoolExecutor) -> list[Record]:
+def _compare(bench: Workbench, step: Step, worker: ProcessPoolExecutor) -> list[Record]:
     metric = "differing_processes"
     place = (step.case.name, step.device, step.source, step.n_cells)
     try:
-        there = elsewhere.submit(_results_of_named, *place).result()
-        here = _results(step)
+        there = worker.submit(_results_of_named, *place).result()
+        here = _results(bench, step)
     except Exception as error:
         return [step.failure(transform, metric, error) for transform in TRANSFORMS]
     return [
@@ -63,13 +67,14 @@ def _compare(step: Step, elsewhere: ProcessPoolExecutor) -> list[Record]:
     ]
 
 
-def _results_of_named(loss: str, *place: Any) -> dict[str, Any]:
+def _results_of_named(loss: str, *place: Any) -> dict[str, Results]:
     """The results in a worker, to which a case cannot be sent but its name can."""
     # The measuring process may have reserved most of a GPU's memory.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    return _results(Step(case(loss), *place))
+    return _results(Workbench(), Step(case(loss), *place))
 
 
-def _results(step: Step) -> dict[str, Any]:
+def _results(bench: Workbench, step: Step) -> dict[str, Results]:
     """What the transforms return, on the host."""
-    return {transform: jax.device_get(ready.call()) for transform, ready in prepared(step).items()}
+    programs = bench.prepared(step).programs
+    return {transform: jax.device_get(ready.results()) for transform, ready in programs.items()}

@@ -7,14 +7,19 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import cpuinfo
 import jax
 import psutil
+from threadpoolctl import threadpool_info
 
-__all__ = ["environment", "usable_cores"]
+__all__ = ["environment", "uncommitted_code", "usable_cores"]
 
+_ROOT = Path(__file__).parents[2]
+_JAX_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
+_CODE = ("diffbio", "reference", "benchmarks")
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scanpy", "torch", "asv", "diffbio")
 
 
@@ -26,7 +31,7 @@ def environment() -> dict[str, Any]:
         "command": " ".join(["python", "-m", _module_name(), *sys.argv[1:]]),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),
-        "changes": _digest_of(_git("diff", "HEAD")),
+        "changes": uncommitted_code(),
         "machine": platform.node(),
         "os": platform.platform(),
         "cpu": cpu.get("brand_raw", platform.processor()),
@@ -38,6 +43,8 @@ def environment() -> dict[str, Any]:
         "packages": {name: v for name in _PACKAGES if (v := _version(name))},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "jax_platforms": os.environ.get("JAX_PLATFORMS", ""),
+        **{name: getattr(jax.config, name) for name in _JAX_SETTINGS},
+        "blas": _blas(),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }
 
@@ -59,17 +66,39 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _digest_of(text: str | None) -> str | None:
-    """A hash that tells one state of an uncommitted tree from another; None for no change."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else None
+def _blas() -> list[str]:
+    """The libraries behind NumPy's products, with the processor whose kernels they chose."""
+    libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    names = ("internal_api", "version", "architecture", "num_threads")
+    return sorted({" ".join(str(one.get(name)) for name in names) for one in libraries})
+
+
+def uncommitted_code() -> str | None:
+    """A hash that tells one uncommitted state of the code from another; None for no change.
+
+    Only files of what is measured and of what measures count: the sweep's own file does not.
+    """
+    changes = _git("diff", "HEAD", "--binary", "--", *_CODE)
+    untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)
+    if not changes and not untracked:
+        return None
+    found = hashlib.sha256((changes or "").encode())
+    for name in filter(None, (untracked or "").split("\0")):
+        found.update(f"\0{name}\0".encode())
+        found.update((_ROOT / name).read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _git(*arguments: str) -> str | None:
     """Output of a git command in this checkout; None outside of one."""
-    folder = os.path.dirname(os.path.abspath(__file__))
     try:
         run = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+            ["git", *arguments],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,6 +1,7 @@
 """Worker processes that do not outlive what started them."""
 
 import os
+import signal
 import threading
 from multiprocessing import parent_process
 
@@ -11,8 +12,10 @@ def end_with_parent() -> None:
     """Initializer of a worker: end it when its parent has ended, however it did.
 
     A worker waits for work that nobody will send once its parent is killed, and a long
-    task would be finished for nobody.
+    task would be finished for nobody. An interrupt from the terminal reaches both; it ends
+    the worker without a traceback.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_wait_for_the_end, daemon=True).start()
 
 

@@ -1,23 +1,22 @@
-"""What a sweep is made of: one loss on one set of cells on one device, compiled once."""
+"""What a sweep is made of: one loss on one set of cells on one device."""
 
-import functools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
+from benchmarks.catalog.cases import Arrays, Case, real_cells, simulated_cells
+from benchmarks.schema.records import Record, Source, Status
 
-from benchmarks.catalog.cases import CATALOG, Arrays, Case
-from benchmarks.measure.programs import (
-    CompilePhases,
-    Program,
-    compile_cold,
-    lacking_memory,
-    program,
-)
-from benchmarks.schema.records import Record, Source
-from benchmarks.schema.suite import TRANSFORMS
+__all__ = ["Inputs", "Step", "steps_on"]
 
-__all__ = ["Prepared", "Step", "obstacle", "prepared", "steps_on"]
+_REAL_CELLS = 700
+
+
+class Inputs(NamedTuple):
+    """The arguments of a loss on the host, and the digest of the cells they come from, by name."""
+
+    arrays: Arrays
+    digests: Mapping[str, str]
 
 
 class Step(NamedTuple):
@@ -28,7 +27,56 @@ class Step(NamedTuple):
     source: Source
     n_cells: int
 
-    def record(self, transform: str, metric: str, value: Any, **more: Any) -> Record:
+    @property
+    def name(self) -> str:
+        """What the progress bar and the file call the step."""
+        return f"{self.case.name} {self.source} {self.n_cells} {self.device}"
+
+    def inputs(self) -> Inputs:
+        """The cells are simulated, or read, once for all losses that take the same."""
+        if self.source == Source.REAL:
+            name, cells = f"real {self.n_cells}", real_cells()
+        else:
+            name = f"{self.case.simulation} {self.n_cells}"
+            cells = simulated_cells(self.case.simulation, self.n_cells, 0)
+        return Inputs(self.case.arguments(cells), {name: cells.digest})
+
+    def record(
+        self,
+        transform: str,
+        metric: str,
+        value: float | str | None,
+        *,
+        samples: Sequence[float] = (),
+        dtype: str = "float32",
+    ) -> Record:
+        """A measurement; a failed one where a number is not finite, which no verdict can use."""
+        numbers = [number for number in (value, *samples) if isinstance(number, float)]
+        for number in numbers:
+            if not math.isfinite(number):
+                return self._failed(transform, metric, f"the {metric} is {number}", dtype)
+        return self._row(transform, metric, dtype, value=value, samples=samples)
+
+    def records(self, transform: str, found: Mapping[str, Any]) -> list[Record]:
+        """A measurement per metric."""
+        return [self.record(transform, metric, value) for metric, value in found.items()]
+
+    def failure(
+        self, transform: str, metric: str, error: Exception, *, dtype: str = "float32"
+    ) -> Record:
+        """A record of what was raised: a failure must show in the report, not end the sweep."""
+        return self._failed(transform, metric, f"{type(error).__name__}: {error}", dtype)
+
+    def skipped(self, transform: str, reason: str) -> Record:
+        """A record that says why a program was not run."""
+        return self._row(
+            transform, "value", "float32", value=None, status=Status.SKIPPED, detail=reason
+        )
+
+    def _failed(self, transform: str, metric: str, detail: str, dtype: str) -> Record:
+        return self._row(transform, metric, dtype, value=None, status=Status.FAILED, detail=detail)
+
+    def _row(self, transform: str, metric: str, dtype: str, **measured: Any) -> Record:
         return Record(
             benchmark=f"{self.case.name}:{transform}",
             loss=self.case.name,
@@ -37,55 +85,20 @@ class Step(NamedTuple):
             n_cells=self.n_cells,
             device=self.device,
             metric=metric,
-            value=value,
-            **{"dtype": "float32", **more},
+            dtype=dtype,
+            **measured,
         )
 
-    def failure(self, transform: str, metric: str, error: Exception, **more: Any) -> Record:
-        """A record of what was raised: a failure must show in the report, not end the sweep."""
-        detail = f"{type(error).__name__}: {error}"
-        return self.record(transform, metric, None, status="failed", detail=detail, **more)
 
-    def inputs(self) -> Arrays:
-        """The arguments of the loss, on the host."""
-        if self.source == Source.REAL:
-            return self.case.real_inputs()
-        return self.case.make_inputs(self.n_cells)
-
-
-class Prepared(NamedTuple):
-    """A program on the device, and how its compilation went."""
-
-    program: Program
-    phases: CompilePhases
-
-    def call(self) -> Any:
-        return self.phases.compiled(*self.program.arguments)
-
-
-def steps_on(device: str, cell_counts: Sequence[int], *, real: bool) -> list[Step]:
+def steps_on(
+    device: str, cell_counts: Sequence[int], cases: Iterable[Case], *, real: bool
+) -> list[Step]:
     """The steps of one device, size by size, so that cells are simulated once per size."""
-    cases = sorted(CATALOG, key=lambda case: case.simulation)
+    by_simulation = sorted(cases, key=lambda case: case.simulation)
     steps = [
-        Step(case, device, Source.SIMULATED, n_cells) for n_cells in cell_counts for case in cases
+        Step(case, device, Source.SIMULATED, n_cells)
+        for n_cells in cell_counts
+        for case in by_simulation
     ]
-    return steps + [Step(case, device, Source.REAL, 700) for case in CATALOG if real]
-
-
-@functools.cache
-def obstacle(step: Step) -> str | None:
-    """Why this machine cannot measure a step, or None where it can; decided once."""
-    try:
-        jax.devices(step.device)
-    except RuntimeError:
-        return f"no {step.device} on this machine"
-    return lacking_memory(step.case, step.n_cells)
-
-
-@functools.cache
-def prepared(step: Step) -> Mapping[str, Prepared]:
-    """Both transforms of a step, compiled; kept until the cache is cleared, for its times."""
-    device = jax.devices(step.device)[0]
-    arrays = jax.device_put(step.inputs(), device)
-    programs = {name: program(step.case, name, arrays, device) for name in TRANSFORMS}
-    return {name: Prepared(found, compile_cold(found)) for name, found in programs.items()}
+    in_order = cases if real else ()
+    return steps + [Step(case, device, Source.REAL, _REAL_CELLS) for case in in_order]

@@ -1,8 +1,8 @@
 """Times of calls, sampled in visits that go round all programs of a sweep.
 
-Calls in a row agree with each other better than with those of a minute later: threads,
-pages and other tenants fall into states that last. A sample is therefore the median of
-one visit, and between two visits to a program all the others are called.
+Calls in a row agree with each other better than with those of a minute later, because
+threads, memory pages and other tenants stay in one state for a while. A sample is therefore
+the median of one visit, and all other programs are called between two visits to a program.
 """
 
 import time
@@ -15,7 +15,8 @@ from tqdm import tqdm
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.programs import call_in_turn, warm_up
 from benchmarks.measure.ratio import contest, ratios_of
-from benchmarks.measure.steps import Step, prepared
+from benchmarks.measure.steps import Step
+from benchmarks.measure.workbench import Workbench
 from benchmarks.schema.records import Ratio, Record, Source
 from benchmarks.schema.suite import TRANSFORMS
 
@@ -23,38 +24,37 @@ __all__ = ["measure_times", "visit_in_turn"]
 
 _VISITS, _FEWEST_VISITS = 10, 6
 _SECONDS_PER_VISIT, _CALLS_PER_VISIT = 0.05, 50
-# After this long a program gets no more than the fewest visits.
+# A program that has been visited for longer than this gets the fewest visits.
 _SECONDS = 10.0
 
 Calls = Mapping[str, Callable[[], Any]]
 Name = TypeVar("Name")
 
 
-def measure_times(steps: Sequence[Step]) -> Measured:
-    """Both transforms of all steps, each in turn with its lower bound."""
+def measure_times(bench: Workbench, steps: Sequence[Step]) -> Measured:
+    """Times of both transforms of all steps, each called in turn with its lower bound."""
     contests: dict[tuple[Step, str], Calls] = {}
     records: list[Record] = []
     ratios: list[Ratio] = []
     for step in steps:
         for transform in TRANSFORMS:
             try:
-                contests[step, transform] = _contest(step, transform)
+                contests[step, transform] = _contest(bench, step, transform)
             except Exception as error:
                 records.append(step.failure(transform, "call_seconds", error))
     for (step, transform), samples in visit_in_turn(contests).items():
-        program, phases = prepared(step)[transform]
-        (ratio,) = ratios_of(step.case, transform, program, phases.compiled, samples)
-        records += _throughput(step, ratio, *samples.values())
+        ready = bench.prepared(step).programs[transform]
+        (ratio,) = ratios_of(step.case, transform, ready.program, ready.phases.compiled, samples)
+        records += _throughput(step, ratio, ours=samples["ours"], bound=samples[ratio.other])
         if step.source == Source.SIMULATED:  # the real cells are few, and of one size
             ratios.append(ratio)
-    prepared.cache_clear()
     return Measured(records, ratios)
 
 
-def _contest(step: Step, transform: str) -> Calls:
+def _contest(bench: Workbench, step: Step, transform: str) -> Calls:
     """The loss and its lower bound, called once."""
-    program, phases = prepared(step)[transform]
-    calls = contest(step.case, transform, program, phases.compiled)
+    ready = bench.prepared(step).programs[transform]
+    calls = contest(step.case, transform, ready.program, ready.phases.compiled)
     warm_up(calls)
     return calls
 
@@ -79,7 +79,7 @@ def visit_in_turn(contests: Mapping[Name, Calls]) -> dict[Name, dict[str, list[f
     return found
 
 
-def _throughput(step: Step, ratio: Ratio, ours: list[float], bound: list[float]) -> list[Record]:
+def _throughput(step: Step, ratio: Ratio, *, ours: list[float], bound: list[float]) -> list[Record]:
     """Times of the calls and of the lower bound's, and their ratio, with the samples of each."""
     seconds, bounds = np.array(ours), np.array(bound)
     figures = {

@@ -1,8 +1,15 @@
-"""Names and sizes that every view shares; imports nothing heavy, for the reports."""
+"""Names and sizes that every view shares; imports nothing heavy, for the reports.
+
+Two environment variables choose among them when this module is imported, since asv reads
+the parameters of its benchmarks then: ``DIFFBIO_BENCH_TIER`` names the sizes,
+``DIFFBIO_BENCH_LOSSES`` the losses, separated by commas.
+"""
 
 import os
+from collections.abc import Sequence
 
 __all__ = [
+    "ALL_LOSSES",
     "BENCHMARK_VERSION",
     "CELL_COUNTS",
     "CHECKED_CELLS",
@@ -15,14 +22,16 @@ __all__ = [
     "PROGRAMS",
     "REFERENCE_CELLS",
     "REPORT_CELLS",
+    "SMALLEST_CELLS",
     "TIER",
     "TIERS",
     "TRANSFORMS",
     "TRANSITION_NEIGHBORS",
     "benchmark_version",
+    "chosen",
 ]
 
-LOSSES = (
+ALL_LOSSES = (
     "batch_mixing",
     "batch_mixing_local",
     "batch_mixing_precomputed",
@@ -35,15 +44,34 @@ LOSSES = (
     # New losses are named here.
 )
 TRANSFORMS = ("value", "value_and_grad")
-PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
-GRADIENT_PROGRAMS = tuple(f"{loss}:value_and_grad" for loss in LOSSES)
 
-# Cell counts per tier: quick on every commit, standard on main, large by hand.
+# Cell counts per tier: smoke for the tools' own tests, quick on every commit, standard on
+# main, large by hand.
 TIERS = {
+    "smoke": (4096,),
     "quick": (256, 4096),
     "standard": (256, 1024, 4096, 16384, 65536),
     "large": (256, 1024, 4096, 16384, 65536, 262144),
 }
+
+
+def chosen(losses: Sequence[str]) -> tuple[str, ...]:
+    """The named losses in the catalog's order; all of them for none.
+
+    Raises:
+        ValueError: a name that is not in the catalog.
+    """
+    if unknown := [name for name in losses if name not in ALL_LOSSES]:
+        raise ValueError(f"no loss {unknown[0]!r}: accepted are {', '.join(ALL_LOSSES)}")
+    return tuple(name for name in ALL_LOSSES if name in losses or not losses)
+
+
+def _losses() -> tuple[str, ...]:
+    text = os.environ.get("DIFFBIO_BENCH_LOSSES", "")
+    try:
+        return chosen([name.strip() for name in text.split(",")] if text else [])
+    except ValueError as error:
+        raise ValueError(f"DIFFBIO_BENCH_LOSSES={text!r}: {error}") from None
 
 
 def _tier() -> str:
@@ -53,11 +81,17 @@ def _tier() -> str:
     return tier
 
 
+LOSSES = _losses()
+PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
+GRADIENT_PROGRAMS = tuple(f"{loss}:value_and_grad" for loss in LOSSES)
 TIER = _tier()
 CELL_COUNTS = TIERS[TIER]
-# What is measured in a process of its own, seconds each: less of it in the quick tier.
-OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if TIER == "quick" else PROGRAMS
-OWN_PROCESS_CELLS = (4096,) if TIER == "quick" else CELL_COUNTS
+# Some figures do not depend on the size; asv looks them up at the smallest.
+SMALLEST_CELLS = (min(CELL_COUNTS),)
+# What is measured in a process of its own, seconds each: less of it in the short tiers.
+_SHORT = TIER in ("smoke", "quick")
+OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if _SHORT else PROGRAMS
+OWN_PROCESS_CELLS = (4096,) if _SHORT else CELL_COUNTS
 REPORT_CELLS = (256, 1024, 4096, 16384)
 # The references are written for reading; beyond this many cells they take minutes.
 REFERENCE_CELLS = 16384

@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from asv.config import Config
 
 from benchmarks._asv import swept_table
-from benchmarks.bench_accuracy import FiniteDifferences
+from benchmarks.bench_accuracy import FiniteDifferences, Values
 from benchmarks.bench_compile import Counters, Retraces
 from benchmarks.bench_throughput import Call
 from benchmarks.schema.metrics import METRICS
@@ -22,6 +23,7 @@ from benchmarks.schema.suite import (
     CHECKED_CELLS,
     DEVICES,
     PROGRAMS,
+    TRANSFORMS,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,17 +93,43 @@ def test_the_suite_is_the_same_whatever_the_hardware():
     assert discover(JAX_PLATFORMS="cpu")[0] == discover(JAX_PLATFORMS="cuda")[0]
 
 
-@pytest.mark.parametrize("tier", ["quick", "standard", "large"])
+@pytest.mark.parametrize("tier", ["smoke", "quick", "standard", "large"])
 def test_a_tier_chooses_the_cell_counts(tier):
     found, *_ = discover(DIFFBIO_BENCH_TIER=tier)
     programs, cells, devices = found["bench_memory.Memory.track_temp_bytes"]
     assert [len(programs), len(devices)] == [len(PROGRAMS), len(DEVICES)]
-    assert cells[-1] == {"quick": "4096", "standard": "65536", "large": "262144"}[tier]
+    largest = {"smoke": "4096", "quick": "4096", "standard": "65536", "large": "262144"}
+    assert cells[-1] == largest[tier]
 
 
 def test_an_unknown_tier_is_named():
-    with pytest.raises(AssertionError, match="'huge': accepted are quick, standard, large"):
+    with pytest.raises(AssertionError, match="'huge': accepted are smoke, quick, standard, large"):
         discover(DIFFBIO_BENCH_TIER="huge")
+
+
+def test_the_environment_chooses_the_losses_in_the_catalogs_order():
+    found, *_ = discover(DIFFBIO_BENCH_LOSSES="simpson, shannon")
+    programs, *_ = found["bench_compile.Retraces.track_retraces"]
+    names = [f"{loss}:{t}" for loss in ("shannon", "simpson") for t in TRANSFORMS]
+    assert [program.strip("'") for program in programs] == names
+
+
+def test_an_unknown_loss_is_named():
+    message = "DIFFBIO_BENCH_LOSSES='shanon': no loss 'shanon': accepted are batch_mixing, "
+    with pytest.raises(AssertionError, match=message):
+        discover(DIFFBIO_BENCH_LOSSES="shanon")
+
+
+def test_a_failed_figure_takes_no_other_along():
+    record = partial(
+        Record, "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu"
+    )
+    failed = {"status": "failed", "detail": "the value is nan"}
+    table = swept_table([record("flops", 1.0).row(), record("value_error", None, **failed).row()])
+    where = ("simpson:value", 256, "cpu")
+    assert Counters().track_flops(table, *where) == 1.0
+    with pytest.raises(RuntimeError, match="the value is nan"):
+        Values().track_value_error(table, *where)
 
 
 def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed():

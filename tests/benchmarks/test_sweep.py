@@ -1,6 +1,7 @@
 """Measurements: complete, repeatable where they claim to be, and never lost half-way."""
 
-import json
+import gc
+import weakref
 from dataclasses import replace
 
 import jax
@@ -10,14 +11,16 @@ import pytest
 from benchmarks.catalog.cases import CATALOG, case
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS
 from benchmarks.measure.accuracy import (
+    LatestSearch,
     differing_arrays,
     digest,
     neighbor_error,
     reference_results,
     relative_error,
 )
-from benchmarks.measure.checkpoint import Measured, Sheet
+from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.determinism import compare_processes
+from benchmarks.measure.measurement import check_gradient, measure_step
 from benchmarks.measure.programs import (
     compile_cold,
     count_retraces,
@@ -25,12 +28,13 @@ from benchmarks.measure.programs import (
     program,
 )
 from benchmarks.measure.steps import Step
-from benchmarks.measure.sweep import check_gradient, run_sweep, sweep
+from benchmarks.measure.sweep import run_sweep
 from benchmarks.measure.timing import measure_times, visit_in_turn
+from benchmarks.measure.workbench import Workbench
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.suite import DEVICES, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors
-from reports.sources.sweep import read_sweep
+from reference import neighbors
 
 CPU = jax.devices("cpu")[0]
 
@@ -59,11 +63,21 @@ def test_no_loss_traces_again_for_new_values():
         assert count_retraces(prepared(entry.name)) == 0, entry.name
 
 
+def measurements(step):
+    """What a sweep does of a step, each with the workbench that it is handed."""
+    return (
+        lambda bench: measure_step(bench, step),
+        lambda bench: compare_processes(bench, [step]),
+        lambda bench: measure_times(bench, [step]),
+    )
+
+
 @pytest.mark.parametrize("name", ["batch_mixing", "shannon"])
 def test_a_step_measures_every_metric(name):
     step = Step(case(name), "cpu", "simulated", 256)
+    bench = Workbench()
     with jax.enable_x64(False):  # as the second process
-        of_all = [sweep(step), compare_processes([step]), measure_times([step])]
+        of_all = [measure(bench) for measure in measurements(step)]
     assert [ratio.transform for ratio in of_all[-1].ratios] == list(TRANSFORMS)
     found = [record for measured in of_all for record in measured.records]
     assert {r.status for r in found} == {"ok"}
@@ -82,7 +96,7 @@ def test_a_step_measures_every_metric(name):
 def test_another_process_is_another_one():
     catalogued = case("compactness")  # which the other process calls
     other = replace(catalogued, loss=lambda **arrays: 2 * catalogued.loss(**arrays))
-    found = compare_processes([Step(other, "cpu", "simulated", 64)]).records
+    found = compare_processes(Workbench(), [Step(other, "cpu", "simulated", 64)]).records
     arrays = {record.transform: record.value for record in found}
     assert arrays == {"value": 1, "value_and_grad": 3}  # the value, and two gradients
 
@@ -95,24 +109,45 @@ def test_a_slow_program_gets_fewer_visits(monkeypatch):
 def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
     assert DEVICES == ("cpu", "gpu")
     if not any(device.platform == "gpu" for device in jax.devices()):
-        skipped = sweep(Step(case("shannon"), "gpu", "simulated", 256)).records
+        skipped = measure_step(Workbench(), Step(case("shannon"), "gpu", "simulated", 256)).records
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
-    monkeypatch.setattr("benchmarks.measure.steps.compile_cold", lambda program: 1 / 0)
-    monkeypatch.setattr("benchmarks.measure.sweep.gradient_v_curve", lambda case, n_cells: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.workbench.compile_cold", lambda program: 1 / 0)
+    monkeypatch.setattr(
+        "benchmarks.measure.measurement.gradient_v_curve", lambda case, n_cells: 1 / 0
+    )
     (record,), _, curves, *_ = check_gradient(case("shannon"))
     assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", ())
     step = Step(case("shannon"), "cpu", "simulated", 80)
-    for measured in (sweep(step), compare_processes([step]), measure_times([step])):
+    for measured in (measure(Workbench()) for measure in measurements(step)):
         assert {(r.status, r.detail) for r in measured.records} == {
             ("failed", "ZeroDivisionError: division by zero")
         }
         assert [r.transform for r in measured.records] == list(TRANSFORMS)
 
 
+def test_a_sweep_compiles_a_program_once_and_lets_it_go_after_its_times(tmp_path, monkeypatch):
+    alive, left = [], []
+
+    def watched(program):
+        alive.extend(weakref.ref(array) for array in program.arrays.values())
+        return compile_cold(program)
+
+    monkeypatch.setattr("benchmarks.measure.workbench.compile_cold", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+
+    def see_what_is_left():
+        gc.collect()
+        left.extend(array for array in alive if array() is not None)
+        return Measured([])
+
+    run_sweep(tmp_path / "s.json", (64,), ["simpson"], real=False, more={"end": see_what_is_left})
+    assert (len(alive), left) == (2, [])
+
+
 def test_one_that_fails_leaves_the_times_of_the_others(monkeypatch):
     steps = [Step(case(name), "cpu", "simulated", 80) for name in ("simpson", "shannon")]
     monkeypatch.delitem(LOWER_BOUNDS, case("simpson").lower_bound)
-    found = measure_times(steps).records
+    found = measure_times(Workbench(), steps).records
     timed = {(r.loss, r.status) for r in found if r.metric == "call_seconds"}
     assert timed == {("simpson", "failed"), ("shannon", "ok")}
 
@@ -125,6 +160,22 @@ def test_the_reference_answers_the_same_with_its_search_done_before():
     assert value == entry.reference(**arrays)
     expected = entry.reference_gradients(**arrays)
     assert relative_error(gradients["embeddings"], expected["embeddings"]) == 0
+
+
+def test_the_reference_searches_once_among_the_same_cells(monkeypatch):
+    asked = []
+
+    def watched(points, n_neighbors):
+        asked.append(n_neighbors)
+        return nearest(points, n_neighbors)
+
+    nearest = neighbors.nearest_neighbors
+    monkeypatch.setattr(neighbors, "nearest_neighbors", watched)
+    search = LatestSearch()
+    points = np.random.default_rng(0).normal(size=(20, 3))
+    for cells, n_neighbors in ((points, 3), (points.copy(), 3), (points, 4), (points + 1, 4)):
+        np.testing.assert_array_equal(search(cells, n_neighbors), nearest(cells, n_neighbors))
+    assert asked == [3, 4, 4]
 
 
 def test_a_digest_sees_every_bit_and_the_place_of_an_array():
@@ -148,70 +199,3 @@ def test_neighbours_may_be_exchanged_at_a_tie_and_nowhere_else():
         exchanged = nearest.copy()
         exchanged[3] = wrong
         assert neighbor_error(points, exchanged) > 0.1, wrong
-
-
-def test_a_step_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "sweep.json"
-    record = Step(case("shannon"), "cpu", "simulated", 256).record("value", "flops", 1.0)
-    sheet = Sheet(path, {}, ["one", "two"])
-    sheet.add("one", Measured([record]))
-    before = path.read_text()
-    assert json.loads(before)["records"][0]["unit"] == "flop"
-    with pytest.raises(ValueError, match="JSON compliant"):
-        sheet.add("two", Measured([record._replace(value=float("nan"))]))
-    assert path.read_text() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """A sweep of the cheapest loss alone; the names of the steps that it measures."""
-    measured = []
-
-    def watched(step):
-        measured.append(step.device)
-        return sweep(step)
-
-    for module in ("steps", "sweep"):
-        monkeypatch.setattr(f"benchmarks.measure.{module}.CATALOG", (case("simpson"),))
-    monkeypatch.setattr("benchmarks.measure.sweep.sweep", watched)
-    return measured
-
-
-def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, short):
-    path = tmp_path / "sweep.json"
-
-    def interrupt(case):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.measure.sweep.check_gradient", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run_sweep(path, [64], whole=False)
-    assert short == list(DEVICES)
-    partial = read_sweep(path)
-    assert "interrupted: 1 of 7 steps were not measured" in str(partial.complaints[0])
-    assert len(partial.numbers("call_seconds")) >= 2
-
-    run_sweep(path, [64], whole=False)
-    assert short == list(DEVICES)  # and not once more
-    whole = read_sweep(path)
-    assert whole.complaints == ()
-    assert len(whole.frame) == len(partial.frame) + 1
-    assert len(whole.v_curves) == 1
-
-
-def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
-    path = tmp_path / "sweep.json"
-    for cells in ([64], [64], [80]):
-        run_sweep(path, cells, whole=False)
-    assert short == 3 * list(DEVICES)
-    assert set(read_sweep(path).numbers("call_seconds")["n_cells"]) == {80}
-
-
-def test_only_the_same_steps_in_the_same_environment_go_on(tmp_path):
-    path, steps = tmp_path / "sweep.json", ["one", "two"]
-    Sheet(path, {"commit": "a", "date": "1"}, steps).add("one", Measured([]))
-    assert Sheet(path, {"commit": "a", "date": "2"}, steps).unfinished == ["two"]
-    assert Sheet(path, {"commit": "b", "date": "1"}, steps).unfinished == steps
-    assert Sheet(path, {"commit": "a", "date": "1"}, [*steps, "three"]).unfinished[0] == "one"

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.measure.checkpoint import Measured, Sheet
+from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.schema.records import Record
 from reports.__main__ import main
 from reports.judge import baseline as gate
@@ -51,8 +51,8 @@ def sweep(folder, figures=FIGURES, *, failed=(), **environment):
         record(name, "call_seconds", None, status="failed", detail="boom") for name in failed
     ]
     path = folder / "quick.json"
-    sheet = Sheet(path, {**ENVIRONMENT, **environment}, ["everything"])
-    sheet.add("everything", Measured(records))
+    checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
+    checkpoint.add("everything", Measured(records))
     return str(path)
 
 

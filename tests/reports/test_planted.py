@@ -22,7 +22,7 @@ def scratch(tmp_path_factory):
     """A copy whose baseline was measured here."""
     folder = tmp_path_factory.mktemp("planted")
     copy_repository(folder)
-    run = python(folder, "reports", "baseline")
+    run = python(folder, "reports", "baseline", "--tier=smoke")
     assert run.returncode == 0, run.stderr
     return folder
 
@@ -33,7 +33,7 @@ def test_gate(scratch, change):
     planted, word = PLANTED[change]
     replace(source, SUM, planted)
     try:
-        run = python(scratch, "reports", "gate")
+        run = python(scratch, "reports", "gate", "--tier=smoke")
     finally:
         replace(source, planted, SUM)
     assert run.returncode == (1 if word else 0), run.stdout + run.stderr

@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks.measure.checkpoint import Measured, Sheet
+from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.schema.records import Ratio, Record
 from benchmarks.schema.suite import BENCHMARK_VERSION, LOSSES
 
@@ -68,9 +68,9 @@ def sweep(path, records, **environment):
         Ratio(loss, "value", 256, "lower bound: search", *seconds, *ratio, *n_bytes, n_rounds=9)
         for loss in LOSSES
     ]
-    sheet = Sheet(path, {**ENVIRONMENT, **environment}, ["everything"])
+    checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
     claims = [{"loss": "shannon", "statement": "It is so", "holds": False, "numbers": "1, not 2"}]
-    sheet.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}, claims))
+    checkpoint.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}, claims))
     return path
 
 

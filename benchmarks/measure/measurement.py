@@ -1,0 +1,139 @@
+"""All that is measured of one step but its times: compilation, bits, accuracy, repeatability."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.catalog.cases import Case
+from benchmarks.measure.accuracy import (
+    Search,
+    digest,
+    gradient_v_curve,
+    neighbor_error,
+    reference_errors,
+    reference_results,
+)
+from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.determinism import block_size_error, differing_repeats, takes_blocks
+from benchmarks.measure.programs import compile_warm, count_retraces, counters
+from benchmarks.measure.steps import Step
+from benchmarks.measure.workbench import Prepared, Results, Workbench
+from benchmarks.schema.records import Record, Source
+from benchmarks.schema.suite import CHECKED_CELLS, REFERENCE_CELLS, TRANSFORMS
+from diffbio.neighbors import nearest_neighbors
+
+__all__ = ["check_gradient", "measure_step"]
+
+
+def measure_step(
+    bench: Workbench, step: Step, *, retraces: bool = True, other_blocks: bool = True
+) -> Measured:
+    """Measure all of a step but its times; what cannot be measured is a record that says why.
+
+    Args:
+        bench: keeps the programs for what else is measured of them.
+        step: the loss, its cells and the device.
+        retraces: whether to count them, which compiles each program once more.
+        other_blocks: whether to search in other blocks too, which does so as well.
+    """
+    if reason := bench.obstacle(step):
+        return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
+    try:
+        return _measure(bench, step, retraces=retraces, other_blocks=other_blocks)
+    except Exception as error:
+        return Measured([step.failure(transform, "value", error) for transform in TRANSFORMS])
+
+
+def _measure(bench: Workbench, step: Step, *, retraces: bool, other_blocks: bool) -> Measured:
+    prepared = bench.prepared(step)
+    results = {name: ready.results() for name, ready in prepared.programs.items()}
+    records: list[Record] = []
+    for transform, ready in prepared.programs.items():
+        records += _compilation(step, ready)
+        records += _bits(step, ready, results[transform])
+        if retraces:
+            count = partial(count_retraces, ready.program)
+            records.append(_attempt(step, transform, "retraces", count))
+        if other_blocks and takes_blocks(step.case):
+            compare = partial(block_size_error, step, ready, results[transform])
+            records.append(_attempt(step, transform, "block_size_error", compare))
+    if step.n_cells <= REFERENCE_CELLS:
+        records += _accuracy(step, prepared.programs["value_and_grad"], results, bench.search)
+    return Measured(records, digests=prepared.digests)
+
+
+def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]) -> Record:
+    """One figure, or the failure to measure it."""
+    try:
+        return step.record(transform, metric, measure())
+    except Exception as error:
+        return step.failure(transform, metric, error)
+
+
+def _compilation(step: Step, ready: Prepared) -> list[Record]:
+    """Seconds of the phases, and the counters of what came out."""
+    transform = ready.transform
+    seconds = ready.phases._asdict()
+    compiled = seconds.pop("compiled")
+    warm = partial(compile_warm, ready.program)
+    timed = step.records(transform, seconds)
+    timed.append(_attempt(step, transform, "warm_compile_seconds", warm))
+    try:
+        return [*timed, *step.records(transform, counters(compiled))]
+    except Exception as error:
+        return [*timed, step.failure(transform, "hlo_instructions", error)]
+
+
+def _bits(step: Step, ready: Prepared, results: Results) -> list[Record]:
+    """The value, a hash of every bit, and how many arrays a second call changes."""
+    measures: dict[str, Callable[[], Any]] = {
+        "value": lambda: float(results.value),
+        "result_digest": lambda: digest(results),
+        "differing_repeats": lambda: differing_repeats(ready, results),
+    }
+    return [_attempt(step, ready.transform, name, measure) for name, measure in measures.items()]
+
+
+def _accuracy(
+    step: Step, ready: Prepared, results: Mapping[str, Results], search: Search
+) -> list[Record]:
+    """Errors against the reference, which sees the neighbours that the library found."""
+    arrays = jax.device_get(ready.program.arrays)
+    try:
+        found = _found_neighbors(step.case, ready)
+        expected = reference_results(step.case, arrays, found)
+    except Exception as error:
+        return [step.failure(transform, "value_error", error) for transform in results]
+    records: list[Record] = []
+    if found is not None:
+        points = arrays[step.case.differentiable[0]]
+        compare = partial(neighbor_error, points, found, search)
+        records.append(_attempt(step, ready.transform, "neighbor_error", compare))
+    for transform, result in results.items():
+        records += step.records(transform, reference_errors(expected, *result))
+    return records
+
+
+def _found_neighbors(case: Case, ready: Prepared) -> np.ndarray | None:
+    """The neighbours that the library finds among the program's cells, if the loss searches."""
+    if case.n_neighbors is None:
+        return None
+    points = ready.program.differentiated[case.differentiable[0]]
+    return np.asarray(nearest_neighbors(points, case.n_neighbors).indices)
+
+
+def check_gradient(case: Case) -> Measured:
+    """The plateau of the finite differences, and their curve if the loss did not fail."""
+    at = Step(case, "cpu", Source.SIMULATED, CHECKED_CELLS)
+    figure = ("value_and_grad", "finite_difference_error")
+    try:
+        curve = gradient_v_curve(case, n_cells=CHECKED_CELLS)
+    except Exception as error:
+        return Measured([at.failure(*figure, error, dtype="float64")])
+    odd = [error for error in curve["errors"] if not math.isfinite(error)]
+    record = at.record(*figure, odd[0] if odd else curve["plateau"], dtype="float64")
+    return Measured([record], v_curves=[] if odd else [curve])

@@ -1,0 +1,248 @@
+"""The file of a sweep: never lost half-way, never mixed, never written by two."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.__main__ import main
+from benchmarks.catalog.cases import case
+from benchmarks.measure import environment as described
+from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+from benchmarks.measure.measurement import measure_step
+from benchmarks.measure.steps import Step
+from benchmarks.measure.sweep import run_sweep
+from benchmarks.schema.suite import DEVICES
+from reports.sources.sweep import read_sweep
+from tests.scratch import commit, git
+
+ROOT = Path(__file__).resolve().parents[2]
+WRITER = """
+import sys, time
+from pathlib import Path
+from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+steps = [str(at) for at in range(100)]
+with reserved(Path(sys.argv[1])):
+    checkpoint = Checkpoint(Path(sys.argv[1]), {}, steps)
+    for step in checkpoint.unfinished:
+        time.sleep(0.005)
+        checkpoint.add(step, Measured([], digests={step: step}))
+"""
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A sweep of the cheapest loss in this process alone; the devices it measures, in order."""
+    measured = []
+
+    def watched(bench, step, **options):
+        measured.append(step.device)
+        return measure_step(bench, step, **options)
+
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+    return measured
+
+
+def run_short(path, *cells, **options):
+    run_sweep(path, cells or (64,), ["simpson"], real=False, **options)
+
+
+def sweep_command(path):
+    arguments = ["sweep", f"--output={path}", "--loss=simpson", "--n-cells=64"]
+    return CliRunner().invoke(main, arguments)
+
+
+def test_a_step_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "sweep.json"
+    record = Step(case("shannon"), "cpu", "simulated", 256).record("value", "flops", 1.0)
+    checkpoint = Checkpoint(path, {}, ["one", "two"])
+    checkpoint.add("one", Measured([record]))
+    before = path.read_text()
+    assert json.loads(before)["records"][0]["unit"] == "flop"
+    with pytest.raises(ValueError, match="JSON compliant"):
+        checkpoint.add("two", Measured([record._replace(value=float("nan"))]))
+    assert path.read_text() == before
+    assert (checkpoint.unfinished, checkpoint.n_finished) == (["two"], 1)
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
+
+
+def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, short):
+    path = tmp_path / "sweep.json"
+
+    def interrupt(case):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.measure.sweep.check_gradient", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_short(path)
+    assert short == list(DEVICES)
+    partial = read_sweep(path)
+    assert "interrupted: 1 of 7 steps were not measured" in str(partial.complaints[0])
+    assert len(partial.numbers("call_seconds")) >= 2
+
+    run_short(path)
+    assert short == list(DEVICES)  # and not once more
+    whole = read_sweep(path)
+    assert whole.complaints == ()
+    assert len(whole.frame) == len(partial.frame) + 1
+    assert len(whole.v_curves) == 1
+
+
+def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
+    path = tmp_path / "sweep.json"
+    for n_cells in (64, 64, 80):
+        run_short(path, n_cells)
+    assert short == 3 * list(DEVICES)
+    assert set(read_sweep(path).numbers("call_seconds")["n_cells"]) == {80}
+
+
+def test_only_the_same_steps_in_the_same_environment_go_on(tmp_path):
+    path, steps = tmp_path / "sweep.json", ["one", "two"]
+    Checkpoint(path, {"commit": "a", "date": "1"}, steps).add("one", Measured([]))
+    assert Checkpoint(path, {"commit": "a", "date": "2"}, steps).unfinished == ["two"]
+    assert Checkpoint(path, {"commit": "b", "date": "1"}, steps).unfinished == steps
+    assert Checkpoint(path, {"commit": "a", "date": "1"}, [*steps, "three"]).unfinished[0] == "one"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_whatever_the_moment_a_sweep_ends_at_the_next_one_takes_it_up(tmp_path, how):
+    path = tmp_path / "sweep.json"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    draw = random.Random(0)
+    for _ in range(5):
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as writer:
+            time.sleep(draw.uniform(0.1, 0.3))
+            writer.send_signal(how)
+        if path.exists():
+            json.loads(path.read_text())
+    subprocess.run(command, cwd=ROOT, check=True)
+    content = json.loads(path.read_text())
+    assert content["unfinished"] == []
+    assert content["data_digests"] == {str(at): str(at) for at in range(100)}
+
+
+def test_two_sweeps_do_not_write_one_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    path = tmp_path / "sweep.json"
+    with reserved(path):
+        result = sweep_command(path)
+    assert result.exit_code == 2
+    assert result.stderr == f"{path}: another sweep is writing it\n"
+    assert list(tmp_path.iterdir()) == []
+    with reserved(path):  # which is free again
+        pass
+
+
+@pytest.mark.parametrize("option", ["--loss=shanon", "--n-cells=many"])
+def test_what_is_not_accepted_is_named(option):
+    result = CliRunner().invoke(main, ["sweep", option])
+    assert (result.exit_code, option.partition("=")[2] in result.stderr) == (2, True)
+
+
+def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    (tmp_path / "file").touch()
+    result = sweep_command(tmp_path / "file" / "sweep.json")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert str(tmp_path / "file" / "sweep.json") in result.stderr
+
+
+def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
+    path = tmp_path / "sweep.json"
+    path.write_text("old")
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("benchmarks.measure.checkpoint.write_json", full)
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: Measured([]))
+    result = sweep_command(path)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"{path}: No space left on device"
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("n_measured", [0, 1])
+def test_an_interrupt_says_whether_the_file_holds_anything(tmp_path, monkeypatch, n_measured):
+    steps = iter([Measured([])] * n_measured)
+
+    def interrupted(*_, **__):
+        for measured in steps:
+            return measured
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", interrupted)
+    path = tmp_path / "sweep.json"
+    result = sweep_command(path)
+    said = f"{path} holds what was measured" if n_measured else "nothing was measured"
+    assert (result.exit_code, path.exists()) == (130, bool(n_measured))
+    assert f"interrupted; {said}" in result.stderr
+
+
+def test_no_result_in_single_precision_goes_on_in_double(tmp_path):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    path = tmp_path / "sweep.json"
+    measured = []
+    first = {"first": lambda: measured.append(jax.config.jax_enable_x64) or Measured([])}
+    for x64, then in ((False, interrupt), (True, lambda: Measured([]))):
+        with jax.enable_x64(x64):
+            try:
+                run_sweep(path, (64,), [], real=False, more={**first, "second": then})
+            except KeyboardInterrupt:
+                assert not x64
+    assert measured == [False, True]
+
+
+def environment_with(**variables):
+    """What a process of its own records of its environment."""
+    script = (
+        "import json; from benchmarks.measure.environment import environment;"
+        "print(json.dumps(environment()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, **variables},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(run.stdout)
+
+
+def test_the_environment_records_what_changes_the_numbers():
+    usual = environment_with()
+    other = environment_with(
+        JAX_ENABLE_X64="1", JAX_DEFAULT_MATMUL_PRECISION="highest", OPENBLAS_CORETYPE="Nehalem"
+    )
+    differing = {name for name in usual if usual[name] != other[name]} - {"date"}
+    expected = {"jax_enable_x64", "jax_default_matmul_precision"}
+    if any("openblas" in library for library in usual["blas"]):
+        expected.add("blas")
+    assert differing == expected
+
+
+def test_every_uncommitted_state_of_the_code_is_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(described, "_ROOT", tmp_path)
+    loss, new = tmp_path / "diffbio" / "loss.py", tmp_path / "diffbio" / "new.py"
+    loss.parent.mkdir()
+    loss.write_text("1")
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path)
+    states = [described.uncommitted_code()]
+    (tmp_path / "sweep.json").write_text("{}")  # which is not code
+    assert [described.uncommitted_code()] == states == [None]
+    for path, text in ((new, "1"), (new, "2"), (loss, "2"), (loss, "3")):
+        path.write_text(text)
+        states.append(described.uncommitted_code())
+    assert len(set(states)) == 5

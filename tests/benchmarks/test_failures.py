@@ -1,0 +1,141 @@
+"""What fails is recorded by name, the rest is measured, and no verdict passes over it."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.catalog.cases import case
+from benchmarks.measure.accuracy import reference_errors
+from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.measurement import measure_step
+from benchmarks.measure.steps import Step
+from benchmarks.measure.sweep import run_sweep
+from benchmarks.measure.workbench import Workbench
+from reports.__main__ import main
+from reports.judge import baseline
+
+LOSSES = ("shannon", "simpson")
+
+
+def planted(name, change):
+    """A case of the catalog whose loss is changed, given the loss and the arrays."""
+    catalogued = case(name)
+    return replace(catalogued, loss=lambda **arrays: change(catalogued.loss(**arrays), arrays))
+
+
+@pytest.fixture
+def sweep_with(monkeypatch, tmp_path):
+    """Sweep two losses, the second of them planted, in this process alone."""
+    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+    monkeypatch.setattr(baseline, "_FOLDER", tmp_path / "baselines")
+
+    def sweep(name, change):
+        path = tmp_path / f"{name}.json"
+        catalog = (case("shannon"), planted("simpson", change))
+        with monkeypatch.context() as patch:
+            patch.setattr("benchmarks.catalog.cases.CATALOG", catalog)
+            run_sweep(path, (64,), LOSSES, real=False)
+        return path
+
+    return sweep
+
+
+def test_a_loss_that_is_nan_fails_by_name_and_the_sweep_goes_on(sweep_with, tmp_path):
+    sound = sweep_with("sound", lambda value, _: value)
+    path = sweep_with("nan", lambda value, _: value * jnp.nan)
+    content = json.loads(path.read_text())
+    assert content["unfinished"] == []
+    failed = {
+        (r["benchmark"], r["metric"], r["detail"])
+        for r in content["records"]
+        if r["status"] == "failed"
+    }
+    value, gradient = "simpson:value", "simpson:value_and_grad"
+    errors = ("value_error", "gradient_error", "finite_difference_error")
+    assert failed == {
+        *((program, "value", "the value is nan") for program in (value, gradient)),
+        (value, "value_error", "the value_error is nan"),
+        *((gradient, error, f"the {error} is nan") for error in errors),
+    }
+    assert [curve["loss"] for curve in content["v_curves"]] == ["shannon"]
+    timed = {r["benchmark"] for r in content["records"] if r["metric"] == "call_seconds"}
+    assert {value, gradient, "shannon:value"} <= timed
+
+    report = run("build", path, f"--output={tmp_path / 'page'}")
+    assert (report.exit_code, "simpson" in report.output) == (1, True)
+    assert "the value is nan" in (tmp_path / "page" / "index.html").read_text()
+    assert run("baseline", sound).exit_code == 0
+    gate = run("gate", path)
+    assert (gate.exit_code, "simpson:value_and_grad" in gate.output) == (1, True), gate.output
+    assert run("gate", sound).exit_code == 0
+
+
+def run(command, path, *options):
+    return CliRunner().invoke(main, [command, f"--results={path}", *options])
+
+
+def test_a_gradient_that_is_nan_is_not_hidden_by_another():
+    zeros = {"a": np.zeros(3), "b": np.zeros(3)}
+    for name in zeros:
+        found = reference_errors((0.0, zeros), 0.0, {**zeros, name: np.full(3, np.nan)})
+        assert np.isnan(found["gradient_error"]), name
+
+
+def test_bits_are_compared_at_every_size():
+    counter = itertools.count()
+
+    def restless(value, arrays):
+        """Another value in every call on more than 1000 cells."""
+        if len(arrays["assignments"]) <= 1000:
+            return value
+        return value + jax.pure_callback(
+            lambda: np.float32(next(counter)), jax.ShapeDtypeStruct((), np.float32)
+        )
+
+    entry = planted("simpson", restless)
+    for n_cells, differing in ((64, 0), (1100, 1)):
+        step = Step(entry, "cpu", "simulated", n_cells)
+        found = {
+            (record.transform, record.metric): record.value
+            for record in measure_step(Workbench(), step, retraces=False).records
+        }
+        for transform in ("value", "value_and_grad"):
+            assert found[transform, "differing_repeats"] == differing, n_cells
+
+
+def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checked(
+    monkeypatch, tmp_path
+):
+    asked = []
+
+    def watched(bench, step, *, retraces, other_blocks):
+        asked.append((step.device, step.n_cells, retraces, other_blocks))
+        return Measured([])
+
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    for name in ("compare_processes", "measure_times"):
+        monkeypatch.setattr(f"benchmarks.measure.sweep.{name}", lambda *_: Measured([]))
+    sizes = (256, 4096, 16384, 65536)
+    run_sweep(tmp_path / "sweep.json", sizes, ["simpson"], real=True)
+    on_cpu = [rest for device, *rest in asked if device == "cpu"]
+    assert on_cpu == [
+        [256, True, True],
+        [4096, False, False],
+        [16384, False, True],
+        [65536, False, False],
+        [700, False, False],
+    ]
+
+
+def test_a_measurement_that_raises_fails_alone(monkeypatch):
+    monkeypatch.setattr("benchmarks.measure.measurement.compile_warm", lambda _: 1 / 0)
+    records = measure_step(Workbench(), Step(case("simpson"), "cpu", "simulated", 64)).records
+    failed = [(r.transform, r.metric) for r in records if r.status == "failed"]
+    assert failed == [(t, "warm_compile_seconds") for t in ("value", "value_and_grad")]
+    assert {"value", "value_error", "retraces"} <= {r.metric for r in records if r.status == "ok"}
