@@ -23,7 +23,7 @@ function makeSortable(head, body) {
 }
 
 function keyOf(row, column) {
-  const text = row.source[column].textContent.trim();
+  const text = row.cells[column].textContent.trim();
   return { text, number: parseFloat(text) };
 }
 
