@@ -1,13 +1,15 @@
 """The baseline of the deterministic figures, and the gate that holds a change against it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from benchmarks.schema.files import write_json
 from benchmarks.schema.metrics import METRICS
-from reports.judge.verdict import DETERMINISTIC, judge_counters, spread
+from benchmarks.schema.records import Status
+from reports.judge.rules import judge_counters, mark_unmeasured
+from reports.judge.verdict import DETERMINISTIC, gates
 from reports.sources.frame import KEY, DamagedError, load_json
 from reports.sources.sweep import Sweep
 
@@ -20,6 +22,14 @@ _SCHEMA_VERSION = 1
 
 class IncomparableError(ValueError):
     """There is no baseline that these figures could be held against; the message says why."""
+
+
+class _Baseline(NamedTuple):
+    """The figures that others are held against, and where they were measured."""
+
+    key: dict[str, Any]
+    cores: int
+    rows: pd.DataFrame
 
 
 def key(results: Sweep) -> dict[str, Any]:
@@ -52,7 +62,7 @@ def write_baseline(results: Sweep) -> Path:
         DamagedError: a benchmark failed, which is nothing to hold others against.
     """
     rows = _deterministic(results)
-    failed = rows[rows["status"] == "failed"]
+    failed = rows[rows["status"] == Status.FAILED]
     if not failed.empty:
         names = ", ".join(sorted(set(failed["benchmark"])))
         raise DamagedError(f"no baseline was written, these failed: {names}")
@@ -69,7 +79,10 @@ def write_baseline(results: Sweep) -> Path:
 
 
 def compare_with_baseline(results: Sweep) -> pd.DataFrame:
-    """The verdict on every deterministic figure of these results.
+    """The verdict on every deterministic figure of these results, and whether it ``gates``.
+
+    A figure of the baseline that the results lack gates: a change that takes it away on
+    purpose renews the baseline.
 
     Raises:
         IncomparableError: no baseline for this backend and these versions.
@@ -80,36 +93,39 @@ def compare_with_baseline(results: Sweep) -> pd.DataFrame:
         baseline = _read_baseline(path)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}") from error
-    expected, found = baseline["key"], key(results)
-    if differing := [name for name in found if found[name] != expected[name]]:
-        reasons = ", ".join(f"{n} is {found[n]!r}, was {expected[n]!r}" for n in differing)
+    expected, found = baseline.key, key(results)
+    if differing := [name for name in found if found[name] != expected.get(name)]:
+        reasons = ", ".join(f"{n} is {found[n]!r}, was {expected.get(n)!r}" for n in differing)
         raise IncomparableError(f"not comparable with {path.name}: {reasons}")
-    before = pd.DataFrame(baseline["rows"], columns=_COLUMNS).assign(status="ok")
-    after = _deterministic(results)
-    if results.environment["cores"] != baseline["cores"]:
+    before, after = baseline.rows, _deterministic(results)
+    if results.environment["cores"] != baseline.cores:
         before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
-    if not (after["status"] == "ok").any():
+    if not (after["status"] == Status.OK).any():
         raise DamagedError("nothing was measured on this backend")
-    return judge_counters(before, spread(before, after))
+    verdicts = judge_counters(before, mark_unmeasured(before, after))
+    return verdicts.assign(gates=gates(verdicts))
 
 
-def _read_baseline(path: Path) -> dict[str, Any]:
+def _read_baseline(path: Path) -> _Baseline:
     if not path.exists():
         raise IncomparableError(
             f"no baseline {path.name}: write one with `python -m reports baseline`"
         )
     content = load_json(path)
+    if not isinstance(content, dict) or content.get("schema_version") != _SCHEMA_VERSION:
+        raise DamagedError(f"not a baseline of schema version {_SCHEMA_VERSION}")
     try:
-        version = content["schema_version"]
-        if version == _SCHEMA_VERSION and {"key", "cores", "rows"} <= set(content):
-            return content
-    except (KeyError, TypeError) as error:
+        rows = pd.DataFrame(content["rows"], columns=_COLUMNS).assign(status=Status.OK)
+        found = _Baseline(dict(content["key"]), content["cores"], rows)
+    except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"not a baseline ({error!r})") from error
-    raise DamagedError(f"not a baseline of schema version {_SCHEMA_VERSION}")
+    if unknown := sorted(set(rows["metric"]) - set(METRICS)):
+        raise DamagedError(f"not metrics of this program: {', '.join(map(str, unknown))}")
+    return found
 
 
 def _deterministic(results: Sweep) -> pd.DataFrame:
     """The figures that gate on the results' own backend, and what was not measured."""
     rows = results.frame[results.frame["device"] == key(results)["backend"]]
     gating = rows["metric"].map(lambda metric: METRICS[metric].kind in DETERMINISTIC)
-    return rows[gating | (rows["status"] != "ok")]
+    return rows[gating | (rows["status"] != Status.OK)]

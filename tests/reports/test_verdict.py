@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reports.judge.verdict import judge_samples, usual_change
+from reports.judge.samples import judge_samples, usual_change
 
 N_SEEDS = 100
 
@@ -47,6 +47,11 @@ def test_a_large_effect_of_few_or_scattered_samples_is_no_verdict():
     scattered = judge_samples([1, 1, 1, 4, 4, 4], [1, 1, 4, 4, 4, 4])
     assert scattered.verdict == "noise"
     assert scattered.p > 0.002
+
+
+def test_a_time_that_comes_of_nothing_is_infinitely_longer():
+    assert judge_samples([0.0] * 20, [1.0] * 20).ratio == np.inf
+    assert judge_samples([0.0] * 20, [0.0] * 20).verdict == "unchanged"
 
 
 def test_a_small_effect_is_unchanged_however_certain():
