@@ -33,7 +33,7 @@ class _Judging(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (DamagedError, IncomparableError) as error:
+        except (DamagedError, IncomparableError, OSError, subprocess.SubprocessError) as error:
             _stop(context, error)
         except (click.ClickException, click.exceptions.Exit):
             raise

@@ -13,9 +13,9 @@ from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Status
 from reports.judge.rules import judge
 from reports.judge.verdict import (
-    DETERMINISTIC,
     GATING,
     JUDGED,
+    WALL_CLOCK,
     Answer,
     Verdict,
     gates,
@@ -167,7 +167,7 @@ def _describe_machine() -> None:
 def was_measured(folder: Path, base: str, head: str) -> bool:
     """Whether the folder holds samples of both commits, from one place and of the same sizes.
 
-    Of other sizes is what another tier measured, of which one would lack what the other has.
+    Another tier measures other sizes: against it, figures would look added or removed.
     """
     if not folder.exists():
         return False
@@ -211,6 +211,6 @@ def _history(rows: pd.DataFrame, until: str) -> pd.DataFrame:
     """Wall-clock figures of the commits up to a date, oldest first."""
     kinds = rows["metric"].map(lambda metric: METRICS[metric].kind)
     measured = rows[
-        (rows["status"] == Status.OK) & ~kinds.isin(DETERMINISTIC) & (rows["date"] <= until)
+        (rows["status"] == Status.OK) & kinds.isin(WALL_CLOCK) & (rows["date"] <= until)
     ]
     return measured.sort_values("date", kind="stable")

@@ -95,7 +95,7 @@ def urgent_first(verdicts: pd.DataFrame) -> pd.DataFrame:
         lambda found: _URGENCY.index(found) if found in _URGENCY else len(_URGENCY)
     )
     ratios = verdicts["ratio"].astype(float)
-    # Without a ratio, or one that has a logarithm, it is as far as can be.
+    # A row without a positive ratio moved infinitely far.
     distance = np.log(ratios.where(ratios > 0)).abs().fillna(np.inf)
     order = pd.DataFrame({"rank": rank, "nearness": -distance})
     return verdicts.loc[order.sort_values(["rank", "nearness"], kind="stable").index]

@@ -120,8 +120,10 @@ def curves(
                 linestyle=":" if gpu else "-", label=f"{label}, {device}" if gpu else label,
             )  # fmt: skip
             if band:
-                limits = (points["ratio_low"], points["ratio_high"])
-                axes.fill_between(points["n_cells"], *limits, color=colour, alpha=0.2, linewidth=0)
+                quartiles = (points["ratio_low"], points["ratio_high"])
+                axes.fill_between(
+                    points["n_cells"], *quartiles, color=colour, alpha=0.2, linewidth=0
+                )
     say_missing(axes, missing)
 
 

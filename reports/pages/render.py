@@ -171,7 +171,7 @@ def _templates() -> jinja2.Environment:
 
 
 def _threshold(row: Any) -> str:
-    """Beyond what a figure counts as changed: a share of a time, a value of anything else."""
+    """How much counts as a change: a share of a time, an amount of anything else."""
     if row.kind in WALL_CLOCK and pd.notna(row.threshold):
         return f"{row.threshold:.0%}"
     return quantity(row.threshold, row.unit)

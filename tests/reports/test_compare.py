@@ -153,9 +153,12 @@ def test_what_vanishes_fails_unless_the_change_renews_the_baseline(run, tmp_path
     assert "The change renews the baseline" in page
 
 
-def test_a_figure_that_is_skipped_now_fails(run):
+def test_a_figure_that_is_skipped_now_fails_unless_the_change_renews_the_baseline(run, monkeypatch):
     result, _, comment = run(temporary=float("nan"))
     assert (result.exit_code, "1 skipped, 8 skipped on both sides" in comment) == (1, True)
+    monkeypatch.setattr(commits, "renews_baseline", lambda base, head: (base, head) == (BASE, HEAD))
+    result, _, comment = run(temporary=float("nan"))
+    assert (result.exit_code, "1 skipped, 8 skipped on both sides" in comment) == (0, True)
 
 
 def test_a_benchmark_that_was_skipped_and_fails_now_fails_the_change(run, tmp_path):

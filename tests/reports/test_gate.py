@@ -174,8 +174,6 @@ def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the
         "[]",
         '{"schema_version": 9}',
         '{"schema_version": 1}',
-        '{"schema_version": 1, "key": {}, "cores": 2, "rows": [[1, 2]]}',
-        '{"schema_version": 1, "key": {}, "cores": 2, "rows": [["a", "b", 1, "cpu", "c", 1]]}',
     ],
 )
 def test_what_cannot_be_read_is_no_pass(folder, damage):
