@@ -1,13 +1,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test check gate compare bench bench-pytest peers
+.PHONY: report test test-all check gate compare bench bench-pytest peers
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
 
 test: .venv/.complete
 	$(BIN)/python -m pytest
+
+# The slow tests after the quick ones: copies of the repository, whole tools, full sizes.
+test-all: test
+	$(BIN)/python -m pytest -m slow
 
 check: .venv/.complete
 	$(BIN)/ruff format --check .

@@ -51,7 +51,7 @@ def ratios(
 ) -> None:
     """Compare each loss with its lower bound, and with its peers, in turn."""
     from benchmarks.measure.environment import environment
-    from benchmarks.measure.ratio import compare_all, missing_peers, table, write_ratios
+    from benchmarks.peers.compare import compare_all, missing_peers, table, write_ratios
 
     if peers:
         for peer in missing_peers():

@@ -16,6 +16,7 @@ from benchmarks.schema.suite import (
     OWN_PROCESS_CELLS,
     OWN_PROCESS_PROGRAMS,
     PROGRAMS,
+    benchmark_version,
 )
 
 __all__ = ["OwnProcess", "Swept", "described", "device_named", "tracked"]
@@ -80,7 +81,7 @@ def tracked(metric):
             raise NotImplementedError(f"{metric} was not measured for {where}")
         return table[metric, *where]
 
-    @described(unit=METRICS[metric].unit, version=BENCHMARK_VERSION, setup=find)
+    @described(unit=METRICS[metric].unit, version=benchmark_version(metric), setup=find)
     def look_up(self, table, *where):
         return find(table, *where)
 

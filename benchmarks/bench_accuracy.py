@@ -1,4 +1,4 @@
-"""Relative errors against the NumPy reference and of its finite differences; equal bits."""
+"""How far results are from the NumPy reference and its finite differences; which bits change."""
 
 from benchmarks._asv import Swept, tracked
 from benchmarks.schema.suite import (

@@ -19,9 +19,12 @@ import reference.compactness
 import reference.diversity
 import reference.transition
 import reference.velocity
+from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 from diffbio import losses
 from diffbio.datasets import CellData, pbmc700, simulate_clusters, simulate_velocity
 from diffbio.neighbors import nearest_neighbors
+
+# New references are imported here.
 
 __all__ = ["CATALOG", "Arrays", "Case", "case", "real_cells", "simulated_cells"]
 
@@ -100,7 +103,7 @@ def _fields(*names: str) -> Callable[[CellData], Arrays]:
 
 
 def _with_neighbors(cells: CellData) -> Arrays:
-    indices = nearest_neighbors(jnp.asarray(cells.embeddings), 15).indices
+    indices = nearest_neighbors(jnp.asarray(cells.embeddings), MIXING_NEIGHBORS).indices
     return {
         **_fields("embeddings", "batch_labels")(cells),
         "neighbor_indices": np.asarray(indices),
@@ -116,7 +119,7 @@ def _with_reconstruction(cells: CellData) -> Arrays:
     }
 
 
-def _transition_module(expression, velocity):
+def _transition_module(expression: Any, velocity: Any) -> Any:
     module = losses.VelocityConsistencyLoss(
         cosine_weight=0.0, magnitude_weight=0.0, transition_weight=1.0
     )
@@ -135,7 +138,7 @@ CATALOG: tuple[Case, ...] = (
         reference_gradients=reference.batch_mixing.batch_mixing_gradients,
         differentiable=("embeddings",),
         lower_bound="search",
-        n_neighbors=15,
+        n_neighbors=MIXING_NEIGHBORS,
     ),
     Case(
         name="batch_mixing_local",
@@ -150,7 +153,7 @@ CATALOG: tuple[Case, ...] = (
         ),
         differentiable=("embeddings",),
         lower_bound="search",
-        n_neighbors=15,
+        n_neighbors=MIXING_NEIGHBORS,
     ),
     Case(
         name="batch_mixing_precomputed",
@@ -199,7 +202,7 @@ CATALOG: tuple[Case, ...] = (
         reference_gradients=reference.transition.velocity_transition_gradients,
         differentiable=("expression", "velocity"),
         lower_bound="search and gather",
-        n_neighbors=30,
+        n_neighbors=TRANSITION_NEIGHBORS,
     ),
     Case(
         name="shannon",
@@ -236,8 +239,9 @@ CATALOG: tuple[Case, ...] = (
         reference_gradients=reference.combined.combined_gradients,
         differentiable=("embeddings", "assignments", "reconstructed"),
         lower_bound="search",
-        n_neighbors=15,
+        n_neighbors=MIXING_NEIGHBORS,
     ),
+    # New cases go here.
 )
 
 

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from benchmarks.schema.suite import TRANSITION_NEIGHBORS
+
 __all__ = ["LOWER_BOUNDS", "LowerBound"]
 
 LowerBound = Callable[[Mapping[str, Array]], Any]
@@ -24,7 +26,7 @@ def _blocked(n_rows: int, step: Callable[[Array], Array], like: Array) -> Array:
     """``step(start)`` for every block of rows, its ``(block,)`` results side by side."""
     block = min(_BLOCK, n_rows)
 
-    def body(at, results):
+    def body(at: Array, results: Array) -> Array:
         start = jnp.minimum(at * block, n_rows - block)
         return lax.dynamic_update_slice(results, step(start), (start,))
 
@@ -38,7 +40,7 @@ def blocked_product(x: Array) -> Array:
     columns = jnp.concatenate([-2 * x, norms, jnp.ones_like(norms)], axis=1)
     block = min(_BLOCK, n_cells)
 
-    def step(start):
+    def step(start: Array) -> Array:
         rows = lax.dynamic_slice(columns, (start, 0), (block, dim + 2))
         query = jnp.concatenate([-rows[:, :dim] / 2, rows[:, -1:], rows[:, -2:-1]], axis=1)
         product = jnp.dot(columns, query.T, precision=lax.Precision.HIGHEST)
@@ -53,7 +55,7 @@ def gathered_read(x: Array, n_neighbors: int) -> Array:
     offsets = 7919 * (1 + jnp.arange(n_neighbors))
     block = max(1, min(_BLOCK, n_cells, (1 << 20) // (n_neighbors * dim)))
 
-    def body(at, total):
+    def body(at: Array, total: Array) -> Array:
         start = jnp.minimum(at * block, n_cells - block)
         cells = (start + jnp.arange(block)[:, None] + offsets) % n_cells
         return total + jnp.sum(x[cells], axis=(0, 1))
@@ -66,7 +68,8 @@ def _search(arrays: Mapping[str, Array]) -> Any:
 
 
 def _search_and_gather(arrays: Mapping[str, Array]) -> Any:
-    return blocked_product(arrays["expression"]), gathered_read(arrays["expression"], 30)
+    x = arrays["expression"]
+    return blocked_product(x), gathered_read(x, TRANSITION_NEIGHBORS)
 
 
 def _gather(arrays: Mapping[str, Array]) -> Any:

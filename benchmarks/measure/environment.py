@@ -13,7 +13,7 @@ import cpuinfo
 import jax
 import psutil
 
-__all__ = ["environment"]
+__all__ = ["environment", "usable_cores"]
 
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scanpy", "torch", "asv", "diffbio")
 
@@ -32,9 +32,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu.get("brand_raw", platform.processor()),
         "architecture": platform.machine(),
         "vector_extensions": sorted(f for f in cpu.get("flags", ()) if f.startswith("avx")),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "packages": {name: v for name in _PACKAGES if (v := _version(name))},
@@ -42,6 +40,11 @@ def environment() -> dict[str, Any]:
         "jax_platforms": os.environ.get("JAX_PLATFORMS", ""),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: as many threads as XLA takes, and as every peer gets."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _module_name() -> str:

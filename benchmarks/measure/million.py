@@ -8,7 +8,8 @@ import resource
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,11 +18,12 @@ import click
 import numpy as np
 import psutil
 
+from benchmarks.measure.processes import end_with_parent
 from benchmarks.schema.files import write_json
+from benchmarks.schema.suite import MIXING_NEIGHBORS
 
 __all__ = ["PHASES", "run_million"]
 
-_N_NEIGHBORS = 15
 _SAMPLE = 1000
 _REFRESH_SECONDS = 1.0
 
@@ -29,15 +31,26 @@ _REFRESH_SECONDS = 1.0
 def run_million(n_cells: int, path: Path | None) -> list[dict[str, Any]]:
     """Simulate, then run every phase; returns one row per phase, and writes them too."""
     rows = []
-    with TemporaryDirectory() as folder:
-        for name, phase in PHASES.items():
-            row = _in_a_process(name, phase, Path(folder), n_cells)
+    with TemporaryDirectory() as folder, _fresh_processes() as processes:
+        for name in PHASES:
+            try:
+                row = processes.submit(_measured, name, Path(folder), n_cells).result()
+            except BrokenProcessPool:
+                raise click.ClickException(f"{name} did not finish") from None
             rows.append({"phase": name, "n_cells": n_cells, **row})
             figures = ", ".join(f"{key} {value:.6g}" for key, value in row.items())
             click.echo(f"{name}: {figures}")
     if path:
         write_json(path, rows)
     return rows
+
+
+def _fresh_processes() -> ProcessPoolExecutor:
+    """A process of its own for every phase, so that none sees the memory of another."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(
+        1, mp_context=context, initializer=end_with_parent, max_tasks_per_child=1
+    )
 
 
 def _simulate(folder: Path, n_cells: int) -> dict[str, float]:
@@ -60,7 +73,7 @@ def _index(folder: Path, n_cells: int) -> dict[str, float]:
 
     x = np.load(folder / "embeddings.npy")
     start = time.perf_counter()
-    found = np.asarray(approximate_neighbors(x, _N_NEIGHBORS, seed=0).indices)
+    found = np.asarray(approximate_neighbors(x, MIXING_NEIGHBORS, seed=0).indices)
     seconds = time.perf_counter() - start
     np.save(folder / "neighbors.npy", found)
     return {"index_seconds": seconds, "recall": _recall(x, found)}
@@ -73,10 +86,12 @@ def _recall(x: np.ndarray, found: np.ndarray) -> float:
     squares = (z * z).sum(axis=1)
     shares = []
     for cell in sample:
-        near = np.argpartition(squares - 2 * (z @ z[cell]), 3 * _N_NEIGHBORS)[: 3 * _N_NEIGHBORS]
+        near = np.argpartition(squares - 2 * (z @ z[cell]), 3 * MIXING_NEIGHBORS)[
+            : 3 * MIXING_NEIGHBORS
+        ]
         near = near[near != cell]
         exact = ((x[near].astype(np.float64) - x[cell]) ** 2).sum(axis=1)
-        nearest = near[np.argsort(exact)[:_N_NEIGHBORS]]
+        nearest = near[np.argsort(exact)[:MIXING_NEIGHBORS]]
         shares.append(np.isin(nearest, found[cell]).mean())
     return float(np.mean(shares))
 
@@ -118,42 +133,25 @@ PHASES: dict[str, Phase] = {
 }
 
 
-def _in_a_process(name: str, phase: Phase, folder: Path, n_cells: int) -> dict[str, float]:
-    """Run a phase in a fresh process, with a line that tells how it is doing."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_report, args=(sender, phase, folder, n_cells))
-    process.start()
-    sender.close()
-    watcher = threading.Thread(target=_watch, args=(name, process.pid), daemon=True)
-    watcher.start()
+def _measured(name: str, folder: Path, n_cells: int) -> dict[str, float]:
+    """What a phase found, and the peak of the process that ran it and nothing else."""
+    done = threading.Event()
+    progress = threading.Thread(target=_show_progress, args=(name, done))
+    progress.start()
     try:
-        return receiver.recv()
-    except EOFError:
-        raise click.ClickException(f"{name} did not finish") from None
+        row = PHASES[name](folder, n_cells)
     finally:
-        process.join()
-        watcher.join()
-
-
-def _report(sender: Connection, phase: Phase, folder: Path, n_cells: int) -> None:
-    row = phase(folder, n_cells)
+        done.set()
+        progress.join()
     peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sender.send({**row, "peak_resident_gb": peak_bytes / 1e9})
+    return {**row, "peak_resident_gb": peak_bytes / 1e9}
 
 
-def _watch(name: str, pid: int | None) -> None:
-    """Rewrite one line with elapsed time and resident memory until the process ends."""
-    start = time.perf_counter()
-    try:
-        process = psutil.Process(pid)
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            gigabytes = process.memory_info().rss / 1e9
-            elapsed = time.perf_counter() - start
-            click.echo(
-                f"\r{name}: {elapsed:6.0f} s, {gigabytes:.2f} GB resident ", nl=False, err=True
-            )
-            time.sleep(_REFRESH_SECONDS)
-    except psutil.NoSuchProcess:
-        pass
+def _show_progress(name: str, done: threading.Event) -> None:
+    """Rewrite one line with elapsed time and resident memory until the phase is done."""
+    start, process = time.perf_counter(), psutil.Process()
+    while not done.wait(_REFRESH_SECONDS):
+        gigabytes = process.memory_info().rss / 1e9
+        elapsed = time.perf_counter() - start
+        click.echo(f"\r{name}: {elapsed:6.0f} s, {gigabytes:.2f} GB resident ", nl=False, err=True)
     click.echo(err=True)

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import psutil
 from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.catalog.cases import Arrays, Case
+from benchmarks.measure.work import work_of
 
 __all__ = [
     "CompilePhases",
@@ -68,7 +69,7 @@ class CompilePhases(NamedTuple):
 def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> Program:
     """The loss, or its value and gradient, with its inputs resident on the device."""
 
-    def value(differentiated, constant):
+    def value(differentiated: Arrays, constant: Arrays) -> Any:
         return case.loss(**differentiated, **constant)
 
     function = jax.value_and_grad(value) if transform == "value_and_grad" else value
@@ -141,16 +142,13 @@ def counters(compiled: Any) -> dict[str, Any]:
     fingerprints mean that a difference in time is noise.
     """
     memory = compiled.memory_analysis()
-    cost = compiled.cost_analysis() or {}
     text = _anonymous_hlo(compiled.as_text())
     return {
         "temp_bytes": getattr(memory, "temp_size_in_bytes", None),
         "argument_bytes": getattr(memory, "argument_size_in_bytes", None),
         "output_bytes": getattr(memory, "output_size_in_bytes", None),
         "generated_code_bytes": getattr(memory, "generated_code_size_in_bytes", None),
-        "flops": cost.get("flops"),
-        "bytes_accessed": cost.get("bytes accessed"),
-        "transcendentals": cost.get("transcendentals", 0.0),
+        **asdict(work_of(text)),
         "hlo_instructions": len(re.findall(r"^\s+(?:ROOT )?%?[\w.-]+ = ", text, re.MULTILINE)),
         "hlo_fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16],
     }
@@ -165,18 +163,24 @@ def _anonymous_hlo(text: str) -> str:
 
 
 def call_in_turn(
-    contestants: Mapping[str, Callable[[], Any]], *, seconds: float, most: int, least: int = 5
+    contestants: Mapping[str, Callable[[], Any]],
+    order: np.random.Generator,
+    *,
+    seconds: float,
+    most: int,
+    least: int = 5,
 ) -> dict[str, list[float]]:
     """Seconds of single calls of every contestant, one each per round.
 
     What slows the machine down for a while then slows all of them, and the ratio of two
-    calls of the same round means something.
+    calls of the same round means something. Every round draws a new order, because who is
+    called first finds the caches as the last round left them.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     began, n_rounds = time.perf_counter(), 0
     while n_rounds < least or (n_rounds < most and time.perf_counter() - began < seconds):
-        for name, call in contestants.items():
-            samples[name].append(clock(call))
+        for name in order.permutation(list(contestants)):
+            samples[name].append(clock(contestants[name]))
         n_rounds += 1
     return samples
 
@@ -198,7 +202,7 @@ def count_retraces(program: Program) -> int:
     """How often a second call with new values of the same shapes traces again."""
     traces = 0
 
-    def counting(*arguments):
+    def counting(*arguments: Any) -> Any:
         nonlocal traces
         traces += 1
         return program.function(*arguments)

@@ -64,13 +64,15 @@ def visit_in_turn(contests: Mapping[Name, Calls]) -> dict[Name, dict[str, list[f
     found: dict[Name, dict[str, list[float]]] = {
         name: {caller: [] for caller in calls} for name, calls in contests.items()
     }
-    spent = dict.fromkeys(contests, 0.0)
+    spent, order = dict.fromkeys(contests, 0.0), np.random.default_rng(0)
     for n_visits in tqdm(range(_VISITS), "visits", leave=False, dynamic_ncols=True):
         for name, calls in contests.items():
             if spent[name] > _SECONDS and n_visits >= _FEWEST_VISITS:
                 continue
             began = time.perf_counter()
-            visit = call_in_turn(calls, seconds=_SECONDS_PER_VISIT, most=_CALLS_PER_VISIT, least=1)
+            visit = call_in_turn(
+                calls, order, seconds=_SECONDS_PER_VISIT, most=_CALLS_PER_VISIT, least=1
+            )
             spent[name] += time.perf_counter() - began
             for caller, seconds in visit.items():
                 found[name][caller].append(float(np.median(seconds)))

@@ -5,19 +5,22 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
+
+from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 
 __all__ = ["prepare"]
 
 
-def _nearest(x, n_neighbors):
+def _nearest(x: Array, n_neighbors: int) -> Array:
     squares = jnp.sum(x * x, axis=1)
     distances = squares[:, None] + squares[None] - 2 * x @ x.T
     distances = distances.at[jnp.arange(len(x)), jnp.arange(len(x))].set(jnp.inf)
     return jax.lax.top_k(-distances, n_neighbors)[1]
 
 
-def _batch_mixing(embeddings, batch_labels, local=False):
-    neighbors = _nearest(jax.lax.stop_gradient(embeddings), 15)
+def _batch_mixing(embeddings: Array, batch_labels: Array, local: bool = False) -> Array:
+    neighbors = _nearest(jax.lax.stop_gradient(embeddings), MIXING_NEIGHBORS)
     distances = jnp.sum((embeddings[:, None] - embeddings[neighbors]) ** 2, axis=-1)
     if local:
         distances = distances / distances.mean(axis=1, keepdims=True)
@@ -27,11 +30,11 @@ def _batch_mixing(embeddings, batch_labels, local=False):
     return -jnp.mean(jnp.sum(jax.scipy.special.entr(jnp.maximum(proportions, 1e-30)), axis=1))
 
 
-def _batch_mixing_local(embeddings, batch_labels):
+def _batch_mixing_local(embeddings: Array, batch_labels: Array) -> Array:
     return _batch_mixing(embeddings, batch_labels, local=True)
 
 
-def _compactness(embeddings, assignments):
+def _compactness(embeddings: Array, assignments: Array) -> Array:
     sizes = assignments.sum(axis=0)
     centroids = (assignments.T @ embeddings) / sizes[:, None]
     distances = jnp.sum((embeddings[:, None] - centroids[None]) ** 2, axis=-1)
@@ -42,15 +45,15 @@ def _compactness(embeddings, assignments):
     return intra + hinge.sum() / (k * (k - 1))
 
 
-def _velocity(expression, velocity, future_expression):
+def _velocity(expression: Array, velocity: Array, future_expression: Array) -> Array:
     predicted, observed = 0.1 * velocity, future_expression - expression
     p, a = jnp.linalg.norm(predicted, axis=1), jnp.linalg.norm(observed, axis=1)
     cosine = jnp.sum(predicted * observed, axis=1) / (p * a)
     return jnp.mean(1 - cosine) + jnp.mean((p - a) ** 2)
 
 
-def _velocity_transition(expression, velocity):
-    neighbors = _nearest(jax.lax.stop_gradient(expression), 30)
+def _velocity_transition(expression: Array, velocity: Array) -> Array:
+    neighbors = _nearest(jax.lax.stop_gradient(expression), TRANSITION_NEIGHBORS)
     changes = expression[neighbors] - expression[:, None]
     predicted = 0.1 * velocity[:, None]
     norms = jnp.linalg.norm(changes, axis=-1) * jnp.linalg.norm(predicted, axis=-1)
@@ -58,11 +61,11 @@ def _velocity_transition(expression, velocity):
     return jnp.mean(jnp.sum(transitions * jnp.sum((changes - predicted) ** 2, axis=-1), axis=1))
 
 
-def _shannon(assignments):
+def _shannon(assignments: Array) -> Array:
     return jnp.mean(jnp.sum(-assignments * jnp.log(jnp.maximum(assignments, 1e-30)), axis=1))
 
 
-def _simpson(assignments):
+def _simpson(assignments: Array) -> Array:
     return jnp.mean(jnp.sum(assignments**2, axis=1))
 
 

@@ -7,18 +7,19 @@ import faiss
 import numpy as np
 
 from benchmarks.catalog.cases import case
-from benchmarks.peers.registry import n_threads
+from benchmarks.measure.environment import usable_cores
 
 __all__ = ["prepare"]
 
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """Build the index and search it, for the k nearest others and the cell itself."""
-    faiss.omp_set_num_threads(n_threads())
+    faiss.omp_set_num_threads(usable_cores())
     points = np.ascontiguousarray(next(iter(arrays.values())), dtype=np.float32)
-    n_neighbors = case(loss).n_neighbors or 15
+    n_neighbors = case(loss).n_neighbors
+    assert n_neighbors is not None, loss
 
-    def search():
+    def search() -> Any:
         index = faiss.IndexFlatL2(points.shape[1])
         index.add(points)
         return index.search(points, n_neighbors + 1)

@@ -10,12 +10,11 @@ must not find those that need what is not installed.
 
 import importlib
 import importlib.util
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PEERS", "Peer", "n_threads"]
+__all__ = ["PEERS", "Peer"]
 
 Call = Callable[[], Any]
 _DENSE = (
@@ -61,11 +60,6 @@ class Peer:
         return importlib.import_module(f"benchmarks.peers.{self.module}").prepare(
             loss, transform, arrays
         )
-
-
-def n_threads() -> int:
-    """Threads that every peer gets: as many as XLA takes."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 PEERS = (

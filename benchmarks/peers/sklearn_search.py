@@ -14,5 +14,5 @@ __all__ = ["prepare"]
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """Fit and query, for the k nearest others."""
     points = np.ascontiguousarray(next(iter(arrays.values())), dtype=np.float32)
-    search = NearestNeighbors(n_neighbors=case(loss).n_neighbors or 15, algorithm="brute")
+    search = NearestNeighbors(n_neighbors=case(loss).n_neighbors, algorithm="brute")
     return lambda: search.fit(points).kneighbors()

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from benchmarks.peers.registry import n_threads
+from benchmarks.measure.environment import usable_cores
+from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 
 __all__ = ["prepare"]
 
 
-def _nearest(x, n_neighbors):
+def _nearest(x: Tensor, n_neighbors: int) -> Tensor:
     with torch.no_grad():
         squares = (x * x).sum(1)
         distances = squares[:, None] + squares[None] - 2 * x @ x.T
@@ -19,8 +21,8 @@ def _nearest(x, n_neighbors):
         return distances.topk(n_neighbors, largest=False).indices
 
 
-def _batch_mixing(embeddings, batch_labels, local=False):
-    neighbors = _nearest(embeddings, 15)
+def _batch_mixing(embeddings: Tensor, batch_labels: Tensor, local: bool = False) -> Tensor:
+    neighbors = _nearest(embeddings, MIXING_NEIGHBORS)
     distances = ((embeddings[:, None] - embeddings[neighbors]) ** 2).sum(-1)
     if local:
         distances = distances / distances.mean(1, keepdim=True)
@@ -30,11 +32,11 @@ def _batch_mixing(embeddings, batch_labels, local=False):
     return (proportions * proportions.log()).sum(1).mean()
 
 
-def _batch_mixing_local(embeddings, batch_labels):
+def _batch_mixing_local(embeddings: Tensor, batch_labels: Tensor) -> Tensor:
     return _batch_mixing(embeddings, batch_labels, local=True)
 
 
-def _compactness(embeddings, assignments):
+def _compactness(embeddings: Tensor, assignments: Tensor) -> Tensor:
     centroids = (assignments.T @ embeddings) / assignments.sum(0)[:, None]
     distances = ((embeddings[:, None] - centroids[None]) ** 2).sum(-1)
     intra = (assignments * distances).sum(1).mean()
@@ -42,14 +44,14 @@ def _compactness(embeddings, assignments):
     return intra + torch.relu(1.0 - gaps).mean()
 
 
-def _velocity(expression, velocity, future_expression):
+def _velocity(expression: Tensor, velocity: Tensor, future_expression: Tensor) -> Tensor:
     predicted, observed = 0.1 * velocity, future_expression - expression
     p, a = predicted.norm(dim=1), observed.norm(dim=1)
     return (1 - (predicted * observed).sum(1) / (p * a)).mean() + ((p - a) ** 2).mean()
 
 
-def _velocity_transition(expression, velocity):
-    neighbors = _nearest(expression, 30)
+def _velocity_transition(expression: Tensor, velocity: Tensor) -> Tensor:
+    neighbors = _nearest(expression, TRANSITION_NEIGHBORS)
     changes = expression[neighbors] - expression[:, None]
     predicted = 0.1 * velocity[:, None]
     norms = changes.norm(dim=-1) * predicted.norm(dim=-1)
@@ -57,11 +59,11 @@ def _velocity_transition(expression, velocity):
     return (transitions * ((changes - predicted) ** 2).sum(-1)).sum(1).mean()
 
 
-def _shannon(assignments):
+def _shannon(assignments: Tensor) -> Tensor:
     return (-assignments * assignments.clamp_min(1e-30).log()).sum(1).mean()
 
 
-def _simpson(assignments):
+def _simpson(assignments: Tensor) -> Tensor:
     return (assignments**2).sum(1).mean()
 
 
@@ -78,16 +80,16 @@ _LOSSES: Mapping[str, Callable[..., Any]] = {
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """The loss, or the loss and its gradients, as a call without arguments."""
-    torch.set_num_threads(n_threads())
+    torch.set_num_threads(usable_cores())
     function = _LOSSES[loss]
     tensors = [torch.from_numpy(np.array(array)) for array in arrays.values()]
     differentiable = [tensor for tensor in tensors if tensor.is_floating_point()]
 
-    def value():
+    def value() -> Tensor:
         with torch.no_grad():
             return function(*tensors)
 
-    def value_and_grad():
+    def value_and_grad() -> tuple[Tensor, tuple[Tensor, ...]]:
         for tensor in differentiable:
             tensor.requires_grad_(True)
         result = function(*tensors)

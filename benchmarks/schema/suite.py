@@ -9,6 +9,7 @@ __all__ = [
     "DEVICES",
     "GRADIENT_PROGRAMS",
     "LOSSES",
+    "MIXING_NEIGHBORS",
     "OWN_PROCESS_CELLS",
     "OWN_PROCESS_PROGRAMS",
     "PROGRAMS",
@@ -17,6 +18,8 @@ __all__ = [
     "TIER",
     "TIERS",
     "TRANSFORMS",
+    "TRANSITION_NEIGHBORS",
+    "benchmark_version",
 ]
 
 LOSSES = (
@@ -29,6 +32,7 @@ LOSSES = (
     "shannon",
     "simpson",
     "combined",
+    # New losses are named here.
 )
 TRANSFORMS = ("value", "value_and_grad")
 PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANSFORMS)
@@ -59,7 +63,16 @@ REPORT_CELLS = (256, 1024, 4096, 16384)
 REFERENCE_CELLS = 16384
 # Cells of the gradient check: differences of the reference, in float64.
 CHECKED_CELLS = 64
+# Neighbours that the losses search for: the document's defaults.
+MIXING_NEIGHBORS = 15
+TRANSITION_NEIGHBORS = 30
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
 # asv compares results of one version; a benchmark that measures something else gets the next.
 BENCHMARK_VERSION = "1"
+_RENEWED = {"flops": "2", "bytes_accessed": "2", "transcendentals": "2"}
+
+
+def benchmark_version(metric: str) -> str:
+    """The version of the benchmark that tracks a metric."""
+    return _RENEWED.get(metric, BENCHMARK_VERSION)

@@ -14,6 +14,8 @@ from diffbio.functional.diversity import shannon_diversity, simpson_diversity
 from diffbio.functional.transition import velocity_transition_loss
 from diffbio.functional.velocity import velocity_consistency_loss
 
+# New losses are imported here.
+
 __all__ = [
     "BALANCED",
     "CLEAR_CELL_TYPES",
@@ -27,4 +29,5 @@ __all__ = [
     "simpson_diversity",
     "velocity_consistency_loss",
     "velocity_transition_loss",
+    # New losses are named here.
 ]

@@ -13,7 +13,7 @@ from asv.results import Results as AsvResults
 from asv.util import UserError
 
 from benchmarks.schema.metrics import METRICS
-from benchmarks.schema.suite import BENCHMARK_VERSION
+from benchmarks.schema.suite import benchmark_version
 from reports.sources.frame import Complaint, DamagedError, Measurements, load_json, row, tidy
 
 __all__ = ["is_results_folder", "read_asv"]
@@ -78,11 +78,11 @@ def _rows(results: AsvResults, path: Path) -> tuple[list[dict[str, Any]], list[s
     for name in results.get_all_result_keys():
         function = name.rsplit(".", 1)[-1]
         metric = _METRICS.get(function, function.removeprefix("track_"))
-        version = results.benchmark_version[name]
+        version, current = results.benchmark_version[name], benchmark_version(metric)
         if metric not in METRICS:
             problems.append(f"{name} is no benchmark of this suite")
-        elif version != BENCHMARK_VERSION:
-            problems.append(f"{name} has version {version!r}, not {BENCHMARK_VERSION!r}")
+        elif version != current:
+            problems.append(f"{name} has version {version!r}, not {current!r}")
         else:
             found = [{**origin, **more} for more in _measured(results, name)]
             rows += [row(_benchmark(one, function), metric, one.pop("value"), one) for one in found]

@@ -16,7 +16,13 @@ from benchmarks.bench_compile import Counters, Retraces
 from benchmarks.bench_throughput import Call
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Record
-from benchmarks.schema.suite import CELL_COUNTS, CHECKED_CELLS, DEVICES, PROGRAMS
+from benchmarks.schema.suite import (
+    BENCHMARK_VERSION,
+    CELL_COUNTS,
+    CHECKED_CELLS,
+    DEVICES,
+    PROGRAMS,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = json.loads((ROOT / "asv.conf.json").read_text())
@@ -129,6 +135,12 @@ def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(
         FiniteDifferences().track_finite_difference_error.setup(table, PROGRAMS[1], *checked[1:])
     with pytest.raises(RuntimeError, match="boom"):
         setup(table, "simpson:value", n_cells, "cpu")
+
+
+def test_benchmarks_that_count_otherwise_than_before_have_another_version():
+    benchmarks = {name: found for name, found in vars(Counters).items() if "track_" in name}
+    renewed = {name for name, found in benchmarks.items() if found.version != BENCHMARK_VERSION}
+    assert renewed == {"track_flops", "track_bytes_accessed", "track_transcendentals"}
 
 
 def test_a_process_compiles_once_however_often_asv_sets_up():

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from benchmarks.__main__ import main
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS, blocked_product, gathered_read
-from benchmarks.measure.ratio import compare
+from benchmarks.peers.compare import compare
 from benchmarks.schema.suite import TRANSFORMS
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -46,5 +46,8 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "lower bound: read and write" in result.output
+    heading, *lines = result.stdout.strip().splitlines()
+    assert all(name in heading for name in ("loss", "cells", "ours ms", "ratio", "temp MB"))
+    assert [line.split()[1] for line in lines] == list(TRANSFORMS)
     rows = json.loads(path.read_text())["ratios"]
     assert [row["transform"] for row in rows] == list(TRANSFORMS)

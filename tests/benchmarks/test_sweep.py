@@ -1,6 +1,5 @@
 """Measurements: complete, repeatable where they claim to be, and never lost half-way."""
 
-import itertools
 import json
 from dataclasses import replace
 
@@ -20,7 +19,6 @@ from benchmarks.measure.accuracy import (
 from benchmarks.measure.checkpoint import Measured, Sheet
 from benchmarks.measure.determinism import compare_processes
 from benchmarks.measure.programs import (
-    call_in_turn,
     compile_cold,
     count_retraces,
     counters,
@@ -56,16 +54,6 @@ def test_the_fingerprint_sees_the_program_and_not_its_values():
     assert len(set(fingerprints.values())) == 2
 
 
-def test_contestants_are_called_in_turn():
-    calls = []
-    contestants = {name: lambda name=name: calls.append(name) for name in ("ours", "lower bound")}
-    samples = call_in_turn(contestants, seconds=60, most=7)
-    assert calls == ["ours", "lower bound"] * 7
-    assert {name: len(found) for name, found in samples.items()} == {"ours": 7, "lower bound": 7}
-    assert min(samples["ours"]) > 0
-    assert len(call_in_turn(contestants, seconds=0, most=7)["ours"]) == 5
-
-
 def test_no_loss_traces_again_for_new_values():
     for entry in CATALOG:
         assert count_retraces(prepared(entry.name)) == 0, entry.name
@@ -97,20 +85,6 @@ def test_another_process_is_another_one():
     found = compare_processes([Step(other, "cpu", "simulated", 64)]).records
     arrays = {record.transform: record.value for record in found}
     assert arrays == {"value": 1, "value_and_grad": 3}  # the value, and two gradients
-
-
-def test_visits_go_round_all_programs():
-    calls = []
-
-    def contest(name):
-        return {at: lambda at=at: calls.append((name, at)) for at in ("ours", "lower bound")}
-
-    found = visit_in_turn({name: contest(name) for name in ("one", "two")})
-    assert {len(samples) for of_one in found.values() for samples in of_one.values()} == {10}
-    assert min(found["one"]["ours"]) > 0
-    visits = [name for name, _ in itertools.groupby(calls, key=lambda call: call[0])]
-    assert visits == ["one", "two"] * 10
-    assert calls[:4] == [("one", "ours"), ("one", "lower bound")] * 2
 
 
 def test_a_slow_program_gets_fewer_visits(monkeypatch):

@@ -1,6 +1,7 @@
 """Every program of the catalog under pytest-benchmark; run with ``make bench-pytest``."""
 
 import jax
+import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import case
@@ -35,7 +36,7 @@ def test_call(benchmark, name, n_cells, device):
 
     contestants = contest(case(loss), transform, prepared, compiled)
     warm_up(contestants)
-    samples = call_in_turn(contestants, seconds=0.5, most=20)
+    samples = call_in_turn(contestants, np.random.default_rng(0), seconds=0.5, most=20)
     (ratio,) = ratios_of(case(loss), transform, prepared, compiled, samples)
     benchmark.pedantic(call, rounds=10, warmup_rounds=1)
     benchmark.extra_info.update(

@@ -131,6 +131,14 @@ def test_other_versions_of_a_benchmark_and_stray_files_are_named(tmp_path):
     assert "half.json.tmp: not a results file of asv" in result.stderr
 
 
+def test_flops_that_were_counted_otherwise_are_not_read_as_those_of_today(tmp_path):
+    flops = "bench_compile.Counters.track_flops"
+    asv(tmp_path / "asv", "a", 0, {flops: {"simpson:value": 1}, TRACKED: {"simpson:value": 1}})
+    result, _ = build(tmp_path, tmp_path / "asv")
+    assert f"{flops} has version '1', not '2'" in result.stderr
+    assert f"{TRACKED} has version" not in result.stderr
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_bare_numbers_that_are_none_are_named(tmp_path, value):
     path = sweep(tmp_path / "sweep.json", [*all_records(), record("shannon", "flops", 12345.5)])

@@ -1,0 +1,85 @@
+"""Contestants are called in turn, in an order that every round draws anew."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from benchmarks.measure.programs import call_in_turn
+from benchmarks.measure.timing import visit_in_turn
+
+NAMES = ("ours", "lower bound", "peer")
+
+
+def contest(calls, names=NAMES):
+    """Contestants that note down their calls."""
+    return {name: lambda name=name: calls.append(name) for name in names}
+
+
+def rounds(n_rounds, seed=0):
+    """The contestants of every round, in the order of their calls, and all samples."""
+    calls = []
+    order = np.random.default_rng(seed)
+    samples = call_in_turn(contest(calls), order, seconds=60, most=n_rounds)
+    return list(zip(*[iter(calls)] * len(NAMES), strict=True)), samples
+
+
+def test_every_round_calls_every_contestant_once():
+    found, samples = rounds(7)
+    assert len(found) == 7
+    assert all(sorted(names) == sorted(NAMES) for names in found)
+    assert {name: len(seconds) for name, seconds in samples.items()} == dict.fromkeys(NAMES, 7)
+    assert min(samples["ours"]) > 0
+
+
+def test_the_least_number_of_rounds_is_called_however_long_it_takes():
+    samples = call_in_turn(contest([]), np.random.default_rng(0), seconds=0, most=7)
+    assert len(samples["ours"]) == 5
+
+
+@pytest.mark.parametrize("place", range(len(NAMES)))
+def test_every_contestant_has_every_place_about_equally_often(place):
+    found, _ = rounds(600)
+    counts = Counter(names[place] for names in found)
+    assert all(150 <= counts[name] <= 250 for name in NAMES), counts  # 200, deviation 12
+
+
+def test_a_seed_draws_the_same_orders_again():
+    assert rounds(20)[0] == rounds(20)[0]
+    assert rounds(20)[0] != rounds(20, seed=1)[0]
+
+
+def test_samples_belong_to_their_contestant_and_round(monkeypatch):
+    monkeypatch.setattr("benchmarks.measure.programs.clock", lambda call: call())
+    contestants = {name: numbered_calls(name) for name in NAMES}
+    samples = call_in_turn(contestants, np.random.default_rng(0), seconds=60, most=50)
+    for name in NAMES:
+        assert samples[name] == [(name, at) for at in range(50)]
+
+
+def numbered_calls(name):
+    """A call that returns its name and how often it was called before."""
+    times = itertools.count()
+    return lambda: (name, next(times))
+
+
+def test_visits_go_round_all_programs():
+    calls = []
+
+    def noted(program):
+        return {name: lambda name=name: calls.append((program, name)) for name in ("ours", "bound")}
+
+    found = visit_in_turn({program: noted(program) for program in ("one", "two")})
+    assert {len(samples) for of_one in found.values() for samples in of_one.values()} == {10}
+    assert min(found["one"]["ours"]) > 0
+    visits = [program for program, _ in itertools.groupby(calls, key=lambda call: call[0])]
+    assert visits == ["one", "two"] * 10
+    assert {name for program, name in calls[:2]} == {"ours", "bound"}
+
+
+def test_visits_of_a_single_round_are_not_all_in_one_order(monkeypatch):
+    monkeypatch.setattr("benchmarks.measure.timing._SECONDS_PER_VISIT", 0.0)
+    calls = []
+    visit_in_turn({"slow": contest(calls, NAMES[:2])})
+    assert set(calls[::2]) == set(NAMES[:2])

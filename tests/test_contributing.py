@@ -1,0 +1,47 @@
+"""Whoever adds a loss as CONTRIBUTING.md says gets its tests, its measurements and its row."""
+
+import re
+
+import pytest
+
+from tests.scratch import ROOT, copy_repository, python
+
+_BLOCK = re.compile(r"^```(python|diff) file=(\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def follow(text, folder):
+    """Do what the blocks say: write a new file, or put lines above the one that is named."""
+    blocks = _BLOCK.findall(text)
+    for kind, name, block in blocks:
+        path = folder / name
+        if kind == "python":
+            assert not path.exists(), name
+            path.write_text(block)
+        else:
+            *added, anchor = block.splitlines()
+            lines = "".join(f"{line[1:]}\n" for line in added)
+            before = path.read_text()
+            assert before.count(f"{anchor[1:]}\n") == 1, (name, anchor)
+            path.write_text(before.replace(f"{anchor[1:]}\n", f"{lines}{anchor[1:]}\n"))
+    return blocks
+
+
+@pytest.mark.slow
+def test_a_loss_is_added_as_it_is_written_there(tmp_path):
+    copy_repository(tmp_path)
+    assert len(follow((ROOT / "CONTRIBUTING.md").read_text(), tmp_path)) == 7
+    tested = python(tmp_path, "pytest", "tests/functional", "-n", "0", "-k", "cluster_balance")
+    assert tested.returncode == 0, tested.stdout
+    assert int(re.search(r"(\d+) passed", tested.stdout)[1]) >= 20
+
+    sweep, report = tmp_path / "mine" / "sweep.json", tmp_path / "mine" / "report"
+    sizes = ["--n-cells", "256", "--loss", "cluster_balance"]
+    measured = python(tmp_path, "benchmarks", "sweep", "--output", str(sweep), *sizes)
+    assert measured.returncode == 0, measured.stderr
+    built = python(
+        tmp_path, "reports", "build", f"--results={sweep}", f"--output={report}",
+        DIFFBIO_BENCH_LOSSES="cluster_balance",
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert "All 1 losses agree" in built.stdout
+    assert "cluster_balance" in (report / "index.html").read_text()
