@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,14 +172,15 @@ def was_measured(folder: Path, base: str, head: str) -> bool:
     if not folder.exists():
         return False
     frame = read_asv(folder).frame
-    timed = frame[(frame["metric"] == "call_seconds") & (frame["samples"].map(len) > 1)]
+    return bool(_sampled(frame, base) & _sampled(frame, head))
 
-    def sizes(commit: str) -> set[tuple[tuple[str, ...], frozenset[int]]]:
-        places = frame[frame["commit"] == commit].groupby(_PLACE)["n_cells"]
-        sampled = set(timed[timed["commit"] == commit].groupby(_PLACE).groups)
-        return {(place, frozenset(cells)) for place, cells in places if place in sampled}
 
-    return bool(sizes(base) & sizes(head))
+def _sampled(frame: pd.DataFrame, commit: str) -> set[tuple[Hashable, ...]]:
+    """Machine, environment and all sizes, where calls of a commit were sampled."""
+    rows = frame[frame["commit"] == commit]
+    calls = rows[(rows["metric"] == "call_seconds") & (rows["samples"].map(len) > 1)]
+    sizes = rows.groupby(_PLACE)["n_cells"].apply(frozenset)
+    return {(*place, sizes[place]) for place in calls.groupby(_PLACE).groups}
 
 
 def compare(
