@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
-from reports.judge.verdict import gates, sentence
+from reports.judge.verdict import Answer
 from reports.pages import publishing
 from reports.pages.render import build_comparison, build_report
+from reports.pages.words import report_headline, unusual_rows, verdict_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import read_published
 from reports.sources.results import read_results
@@ -24,7 +27,24 @@ _PUBLISHED = Path("reports/published")
 _PATH = click.Path(path_type=Path)
 
 
-@click.group()
+class _Judging(click.Group):
+    """Commands that exit 1 for a verdict alone: whatever stops one before exits 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (DamagedError, IncomparableError, OSError, subprocess.SubprocessError) as error:
+            _stop(context, error)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            _stop(context, "interrupted")
+        except Exception as error:
+            traceback.print_exc()
+            _stop(context, f"no verdict, this is a mistake of the program: {error!r}")
+
+
+@click.group(cls=_Judging)
 def main() -> None:
     """Measure, and turn measurements into pages."""
 
@@ -46,10 +66,10 @@ def _measure(context: click.Context, path: Path, *options: str, tier: str = "sta
         _stop(context, "the sweep did not finish")
 
 
-def _stop(context: click.Context, reason: object) -> None:
+def _stop(context: click.Context, reason: object) -> NoReturn:
     """Say why there is no judgement, and exit 2."""
     click.echo(str(reason), err=True)
-    context.exit(2)
+    context.exit(Answer.UNJUDGED)
 
 
 @main.command()
@@ -70,7 +90,7 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
     for complaint in complaints:
         click.echo(str(complaint), err=True)
     click.echo(f"report: {build_report(read, output).resolve()}")
-    click.echo(agreement.headline(read))
+    click.echo(report_headline(read))
     if not agreement.holds(read):
         context.exit(2 if read.newest is None and complaints else 1)
     context.exit(2 if complaints else 0)
@@ -93,19 +113,19 @@ def compare(
     context: click.Context, base: str, head: str, results: Path, output: Path, gate_on_time: bool
 ) -> None:
     """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
-    try:
-        base, head = commits.resolve(base), commits.resolve(head)
-        if not commits.was_measured(results, base, head):
-            commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
-        comparison = commits.compare(results, base, head, on_time=gate_on_time)
-    except DamagedError as error:
-        _stop(context, error)
+    base, head = commits.resolve(base), commits.resolve(head)
+    if not commits.was_measured(results, base, head):
+        commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
+    renewed = commits.renews_baseline(base, head)
+    comparison = commits.compare(
+        results, base, head, on_time=gate_on_time, baseline_renewed=renewed
+    )
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
     page = build_comparison(comparison, output)
     click.echo((page.parent / "comment.md").read_text())
     click.echo(f"page: {page.resolve()}")
-    context.exit(comparison.exit_code)
+    context.exit(comparison.answer)
 
 
 @main.command()
@@ -129,26 +149,22 @@ def publish(context: click.Context, results: Path) -> None:
 @click.pass_context
 def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     """Measure a published report again: exit 1 if a figure other than a time is different."""
-    try:
-        published = read_published(path)
-        found_at = results or Path("results/reproduction.json")
-        if results is None:
-            _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
-        again = _read_sweep(found_at)
-    except DamagedError as error:
-        _stop(context, error)
-    found = reproduction.outcomes(published.sweep, again)
+    published = read_published(path)
+    found_at = results or Path("results/reproduction.json")
+    if results is None:
+        _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
+    found = reproduction.outcomes(published.sweep, _read_sweep(found_at))
     rows = found_at.with_suffix(".csv")
     found.to_csv(rows, index=False)
-    different = found[found["outcome"] == "different"]
+    different = reproduction.different(found)
     if not different.empty:
         click.echo(different.drop(columns=["outcome"]).to_string(index=False))
-    click.echo(reproduction.table(found).to_string())
+    click.echo(reproduction.counts(found).to_string())
     speeds = reproduction.speeds(found)
     if not speeds.empty:
         click.echo(f"now over then, over all programs:\n{speeds.to_string()}")
     click.echo(f"every row: {rows}")
-    context.exit(int((~different["kind"].isin(reproduction.WALL_CLOCK)).any()))
+    context.exit(reproduction.answer(found))
 
 
 _GIVEN = click.option("--results", type=_PATH, help="A sweep of the tier; without one, it is run.")
@@ -163,10 +179,7 @@ _OF_TIER = click.option(
 @click.pass_context
 def baseline(context: click.Context, results: Path | None, tier: str) -> None:
     """Make the deterministic figures of a tier the baseline that `gate` holds."""
-    try:
-        click.echo(f"wrote {write_baseline(_results_of_tier(context, results, tier))}")
-    except DamagedError as error:
-        _stop(context, error)
+    click.echo(f"wrote {write_baseline(_results_of_tier(context, results, tier))}")
 
 
 @main.command()
@@ -175,16 +188,12 @@ def baseline(context: click.Context, results: Path | None, tier: str) -> None:
 @click.pass_context
 def gate(context: click.Context, results: Path | None, tier: str) -> None:
     """Exit 1 if a deterministic figure got worse than its baseline, 2 if it cannot be judged."""
-    try:
-        verdicts = compare_with_baseline(_results_of_tier(context, results, tier))
-    except (IncomparableError, DamagedError) as error:
-        _stop(context, error)
-    told = verdicts[verdicts["verdict"] != "unchanged"].sort_values(["verdict", "benchmark"])
-    if not told.empty:
-        shown = ["benchmark", "source", "n_cells", "metric", "unit", "before", "after", "verdict"]
-        click.echo(told[shown].to_string(index=False))
-    click.echo(sentence(verdicts))
-    context.exit(int(gates(verdicts).any()))
+    verdicts = compare_with_baseline(_results_of_tier(context, results, tier))
+    for line in unusual_rows(verdicts):
+        click.echo(line)
+    answer = Answer.FAILS if verdicts["gates"].any() else Answer.PASSES
+    click.echo(verdict_headline(verdicts, answer))
+    context.exit(answer)
 
 
 def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sweep:

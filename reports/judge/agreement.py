@@ -1,21 +1,33 @@
-"""What the page says first: did every loss agree with its reference, and at what cost."""
+"""Whether every loss was shown to agree with its reference."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmarks.schema.records import Source
+from benchmarks.schema.records import Source, Status
 from benchmarks.schema.suite import LOSSES
-from benchmarks.schema.tolerances import TOLERANCES
+from reports.judge.rules import tolerated
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["Agreement", "agreement", "cost_table", "headline", "holds", "problems"]
+__all__ = ["Agreement", "agreements", "holds"]
+
+_DIFFERING = ("differing_repeats", "differing_processes")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The worst errors of one loss; None where nothing was measured."""
+    """The worst errors of one loss; None where nothing was measured.
+
+    Attributes:
+        simulated_value, simulated_gradient, real_value, real_gradient: relative, float32
+            against the float64 reference.
+        finite_difference: of the reference's differences against the float64 gradient.
+        neighbors, other_blocks: of the search, where the loss has one.
+        differing: arrays that a second call or a second process returned with other bits.
+        n_failed: measurements of the loss that failed, of whatever size and metric.
+    """
 
     loss: str
     simulated_value: float | None
@@ -26,115 +38,68 @@ class Agreement:
     neighbors: float | None
     other_blocks: float | None
     differing: float | None
+    n_failed: int
 
     @property
     def holds(self) -> bool:
-        """Everything was measured, what belongs to a search where there is one, and is right."""
-        of_a_search = ((self.neighbors, "neighbor_error"), (self.other_blocks, "block_size_error"))
-        if not all(e is None or e <= TOLERANCES[metric] for e, metric in of_a_search):
-            return False
-        if self.differing:
-            return False
-        measured = (
-            (self.simulated_value, "value_error"),
-            (self.simulated_gradient, "gradient_error"),
-            (self.real_value, "value_error"),
-            (self.real_gradient, "gradient_error"),
-            (self.finite_difference, "finite_difference_error"),
+        """Nothing failed or differs, no error is missing, and each is within its tolerance.
+
+        The errors of a search are missing where the loss has none.
+        """
+        errors = (
+            ("value_error", self.simulated_value),
+            ("gradient_error", self.simulated_gradient),
+            ("value_error", self.real_value),
+            ("gradient_error", self.real_gradient),
+            ("finite_difference_error", self.finite_difference),
         )
-        return all(e is not None and e <= TOLERANCES[metric] for e, metric in measured)
+        of_a_search = (
+            ("neighbor_error", self.neighbors),
+            ("block_size_error", self.other_blocks),
+        )
+        return (
+            self.n_failed == 0
+            and not self.differing
+            and all(e is not None and tolerated(metric, e) for metric, e in errors)
+            and all(e is None or tolerated(metric, e) for metric, e in of_a_search)
+        )
 
 
-def agreement(results: Sweep) -> list[Agreement]:
+def agreements(sweep: Sweep) -> list[Agreement]:
     """One row per loss of the catalog, measured or not."""
-
-    def worst(loss: str, metric: str, source: str) -> float | None:
-        rows = results.numbers(metric)
-        rows = rows[(rows["loss"] == loss) & (rows["source"] == source)]
-        return None if rows.empty else float(rows["value"].max(skipna=False))
-
-    def differing(loss: str) -> float | None:
-        found = [
-            worst(loss, f"differing_{again}", Source.SIMULATED)
-            for again in ("repeats", "processes")
-        ]
-        return max((arrays for arrays in found if arrays is not None), default=None)
-
-    return [
-        Agreement(
-            loss,
-            worst(loss, "value_error", Source.SIMULATED),
-            worst(loss, "gradient_error", Source.SIMULATED),
-            worst(loss, "value_error", Source.REAL),
-            worst(loss, "gradient_error", Source.REAL),
-            worst(loss, "finite_difference_error", Source.SIMULATED),
-            worst(loss, "neighbor_error", Source.SIMULATED),
-            worst(loss, "block_size_error", Source.SIMULATED),
-            differing(loss),
-        )
-        for loss in LOSSES
-    ]
-
-
-def headline(read: Results) -> str:
-    """One sentence: agreement, failures, and what could not be read."""
-    return f"{_verdict(read)}{_unread(read)}."
+    return [_agreement(loss, sweep.frame[sweep.frame["loss"] == loss]) for loss in LOSSES]
 
 
 def holds(read: Results) -> bool:
     """Every loss was shown to agree with its reference, and nothing failed."""
-    if (read.measurements.frame["status"] == "failed").any() or read.newest is None:
+    if (read.measurements.frame["status"] == Status.FAILED).any() or read.newest is None:
         return False
-    return all(row.holds for row in agreement(read.newest))
+    return all(row.holds for row in agreements(read.newest))
 
 
-def _verdict(read: Results) -> str:
-    frame = read.measurements.frame
-    n_failed = frame[frame["status"] == "failed"]["benchmark"].nunique()
-    if frame.empty:
-        return "Nothing was measured"
-    if read.newest is None:
-        commits = frame["commit"].nunique()
-        return (
-            f"No sweep among the results: {len(frame)} figures of {commits} commits; "
-            f"failed benchmarks: {n_failed}"
-        )
-    rows = agreement(read.newest)
-    holding = [row for row in rows if row.holds]
-    if len(holding) == len(rows) and not n_failed:
-        verdict = (
-            f"All {len(rows)} losses agree with their NumPy references, on simulated and real cells"
-        )
-    else:
-        missing = ", ".join(row.loss for row in rows if not row.holds) or "none"
-        verdict = (
-            f"{len(holding)} of {len(rows)} losses agree with their NumPy references; "
-            f"not shown to agree: {missing}; failed benchmarks: {n_failed}"
-        )
-    values, gradients = (
-        read.newest.numbers(metric)["value"].max() for metric in ("value_error", "gradient_error")
+def _agreement(loss: str, rows: pd.DataFrame) -> Agreement:
+    def worst(metric: str, source: Source = Source.SIMULATED) -> float | None:
+        found = rows[(rows["metric"] == metric) & (rows["source"] == source)]
+        return _worst(found[found["status"] == Status.OK]["value"])
+
+    return Agreement(
+        loss,
+        simulated_value=worst("value_error"),
+        simulated_gradient=worst("gradient_error"),
+        real_value=worst("value_error", Source.REAL),
+        real_gradient=worst("gradient_error", Source.REAL),
+        finite_difference=worst("finite_difference_error"),
+        neighbors=worst("neighbor_error"),
+        other_blocks=worst("block_size_error"),
+        differing=_worst(arrays for arrays in map(worst, _DIFFERING) if arrays is not None),
+        n_failed=int((rows["status"] == Status.FAILED).sum()),
     )
-    return f"{verdict} (worst relative error: value {values:.1e}, gradient {gradients:.1e})"
 
 
-def _unread(read: Results) -> str:
-    n = len(read.measurements.complaints)
-    return f"; {n} complaint{'s' * (n > 1)} about the files" if n else ""
-
-
-def problems(frame: pd.DataFrame) -> pd.DataFrame:
-    """What failed or was skipped, each reason once."""
-    rows = frame[frame["status"] != "ok"]
-    grouped = rows.groupby(["status", "device", "detail"])["benchmark"].nunique()
-    return grouped.rename("benchmarks").reset_index()
-
-
-def cost_table(results: Sweep, metric: str) -> pd.DataFrame:
-    """The metric of the simulated cells: a row per loss and transform, a column per size."""
-    rows = results.numbers(metric)
-    rows = rows[rows["source"] == Source.SIMULATED]
-    table = rows.pivot_table(
-        index=["loss", "transform", "device"], columns="n_cells", values="value", sort=False
-    )
-    order = {loss: at for at, loss in enumerate(LOSSES)}
-    return table.sort_index(level=0, key=lambda index: index.map(lambda v: order.get(v, -1)))
+def _worst(values: Iterable[float | None]) -> float | None:
+    """The largest, unless one is no error at all: negative, or no number."""
+    numbers = pd.Series(list(values), dtype=float)
+    if numbers.empty:
+        return None
+    impossible = numbers[~(numbers >= 0)]
+    return float(numbers.max() if impossible.empty else impossible.iloc[0])

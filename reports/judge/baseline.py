@@ -7,7 +7,9 @@ import pandas as pd
 
 from benchmarks.schema.files import write_json
 from benchmarks.schema.metrics import METRICS
-from reports.judge.verdict import DETERMINISTIC, judge_counters, spread
+from benchmarks.schema.records import Status
+from reports.judge.rules import judge_counters, mark_unmeasured
+from reports.judge.verdict import DETERMINISTIC, gates
 from reports.sources.frame import KEY, DamagedError, load_json
 from reports.sources.sweep import Sweep
 
@@ -52,7 +54,7 @@ def write_baseline(results: Sweep) -> Path:
         DamagedError: a benchmark failed, which is nothing to hold others against.
     """
     rows = _deterministic(results)
-    failed = rows[rows["status"] == "failed"]
+    failed = rows[rows["status"] == Status.FAILED]
     if not failed.empty:
         names = ", ".join(sorted(set(failed["benchmark"])))
         raise DamagedError(f"no baseline was written, these failed: {names}")
@@ -69,7 +71,10 @@ def write_baseline(results: Sweep) -> Path:
 
 
 def compare_with_baseline(results: Sweep) -> pd.DataFrame:
-    """The verdict on every deterministic figure of these results.
+    """The verdict on every deterministic figure of these results, and whether it ``gates``.
+
+    A figure of the baseline that the results lack gates: a change that takes it away on
+    purpose renews the baseline.
 
     Raises:
         IncomparableError: no baseline for this backend and these versions.
@@ -84,13 +89,14 @@ def compare_with_baseline(results: Sweep) -> pd.DataFrame:
     if differing := [name for name in found if found[name] != expected[name]]:
         reasons = ", ".join(f"{n} is {found[n]!r}, was {expected[n]!r}" for n in differing)
         raise IncomparableError(f"not comparable with {path.name}: {reasons}")
-    before = pd.DataFrame(baseline["rows"], columns=_COLUMNS).assign(status="ok")
+    before = pd.DataFrame(baseline["rows"], columns=_COLUMNS).assign(status=Status.OK)
     after = _deterministic(results)
     if results.environment["cores"] != baseline["cores"]:
         before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
-    if not (after["status"] == "ok").any():
+    if not (after["status"] == Status.OK).any():
         raise DamagedError("nothing was measured on this backend")
-    return judge_counters(before, spread(before, after))
+    verdicts = judge_counters(before, mark_unmeasured(before, after))
+    return verdicts.assign(gates=gates(verdicts))
 
 
 def _read_baseline(path: Path) -> dict[str, Any]:
@@ -112,4 +118,4 @@ def _deterministic(results: Sweep) -> pd.DataFrame:
     """The figures that gate on the results' own backend, and what was not measured."""
     rows = results.frame[results.frame["device"] == key(results)["backend"]]
     gating = rows["metric"].map(lambda metric: METRICS[metric].kind in DETERMINISTIC)
-    return rows[gating | (rows["status"] != "ok")]
+    return rows[gating | (rows["status"] != Status.OK)]

@@ -1,27 +1,46 @@
-"""Two commits against each other: measured in turn by asv, judged, put into words."""
+"""Two commits against each other: measured in turn by asv, and judged."""
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.schema.metrics import METRICS
-from reports.judge.verdict import DETERMINISTIC, GATING, JUDGED, gates, judge, sentence
+from benchmarks.schema.metrics import METRICS, Kind
+from benchmarks.schema.records import Status
+from reports.judge.rules import judge
+from reports.judge.verdict import (
+    GATING,
+    JUDGED,
+    WALL_CLOCK,
+    Answer,
+    Verdict,
+    gates,
+    urgent_first,
+)
 from reports.sources.asv import read_asv
 from reports.sources.frame import Complaint, DamagedError
+from reports.sources.machines import processor_of
 
-__all__ = ["RESULTS", "Comparison", "compare", "described", "measure", "resolve", "was_measured"]
+__all__ = [
+    "RESULTS",
+    "Comparison",
+    "compare",
+    "measure",
+    "renews_baseline",
+    "resolve",
+    "was_measured",
+]
 
 RESULTS = Path(".asv/results")
+_BASELINES = "reports/baselines"
+# Figures are compared where they were measured on one machine, in one environment.
+_PLACE = ["machine", "environment"]
 # Rows on which a reader need not act are folded away, in this order.
-_FOLDED = ("noise", "changed", "insufficient history", "unchanged")
-# And these, as many as there are figures of a device that is absent, are counted only.
-_COUNTED = "skipped on both sides"
+_FOLDED = (Verdict.NOISE, Verdict.CHANGED, Verdict.UNDECIDED, Verdict.UNCHANGED)
 
 
 @dataclass(frozen=True)
@@ -30,30 +49,38 @@ class Comparison:
 
     Attributes:
         base, head: the commits' full names.
-        verdicts: the rows of ``judge``, and the ``environment`` of each.
+        verdicts: the rows of ``judge``, with ``machine`` and ``environment`` of each, and
+            whether it ``gates``.
         complaints: what could not be read.
-        gates: which rows fail the change.
+        processors: what the figures were measured on.
+        baseline_renewed: whether figures may vanish, because the head renews the baseline.
     """
 
     base: str
     head: str
     verdicts: pd.DataFrame
     complaints: tuple[Complaint, ...]
-    gates: pd.Series
+    processors: tuple[str, ...]
+    baseline_renewed: bool
 
     @property
-    def headline(self) -> str:
-        """The answer in one sentence."""
-        return sentence(self.verdicts)
+    def gates(self) -> pd.Series:
+        """Which rows fail the change."""
+        return self.verdicts["gates"]
+
+    @property
+    def answer(self) -> Answer:
+        """Whether the change passes; unjudged where files are damaged or nothing was measured."""
+        measured = self.verdicts["verdict"].isin([*JUDGED, Verdict.NOISE, *GATING])
+        if self.gates.any():
+            return Answer.FAILS
+        return Answer.UNJUDGED if self.complaints or not measured.any() else Answer.PASSES
 
     @property
     def listed(self) -> pd.DataFrame:
         """What came, went or failed, then what got worse or better, the worst first."""
-        rows = self.verdicts[~self.verdicts["verdict"].isin([*_FOLDED, _COUNTED])]
-        order = {"failing": 0, "removed": 1, "skipped": 2, "added": 3, "regressed": 4}
-        rank = rows["verdict"].map(order).fillna(5)
-        away = (np.log(rows["ratio"].astype(float).replace(0, np.nan))).abs().fillna(np.inf)
-        return rows.assign(rank=rank, away=-away).sort_values(["rank", "away"]).iloc[:, :-2]
+        rows = self.verdicts[~self.verdicts["verdict"].isin([*_FOLDED, Verdict.ABSENT])]
+        return urgent_first(rows)
 
     @property
     def folded(self) -> pd.DataFrame:
@@ -65,32 +92,24 @@ class Comparison:
 
     @property
     def n_skipped(self) -> int:
-        """How many figures were skipped on both sides."""
-        return int((self.verdicts["verdict"] == _COUNTED).sum())
+        """How many figures were skipped on both sides: too many to list where a GPU is absent."""
+        return int((self.verdicts["verdict"] == Verdict.ABSENT).sum())
 
     @property
-    def table(self) -> pd.DataFrame:
+    def changes(self) -> pd.DataFrame:
         """Mean ratio, range and count of what got worse and better, by kind of figure."""
-        rows = self.verdicts[self.verdicts["verdict"].isin(["regressed", "improved"])]
+        rows = self.verdicts[self.verdicts["verdict"].isin([Verdict.REGRESSED, Verdict.IMPROVED])]
         finite = rows[np.isfinite(rows["ratio"].astype(float))]
         ratios = finite.groupby(["verdict", "kind"])["ratio"]
         return ratios.agg(["mean", "min", "max", "count"]).reset_index()
 
     @property
-    def per_loss(self) -> pd.Series:
+    def time_per_loss(self) -> pd.Series:
         """Geometric mean of the ratios of time, per loss, where they could be judged."""
         judged = self.verdicts["verdict"].isin(JUDGED)
-        rows = self.verdicts[(self.verdicts["kind"] == "time") & judged]
-        losses = rows["benchmark"].str.partition(":")[0]
+        rows = self.verdicts[(self.verdicts["kind"] == Kind.TIME) & judged]
+        losses = rows["benchmark"].map(lambda name: name.partition(":")[0])
         return np.exp(np.log(rows["ratio"].astype(float)).groupby(losses).mean())
-
-    @property
-    def exit_code(self) -> int:
-        """0 nothing gated regressed, 1 something did, 2 no judgement was possible."""
-        measured = self.verdicts["verdict"].isin(["unchanged", "improved", "noise", *GATING])
-        if self.gates.any():
-            return 1
-        return 2 if self.complaints or not measured.any() else 0
 
 
 def resolve(revision: str) -> str:
@@ -106,72 +125,93 @@ def resolve(revision: str) -> str:
     return found.stdout.strip()
 
 
+def renews_baseline(base: str, head: str) -> bool:
+    """Whether the baselines that the gate holds differ between two commits.
+
+    Raises:
+        DamagedError: git cannot tell.
+    """
+    command = ["git", "diff", "--quiet", base, head, "--", f":/{_BASELINES}"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    if found.returncode not in (0, 1):
+        raise DamagedError(f"git diff: {found.stderr.strip()}")
+    return found.returncode == 1
+
+
 def measure(base: str, head: str, environment: Mapping[str, str]) -> None:
     """Let asv measure both commits in turn; what it finds lies in its results folder.
 
     Raises:
         DamagedError: asv could not build or run a commit.
     """
-    subprocess.run([sys.executable, "-m", "asv", "machine", "--yes"], check=True)
+    _describe_machine()
     command = [sys.executable, "-m", "asv", "continuous", "--interleave-rounds", base, head]
     code = subprocess.run(command, env=dict(environment)).returncode
     if code not in (0, 1, 2):  # 1: got worse, 2: a benchmark failed; both are ours to judge
         raise DamagedError(f"asv continuous ended with {code}")
 
 
+def _describe_machine() -> None:
+    """Write down what asv wants to know of this machine, without the questions it prints.
+
+    Raises:
+        DamagedError: asv could not do it.
+    """
+    command = [sys.executable, "-m", "asv", "machine", "--yes"]
+    found = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if found.returncode:
+        said = (found.stderr or found.stdout).strip() or f"it ended with {found.returncode}"
+        raise DamagedError(f"asv machine: {said.splitlines()[-1]}")
+
+
 def was_measured(folder: Path, base: str, head: str) -> bool:
-    """Whether the folder holds samples of both commits, taken in one environment."""
+    """Whether the folder holds samples of both commits, from one place and of the same sizes.
+
+    Another tier measures other sizes: against it, figures would look added or removed.
+    """
     if not folder.exists():
         return False
     frame = read_asv(folder).frame
-    timed = frame[(frame["metric"] == "call_seconds") & (frame["samples"].map(len) > 1)]
-    measured = [set(timed[timed["commit"] == commit]["environment"]) for commit in (base, head)]
-    return bool(measured[0] & measured[1])
+    return bool(_sampled(frame, base) & _sampled(frame, head))
 
 
-def compare(folder: Path, base: str, head: str, *, on_time: bool = False) -> Comparison:
-    """Judge what asv found out about two commits, environment by environment.
+def _sampled(frame: pd.DataFrame, commit: str) -> set[tuple[Hashable, ...]]:
+    """Machine, environment and all sizes, where calls of a commit were sampled."""
+    rows = frame[frame["commit"] == commit]
+    calls = rows[(rows["metric"] == "call_seconds") & (rows["samples"].map(len) > 1)]
+    sizes = rows.groupby(_PLACE)["n_cells"].apply(frozenset)
+    return {(*place, sizes[place]) for place in calls.groupby(_PLACE).groups}
+
+
+def compare(
+    folder: Path, base: str, head: str, *, on_time: bool = False, baseline_renewed: bool = False
+) -> Comparison:
+    """Judge what asv found out about two commits, one machine and environment at a time.
 
     Raises:
-        DamagedError: there is no environment in which both were measured.
+        DamagedError: there is no place where both were measured.
     """
     read = read_asv(folder)
-    sides = [read.frame[read.frame["commit"] == commit] for commit in (base, head)]
-    common = sorted(set(sides[0]["environment"]) & set(sides[1]["environment"]))
-    if not common:
-        raise DamagedError(f"{folder}: no results of both {base[:8]} and {head[:8]}")
+    places = read.frame.groupby(_PLACE)
     parts = []
-    for environment in common:
-        before, after = (rows[rows["environment"] == environment] for rows in sides)
-        verdicts = judge(before, after, _history(read.frame, environment, before))
-        parts.append(verdicts.assign(environment=environment))
+    for place, rows in places:
+        before, after = (rows[rows["commit"] == commit] for commit in (base, head))
+        if before.empty or after.empty:
+            continue
+        verdicts = judge(before, after, _history(rows, until=before["date"].max()))
+        parts.append(verdicts.assign(**dict(zip(_PLACE, place, strict=True))))
+    if not parts:
+        raise DamagedError(f"{folder}: no results of both {base[:8]} and {head[:8]}")
     verdicts = pd.concat(parts, ignore_index=True)
-    failing = gates(verdicts, on_time=on_time)
-    return Comparison(base, head, verdicts, read.complaints, failing)
+    verdicts["gates"] = gates(verdicts, on_time=on_time, baseline_renewed=baseline_renewed)
+    processors = tuple(processor_of(folder, machine) for machine in verdicts["machine"].unique())
+    return Comparison(base, head, verdicts, read.complaints, processors, baseline_renewed)
 
 
-def _history(frame: pd.DataFrame, environment: str, before: pd.DataFrame) -> pd.DataFrame:
-    """Wall-clock figures of the commits up to the base, oldest first."""
-    kinds = frame["metric"].map(lambda metric: METRICS[metric].kind)
-    rows = frame[
-        (frame["environment"] == environment)
-        & (frame["status"] == "ok")
-        & ~kinds.isin(DETERMINISTIC)
-        & (frame["date"] <= before["date"].max())
+def _history(rows: pd.DataFrame, until: str) -> pd.DataFrame:
+    """Wall-clock figures of the commits up to a date, oldest first."""
+    kinds = rows["metric"].map(lambda metric: METRICS[metric].kind)
+    measured = rows[
+        (rows["status"] == Status.OK) & kinds.isin(WALL_CLOCK) & (rows["date"] <= until)
     ]
-    return rows.sort_values("date", kind="stable")
-
-
-def described(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as the pages show them: value, spread and number of samples on both sides."""
-    return [
-        {**row._asdict(), "unstable": _unstable(row)} for row in verdicts.itertuples(index=False)
-    ]
-
-
-def _unstable(row: Any) -> bool:
-    """Spread over a tenth of the median, or less than a millisecond."""
-    if METRICS[row.metric].unit != "s" or pd.isna(row.after_iqr):
-        return False
-    spreads = (row.before_iqr > 0.1 * row.before) or (row.after_iqr > 0.1 * row.after)
-    return bool(spreads or min(row.before, row.after) < 1e-3)
+    return measured.sort_values("date", kind="stable")

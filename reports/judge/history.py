@@ -7,13 +7,14 @@ from typing import NamedTuple
 import pandas as pd
 from asv.step_detect import detect_steps
 
-from benchmarks.schema.records import Source
+from benchmarks.schema.metrics import Direction
+from benchmarks.schema.records import Source, Status
 from reports.sources.frame import KEY
 
 __all__ = ["Course", "Step", "courses"]
 
 _SERIES = [*KEY, "unit", "machine", "environment"]
-# A step of less is not worth a line on the page.
+# A step of a smaller share of the level before is not worth a line on the page.
 _SMALLEST_STEP = 0.05
 
 
@@ -45,9 +46,9 @@ class Course(NamedTuple):
 def courses(frame: pd.DataFrame) -> list[Course]:
     """Every numeric figure of simulated cells that was measured at two commits or more."""
     rows = frame[
-        (frame["status"] == "ok")
+        (frame["status"] == Status.OK)
         & (frame["source"] == Source.SIMULATED)
-        & (frame["better"] != "equal")
+        & (frame["better"] != Direction.EQUAL)
         & frame["commit"].notna()
     ]
     rows = rows.sort_values("date", kind="stable").drop_duplicates(
@@ -63,7 +64,7 @@ def _courses(rows: pd.DataFrame) -> Iterator[Course]:
         named = dict(zip(_SERIES, names, strict=True))
         values = own["value"].astype(float)
         yield Course(
-            **{field: named[field] for field in Course._fields[:7]},
+            **{name: named[name] for name in _SERIES if name != "source"},
             commits=tuple(own["commit"]),
             dates=tuple(own["date"]),
             values=tuple(values),
@@ -72,10 +73,8 @@ def _courses(rows: pd.DataFrame) -> Iterator[Course]:
 
 
 def _steps(rows: pd.DataFrame, values: list[float]) -> Iterator[Step]:
-    """Where asv's fit of constant pieces changes its level by more than the smallest step."""
-    pieces = detect_steps(values)
-    for earlier, later in itertools.pairwise(pieces):
-        before, after = earlier[2], later[2]
+    """Where asv's fit of constant pieces takes a step that is worth a line."""
+    for (_, _, before, *_), (start, _, after, *_) in itertools.pairwise(detect_steps(values)):
         if abs(after - before) > _SMALLEST_STEP * abs(before):
-            row = rows.iloc[later[0]]
+            row = rows.iloc[start]
             yield Step(row["commit"], row["date"], before, after)

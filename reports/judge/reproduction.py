@@ -1,30 +1,36 @@
 """A published sweep against the same measured again: row by row, what is the same."""
 
+from enum import StrEnum
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from benchmarks.schema.metrics import METRICS
+from benchmarks.schema.metrics import METRICS, Kind
+from benchmarks.schema.records import Status
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.baseline import key
-from reports.judge.verdict import judge_samples, usual_change
+from reports.judge.rules import tolerated
+from reports.judge.samples import judge_samples, usual_change
+from reports.judge.verdict import WALL_CLOCK, Answer, Verdict
 from reports.sources.frame import KEY
 from reports.sources.sweep import Sweep
 
-__all__ = ["OUTCOMES", "WALL_CLOCK", "outcomes", "speeds", "table"]
+__all__ = ["Outcome", "answer", "counts", "different", "outcomes", "speeds"]
 
-# Kinds of figures that depend on what else the machine does; they inform.
-WALL_CLOCK = ("time", "compile", "peak")
 
-OUTCOMES = (
-    "identical bits",
-    "within tolerance",
-    "statistically indistinguishable",
-    "different",
-    "not comparable here",
-)
-_IDENTICAL, _TOLERATED, _INDISTINGUISHABLE, _DIFFERENT, _INCOMPARABLE = OUTCOMES
+class Outcome(StrEnum):
+    """How a figure that was measured again compares with the published one."""
+
+    IDENTICAL = "identical bits"
+    TOLERATED = "within tolerance"
+    INDISTINGUISHABLE = "statistically indistinguishable"
+    DIFFERENT = "different"
+    INCOMPARABLE = "not comparable here"
+
+
 # Figures that another number of cores, or another processor, may change.
-_OF_THE_CORES = ("hlo_fingerprint", "result_digest")
+_OF_THE_PROCESSOR = ("hlo_fingerprint", "result_digest")
 
 
 def outcomes(published: Sweep, again: Sweep) -> pd.DataFrame:
@@ -48,10 +54,23 @@ def outcomes(published: Sweep, again: Sweep) -> pd.DataFrame:
     return pd.concat([_data(published, again), found], ignore_index=True)
 
 
-def table(found: pd.DataFrame) -> pd.DataFrame:
+def answer(found: pd.DataFrame) -> Answer:
+    """Whether the report was reproduced: times inform, any other difference fails it."""
+    if (~different(found)["kind"].isin(WALL_CLOCK)).any():
+        return Answer.FAILS
+    incomparable = found["outcome"] == Outcome.INCOMPARABLE
+    return Answer.UNJUDGED if incomparable.all() else Answer.PASSES
+
+
+def different(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are different now."""
+    return found[found["outcome"] == Outcome.DIFFERENT]
+
+
+def counts(found: pd.DataFrame) -> pd.DataFrame:
     """Number of rows by kind of figure and outcome."""
     counted = pd.crosstab(found["kind"], found["outcome"])
-    return counted.reindex(columns=[outcome for outcome in OUTCOMES if outcome in counted])
+    return counted.reindex(columns=[outcome for outcome in Outcome if outcome in counted])
 
 
 def speeds(found: pd.DataFrame) -> pd.DataFrame:
@@ -62,14 +81,30 @@ def speeds(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _data(published: Sweep, again: Sweep) -> pd.DataFrame:
+    """A row per data set, by the digest of its cells."""
     then, now = published.data_digests, again.data_digests
-    rows = []
-    for name in sorted(set(then) | set(now)):
-        missing = name not in then or name not in now
-        same = then.get(name) == now.get(name)
-        outcome = _IDENTICAL if same else _INCOMPARABLE if missing else _DIFFERENT
-        rows.append([name, "", 0, "", "data", "data", then.get(name), now.get(name), outcome, ""])
-    return pd.DataFrame(rows, columns=[*KEY, "kind", "published", "again", "outcome", "reason"])
+    names = sorted({*then, *now})
+    digests = [(then.get(name), now.get(name)) for name in names]
+    return pd.DataFrame(
+        {
+            "benchmark": names,
+            "source": "",
+            "n_cells": 0,
+            "device": "",
+            "metric": "data",
+            "kind": "data",
+            "published": [before for before, _ in digests],
+            "again": [after for _, after in digests],
+            "outcome": [_data_outcome(*pair) for pair in digests],
+            "reason": "",
+        }
+    )
+
+
+def _data_outcome(then: str | None, now: str | None) -> Outcome:
+    if then is None or now is None:
+        return Outcome.INCOMPARABLE
+    return Outcome.IDENTICAL if then == now else Outcome.DIFFERENT
 
 
 class _Comparability:
@@ -81,44 +116,49 @@ class _Comparability:
         self._cores = self._versions and then["cores"] == now["cores"]
         self._machine = self._cores and then["cpu"] == now["cpu"]
 
-    def judge(self, row) -> tuple[str, str]:
+    def judge(self, row: Any) -> tuple[Outcome, str]:
         """The outcome of a figure, and why, where that is not plain."""
-        if "ok" not in (row.status_then, row.status_now):
-            return _INCOMPARABLE, "measured neither then nor now"
-        if row.status_then != "ok" or row.status_now != "ok":
-            lost = row.status_then == "ok" and row.status_now == "failed"
-            return (
-                _DIFFERENT if lost else _INCOMPARABLE
-            ), f"then {row.status_then}, now {row.status_now}"
+        if not row.status_then == row.status_now == Status.OK:
+            return _of_the_unmeasured(row)
         if row.value_then == row.value_now:
-            return _IDENTICAL, ""
+            return Outcome.IDENTICAL, ""
         metric = METRICS[row.metric]
         if metric.kind in WALL_CLOCK:
             return self._time(row)
-        if metric.kind == "accuracy":
-            tolerance = TOLERANCES[row.metric]
-            return (
-                _TOLERATED if row.value_now <= tolerance else _DIFFERENT
-            ), f"tolerance {tolerance:g}"
+        if metric.kind == Kind.ACCURACY:
+            close = tolerated(row.metric, row.value_now)
+            return _within(close, TOLERANCES[row.metric])
         if row.metric == "value":
             tolerance = TOLERANCES["value_error"] * max(abs(row.value_then), 1.0)
-            close = abs(row.value_now - row.value_then) <= tolerance
-            return (_TOLERATED if close else _DIFFERENT), f"tolerance {tolerance:g}"
-        expected = self._machine if row.metric in _OF_THE_CORES else self._versions
+            return _within(abs(row.value_now - row.value_then) <= tolerance, tolerance)
+        expected = self._machine if row.metric in _OF_THE_PROCESSOR else self._versions
         if expected:
-            return _DIFFERENT, ""
-        return _INCOMPARABLE, "another processor, number of cores or version"
+            return Outcome.DIFFERENT, ""
+        return Outcome.INCOMPARABLE, "another processor, number of cores or version"
 
-    def _time(self, row) -> tuple[str, str]:
+    def _time(self, row: Any) -> tuple[Outcome, str]:
         """By the test of the reports, where a run's own visits say what is usual."""
         if not self._machine:
-            return _INCOMPARABLE, "another machine or version"
+            return Outcome.INCOMPARABLE, "another machine or version"
         then, now = row.samples_then, row.samples_now
         if min(len(then), len(now)) == 0:
-            return _INCOMPARABLE, "one sample"
+            return Outcome.INCOMPARABLE, "one sample"
         judged = judge_samples(then, now, max(then, now, key=usual_change))
         if np.isnan(judged.p):
-            return _INCOMPARABLE, "too few samples"
+            return Outcome.INCOMPARABLE, "too few samples"
         reason = f"ratio {judged.ratio:.3f}, p {judged.p:.2g}, usual {judged.threshold:.0%}"
-        same = judged.verdict in ("unchanged", "noise")
-        return (_INDISTINGUISHABLE if same else _DIFFERENT), reason
+        same = judged.verdict in (Verdict.UNCHANGED, Verdict.NOISE)
+        return Outcome.INDISTINGUISHABLE if same else Outcome.DIFFERENT, reason
+
+
+def _of_the_unmeasured(row: Any) -> tuple[Outcome, str]:
+    """A figure that failed now is different; one that is missing somewhere is not comparable."""
+    then, now = ("missing" if pd.isna(s) else s for s in (row.status_then, row.status_now))
+    if Status.OK not in (then, now):
+        return Outcome.INCOMPARABLE, "measured neither then nor now"
+    lost = then == Status.OK and now == Status.FAILED
+    return Outcome.DIFFERENT if lost else Outcome.INCOMPARABLE, f"then {then}, now {now}"
+
+
+def _within(close: bool, tolerance: float) -> tuple[Outcome, str]:
+    return Outcome.TOLERATED if close else Outcome.DIFFERENT, f"tolerance {tolerance:g}"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.schema.files import write_text
-from reports.judge import agreement
 from reports.pages.render import build_report, render
+from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import Published, manifest_of, read_published
 from reports.sources.results import Results
@@ -29,7 +29,7 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
         raise DamagedError("; ".join(problems) or "there is no sweep to publish")
     if not _NEWEST.search(readme.read_text()):
         raise DamagedError(f"{readme}: no place marked for the newest report")
-    headline = agreement.headline(read)
+    headline = report_headline(read)
     folder = published / _name(read.newest.environment)
     build_report(read, folder, manifest=manifest_of(read.newest, headline))
     kept = _kept(published)

@@ -16,10 +16,14 @@ import pandas as pd
 
 from benchmarks.schema.files import write_json
 from benchmarks.schema.tolerances import TOLERANCES
-from reports.judge import agreement
-from reports.judge.commits import Comparison, described
+from reports.judge.agreement import agreements
+from reports.judge.commits import Comparison
 from reports.judge.history import courses
+from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
 from reports.pages.plots import pictures
+from reports.pages.quantities import error, number, quantity
+from reports.pages.tables import cost_table, problems, speeds
+from reports.pages.words import report_headline, verdict_headline
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
@@ -79,9 +83,9 @@ def _write_report(read: Results, folder: Path) -> None:
     measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
     (folder / "measurements.csv").write_text(measurements)
     content = {
-        "headline": agreement.headline(read),
+        "headline": report_headline(read),
         "complaints": read.measurements.complaints,
-        "problems": agreement.problems(read.measurements.frame),
+        "problems": problems(read.measurements.frame),
         "history": history,
         "pictures": drawn,
         "ratios": read.ratios,
@@ -98,14 +102,14 @@ def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
     """What a page says about the newest sweep; nothing where there is none."""
     if sweep is None:
         nothing: dict[str, Any] = {"environment": {}, "costs": {}, "digests": {}}
-        return {**nothing, "command": None, "agreement": [], "claims": []}
+        return {**nothing, "command": None, "speeds": [], "agreements": [], "claims": []}
     return {
         "environment": _environment_rows(sweep.environment),
         "command": sweep.environment["command"],
-        "agreement": agreement.agreement(sweep),
+        "speeds": speeds(sweep),
+        "agreements": agreements(sweep),
         "costs": {
-            title: factor * agreement.cost_table(sweep, metric)
-            for title, (metric, factor) in _COSTS.items()
+            title: factor * cost_table(sweep, metric) for title, (metric, factor) in _COSTS.items()
         },
         "digests": sweep.data_digests,
         "claims": sweep.claims,
@@ -115,17 +119,13 @@ def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
 def _write_comparison(comparison: Comparison, folder: Path) -> None:
     verdicts = comparison.verdicts.to_csv(index=False)
     (folder / "verdicts.csv").write_text(verdicts)
-    listed = described(comparison.listed)
     content = {
-        "headline": comparison.headline,
-        "base": comparison.base,
-        "head": comparison.head,
+        "comparison": comparison,
+        "headline": verdict_headline(comparison.verdicts, comparison.answer),
         "complaints": comparison.complaints,
-        "changes": comparison.table,
-        "per_loss": comparison.per_loss,
-        "listed": listed,
-        "folded": described(comparison.folded),
-        "n_skipped": comparison.n_skipped,
+        "environments": list(comparison.verdicts["environment"].unique()),
+        "listed": _rows(comparison.listed),
+        "folded": _rows(comparison.folded),
         "n_shown": _MOST_COMMENTED_ROWS,
         "n_gating": int(comparison.gates.sum()),
         "verdicts": verdicts,
@@ -133,6 +133,10 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
     _render(folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"})
     comment = folder / "comment.md"
     comment.write_text(comment.read_text()[:_LONGEST_COMMENT])
+
+
+def _rows(verdicts: pd.DataFrame) -> list[Any]:
+    return list(verdicts.itertuples(index=False))
 
 
 def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
@@ -154,27 +158,38 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["error"] = lambda e, absent="not measured": (
-        absent if e is None else f"{e:.1e}"
-    )
-    environment.filters["number"] = _number
-    environment.filters["unbroken"] = _unbroken
-    environment.filters["data_uri"] = lambda csv: (
-        f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
-    )
+    environment.filters |= {
+        "error": error,
+        "number": number,
+        "quantity": quantity,
+        "threshold": _threshold,
+        "tone": _tone,
+        "unbroken": _unbroken,
+        "data_uri": _data_uri,
+    }
     return environment
+
+
+def _threshold(row: Any) -> str:
+    """How much counts as a change: a share of a time, an amount of anything else."""
+    if row.kind in WALL_CLOCK and pd.notna(row.threshold):
+        return f"{row.threshold:.0%}"
+    return quantity(row.threshold, row.unit)
+
+
+def _tone(verdict: str) -> str:
+    """The style of a verdict: a bad one, a good one, or neither."""
+    return "no" if verdict in GATING else "yes" if verdict == Verdict.IMPROVED else ""
+
+
+def _data_uri(csv: str) -> str:
+    return f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
 
 
 def _unbroken(text: str) -> markupsafe.Markup:
     """The text with no line break inside of numbers like 1e-05."""
     span = r'<span class="unbroken">\g<0></span>'
     return markupsafe.Markup(re.sub(r"[\d.]+e-\d+", span, str(markupsafe.escape(text))))
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "-" if value is None or pd.isna(value) else f"{value:.4g}"
 
 
 def _environment_rows(environment: Mapping[str, Any]) -> dict[str, str]:

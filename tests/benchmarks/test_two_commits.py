@@ -52,7 +52,7 @@ def test_compare_lets_asv_measure_both_commits_and_tells_what_differs(scratch):
 
     itself = python(scratch, "reports", "compare", "main", "main")  # from the results there are
     assert itself.returncode == 0, itself.stdout + itself.stderr
-    assert itself.stdout.startswith("**0 regressed, 0 improved")
+    assert itself.stdout.startswith("**Passes: 0 regressed, 0 improved")
 
 
 def check_what_asv_measured(scratch):

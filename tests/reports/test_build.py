@@ -9,6 +9,9 @@ from click.testing import CliRunner
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
+from reports.judge.agreement import agreements
+from reports.pages.tables import speeds
+from reports.sources.sweep import read_sweep
 from tests.reports.written import all_records, record, sweep
 
 
@@ -61,6 +64,38 @@ def test_a_loss_with_other_results_the_second_time_or_wrong_neighbours_does_not_
     result = build(tmp_path, [*all_records(), record("shannon", metric, 1)])
     assert result.exit_code == 1
     assert "not shown to agree: shannon; failed" in result.output
+
+
+def agreement(tmp_path, *records):
+    """That of the Shannon diversity, where all is well but the records."""
+    found = agreements(read_sweep(sweep(tmp_path / "sweep.json", [*all_records(), *records])))
+    return next(row for row in found if row.loss == "shannon")
+
+
+def test_a_loss_that_fails_at_one_size_does_not_agree(tmp_path):
+    assert agreement(tmp_path).holds
+    failed = record("shannon", "flops", None, n_cells=1024, status="failed", detail="boom")
+    found = agreement(tmp_path, failed)
+    assert (found.holds, found.n_failed) == (False, 1)
+
+
+@pytest.mark.parametrize("error", [-1e-7, None])
+@pytest.mark.parametrize("metric", ["gradient_error", "neighbor_error", "differing_repeats"])
+def test_an_error_that_is_none_is_no_agreement(tmp_path, metric, error):
+    assert not agreement(tmp_path, record("shannon", metric, error, n_cells=1024)).holds
+
+
+def test_the_speed_is_that_of_the_largest_size(tmp_path):
+    slow = [
+        record("shannon", "call_seconds", 3.0, n_cells=4096),
+        record("shannon", "lower_bound_ratio", 1.5, n_cells=4096),
+        record("shannon", "call_seconds", 9.0, n_cells=4096, source="real"),
+    ]
+    found = speeds(read_sweep(sweep(tmp_path / "sweep.json", [*all_records(), *slow])))
+    assert [speed.loss for speed in found] == list(LOSSES)
+    costs = {speed.loss: (speed.n_cells, speed.costs) for speed in found}
+    assert costs["shannon"] == (4096, ((None, None), (3.0, 1.5)))
+    assert costs["simpson"] == (1024, ((None, None), (2.0, None)))
 
 
 def test_no_number_of_the_headline_is_broken_in_two(tmp_path):

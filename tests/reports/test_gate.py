@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def sweep(folder, figures=FIGURES, *, failed=(), **environment):
+def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), **environment):
     def record(benchmark, metric, value, **more):
         return Record(
             benchmark, "simpson", "value", "simulated", 256, "float32", "cpu", metric, value, **more
@@ -44,11 +44,13 @@ def sweep(folder, figures=FIGURES, *, failed=(), **environment):
     records = [
         record(benchmark, metric, value)
         for benchmark in ("simpson:value", "shannon:value")
-        if benchmark not in failed
+        if benchmark not in (*failed, *skipped, *left_out)
         for metric, value in (*figures.items(), ("call_seconds", 1.0))
     ]
     records += [
-        record(name, "call_seconds", None, status="failed", detail="boom") for name in failed
+        record(name, "call_seconds", None, status=status, detail="boom")
+        for status, names in (("failed", failed), ("skipped", skipped))
+        for name in names
     ]
     path = folder / "quick.json"
     checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
@@ -71,7 +73,7 @@ def baseline(folder):
 def test_the_same_figures_pass_however_long_they_took(folder):
     result = run("gate", sweep(folder))
     assert result.exit_code == 0
-    assert result.output == "0 regressed, 0 improved, 14 unchanged.\n"
+    assert result.output == "Passes: 0 regressed, 0 improved, 14 unchanged.\n"
 
 
 @pytest.mark.usefixtures("baseline")
@@ -114,15 +116,42 @@ def test_what_is_not_worse_passes(folder, metric, value, verdict):
 
 
 @pytest.mark.usefixtures("baseline")
-def test_a_benchmark_that_fails_gates_and_one_that_vanishes_is_listed(folder):
+def test_a_benchmark_that_fails_gates_and_its_error_is_printed(folder):
     result = run("gate", sweep(folder, failed=["simpson:value"]))
     assert result.exit_code == 1
     assert "7 failing" in result.output
     assert "flops" in result.output
+    assert "simpson:value at 256 cells: boom" in result.output
+
+
+@pytest.mark.usefixtures("baseline")
+def test_what_vanishes_gates_until_the_baseline_is_renewed(folder):
+    """A figure, a benchmark, and a benchmark that is skipped now."""
     fewer = {metric: value for metric, value in FIGURES.items() if metric != "flops"}
-    result = run("gate", sweep(folder, fewer))
-    assert result.exit_code == 0
-    assert "2 removed" in result.output
+    changes = {
+        "2 removed": (fewer, {}),
+        "7 removed": (FIGURES, {"left_out": ["simpson:value"]}),
+        "7 skipped": (FIGURES, {"skipped": ["simpson:value"]}),
+    }
+    for words, (figures, change) in changes.items():
+        result = run("gate", sweep(folder, figures, **change))
+        assert (result.exit_code, words in result.output) == (1, True), result.output
+        assert result.output.splitlines()[-1].startswith("Fails: ")
+    path = sweep(folder, left_out=["simpson:value"])
+    assert run("baseline", path).exit_code == 0
+    assert run("gate", path).exit_code == 0
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_figure_that_was_never_there_may_be_skipped(folder):
+    result = run("gate", sweep(folder, skipped=["velocity:value"]))
+    assert (result.exit_code, "1 skipped on both sides" in result.output) == (0, True)
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_negative_error_is_no_error_and_gates(folder):
+    result = run("gate", sweep(folder, {**FIGURES, "value_error": -1e-9}))
+    assert (result.exit_code, "2 regressed" in result.output) == (1, True)
 
 
 @pytest.mark.usefixtures("baseline")
@@ -137,13 +166,22 @@ def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the
 
 
 @pytest.mark.usefixtures("baseline")
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 9}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema_version": 9}',
+        '{"schema_version": 1}',
+    ],
+)
 def test_what_cannot_be_read_is_no_pass(folder, damage):
     path = sweep(folder)
     gate.baseline_path(read_sweep(folder / "quick.json")).write_text(damage)
     result = run("gate", path)
     assert result.exit_code == 2
-    assert "cpu-jaxlib-0.10.2.json" in result.output
+    assert "cpu-jaxlib-0.10.2.json: " in result.output
     (folder / "quick.json").write_text(damage)
     assert run("gate", path).exit_code == 2
 
@@ -156,5 +194,21 @@ def test_a_baseline_is_not_made_of_failures_and_nothing_measured_is_no_pass(fold
     path = gate.baseline_path(read_sweep(folder / "quick.json"))
     assert path.read_text() == before
     assert json.loads(before)["cores"] == 2
+    (folder / "quick.json").write_text(json.dumps({"schema_version": 4}))
+    result = run("gate", str(folder / "quick.json"))
+    assert (result.exit_code, "not a complete sweep" in result.output) == (2, True)
     result = run("gate", sweep(folder, {}))
     assert (result.exit_code, "nothing was measured" in result.output) == (2, True)
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize("error", [KeyError("oops"), KeyboardInterrupt()])
+def test_whatever_stops_a_command_is_no_regression(folder, monkeypatch, error):
+    def stop(_):
+        raise error
+
+    monkeypatch.setattr("reports.__main__.compare_with_baseline", stop)
+    result = run("gate", sweep(folder))
+    assert result.exit_code == 2
+    assert ("oops" in result.stderr) == isinstance(error, KeyError)
+    assert ("Traceback" in result.stderr) == isinstance(error, KeyError)

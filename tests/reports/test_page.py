@@ -5,9 +5,10 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from reports.pages.render import build_report
+from reports.judge import commits
+from reports.pages.render import build_comparison, build_report
 from reports.sources.results import read_results
-from tests.reports.written import all_records, sweep
+from tests.reports.written import all_records, asv, sweep
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
@@ -18,6 +19,25 @@ def page_path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     read = read_results([sweep(folder / "sweep.json", all_records())])
     return build_report(read, folder / "report")
+
+
+@pytest.fixture(scope="module")
+def comparison_path(tmp_path_factory):
+    """A time that scatters and got worse, and temporary memory of several sizes."""
+    folder = tmp_path_factory.mktemp("comparison")
+    program = "batch_mixing_precomputed:value_and_grad"
+    for commit, temporary, factor in (("b", 100_000, 1), ("c", 4_000_000, 2)):
+        times = [factor * t for t in (8e-3, 9e-3, 10e-3, 11e-3, 12e-3) * 4]
+        figures = {
+            "bench_throughput.Call.time_call": {program: (times[2], times)},
+            "bench_memory.Memory.track_temp_bytes": {
+                program: temporary,
+                "shannon:value": 40_000 * factor,
+            },
+        }
+        asv(folder / "asv", commit, 8, figures)
+    comparison = commits.compare(folder / "asv", "b" * 40, "c" * 40)
+    return build_comparison(comparison, folder / "page")
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +52,13 @@ def browser():
 def opened(browser, page_path):
     """The page at some width and in some scheme, and what it asked for and complained of."""
 
-    def open_page(width=1600, scheme="light"):
+    def open_page(width=1600, scheme="light", path=page_path):
         view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         view.requests, view.complaints = [], []
         view.on("request", lambda request: view.requests.append(request.url))
         view.on("console", lambda message: view.complaints.append(message.text))
         view.on("pageerror", lambda error: view.complaints.append(str(error)))
-        view.goto(page_path.as_uri())
+        view.goto(path.as_uri())
         return view
 
     return open_page
@@ -110,3 +130,37 @@ def test_pictures_are_described_and_their_numbers_offered(opened):
     with view.expect_download() as download:
         view.locator("a[download='lower-bounds.csv']").click()
     assert download.value.path().read_text().startswith("loss,transform,n_cells,other")
+
+
+def test_the_first_screen_shows_the_speed(opened):
+    box = opened().locator("[aria-label='Speed']").bounding_box()
+    assert box["y"] + box["height"] < 900
+
+
+def test_verdicts_fit_the_screen_with_p_threshold_and_note(opened, comparison_path):
+    view = opened(path=comparison_path)
+    assert view.complaints == []
+    table = view.locator("table.data").first
+    assert "unstable" in table.inner_text()
+    heads = table.locator("th")
+    assert {"p", "threshold", "note"} <= set(heads.all_inner_texts())
+    for head in heads.all():
+        box = head.bounding_box()
+        assert box["x"] + box["width"] <= 1600
+    assert table.evaluate("table => table.parentElement.scrollWidth") <= 1600
+
+
+def test_the_comparison_and_its_headline_fit_a_telephone(opened, comparison_path):
+    view = opened(400, path=comparison_path)
+    headline = view.locator(".headline")
+    assert "batch_mixing_precomputed:value_and_grad" in headline.inner_text()
+    assert headline.evaluate("text => text.scrollWidth <= text.clientWidth")
+    assert view.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_quantities_sort_by_their_size_whatever_their_unit(opened, comparison_path):
+    view = opened(path=comparison_path)
+    table = view.locator("table.data").first
+    table.get_by_role("button", name="after ± IQR (n)").click()
+    after = table.locator("tbody tr > :nth-child(10)").all_inner_texts()
+    assert [text.split(" ±")[0] for text in after] == ["20.0 ms", "80.0 kB", "4.00 MB"]

@@ -1,9 +1,11 @@
 """Verdicts on wall-clock samples: steps are found, noise is not, direction follows the unit."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from reports.judge.verdict import judge_samples, usual_change
+from reports.judge.samples import judge_samples, usual_change
+from reports.judge.verdict import gates, urgent_first, worst
 
 N_SEEDS = 100
 
@@ -49,6 +51,11 @@ def test_a_large_effect_of_few_or_scattered_samples_is_no_verdict():
     assert scattered.p > 0.002
 
 
+def test_a_time_that_comes_of_nothing_is_infinitely_longer():
+    assert judge_samples([0.0] * 20, [1.0] * 20).ratio == np.inf
+    assert judge_samples([0.0] * 20, [0.0] * 20).verdict == "unchanged"
+
+
 def test_a_small_effect_is_unchanged_however_certain():
     before = np.linspace(1, 1.001, 40)
     result = judge_samples(before, before * 1.04)
@@ -63,3 +70,34 @@ def test_a_noisy_history_raises_the_threshold():
     assert usual_change([]) == usual_change([1.0, 2.0]) == 0
     # |changes| of 0, 0, 1, 0: quartiles 0 and 0.25
     assert usual_change([1, 1, 1, 2, 2]) == pytest.approx(0.25 + 3 * 0.25)
+
+
+def rows(*found):
+    frame = pd.DataFrame(found, columns=["metric", "kind", "verdict", "ratio"])
+    return frame.assign(gates=gates(frame))
+
+
+ROWS = rows(
+    ("flops", "counter", "unchanged", 1.01),
+    ("temp_bytes", "memory", "regressed", 1.5),
+    ("call_seconds", "time", "regressed", 9.0),
+    ("hlo_instructions", "counter", "improved", 0.1),
+    ("retraces", "counter", "regressed", np.inf),
+    ("value_error", "accuracy", "removed", np.nan),
+    ("gradient_error", "accuracy", "failing", np.nan),
+)
+
+
+def test_what_failed_or_went_comes_first_then_what_moved_farthest():
+    assert list(urgent_first(ROWS)["metric"]) == [
+        "gradient_error", "value_error", "retraces", "call_seconds", "temp_bytes",
+        "hlo_instructions", "flops",
+    ]  # fmt: skip
+
+
+def test_the_worst_row_is_one_that_fails_the_change_where_there_is_one():
+    assert worst(ROWS).metric == "gradient_error"
+    assert worst(ROWS[ROWS["verdict"] == "regressed"]).metric == "retraces"
+    assert worst(ROWS[ROWS["metric"].isin(["call_seconds", "temp_bytes"])]).metric == "temp_bytes"
+    assert worst(ROWS[ROWS["metric"] == "call_seconds"]).metric == "call_seconds"
+    assert worst(ROWS[ROWS["verdict"] == "unchanged"]) is None

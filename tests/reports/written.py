@@ -24,7 +24,7 @@ ENVIRONMENT = {
     "devices": ["cpu: cpu"],
 }
 _COLUMNS = ["result", "params", "version", "started_at", "duration", "samples"]
-_SIZES, _DEVICES = ["4096"], ["'cpu'", "'gpu'"]
+_DEVICES = ["'cpu'", "'gpu'"]
 
 
 def record(loss, metric, value, **more):
@@ -74,35 +74,38 @@ def sweep(path, records, **environment):
     return path
 
 
-def asv(folder, commit, day, figures, environment="virtualenv-py3.11"):
+def asv(
+    folder, commit, day, figures, environment="virtualenv-py3.11", *, machine="m", sizes=("4096",)
+):
     """A results file of asv: figures by name, a value or (median, samples) per program."""
-    machine = folder / "m"
-    machine.mkdir(parents=True, exist_ok=True)
-    (machine / "machine.json").write_text(json.dumps({"machine": "m", "version": 1}))
+    place = folder / machine
+    place.mkdir(parents=True, exist_ok=True)
+    described = {"machine": machine, "cpu": f"Processor {machine}", "num_cpu": "2", "version": 1}
+    (place / "machine.json").write_text(json.dumps(described))
     content = {
         "commit_hash": commit * 40,
         "env_name": environment,
         "date": 1767225600000 + 86400000 * day,
-        "params": {"machine": "m", "python": "3.11"},
+        "params": {"machine": machine, "python": "3.11"},
         "python": "3.11",
         "requirements": {},
         "env_vars": {},
         "result_columns": _COLUMNS,
-        "results": {name: _row(values) for name, values in figures.items()},
+        "results": {name: _row(values, sizes) for name, values in figures.items()},
         "durations": {},
         "version": 2,
     }
-    path = machine / f"{commit * 8}-{environment}.json"
+    path = place / f"{commit * 8}-{environment}.json"
     path.write_text(json.dumps(content))
     return path
 
 
-def _row(values):
+def _row(values, sizes):
     """The programs' values on the CPU, each followed by one that was skipped on the GPU."""
-    pairs = [v if isinstance(v, tuple) else (v, None) for v in values.values()]
+    pairs = [v if isinstance(v, tuple) else (v, None) for v in values.values() for _ in sizes]
     results = [x for value, _ in pairs for x in (value, float("nan"))]
     samples = [x for _, own in pairs for x in (own, None)]
-    parameters = [[repr(program) for program in values], _SIZES, _DEVICES]
+    parameters = [[repr(program) for program in values], list(sizes), _DEVICES]
     return [results, parameters, BENCHMARK_VERSION, 0, 1.0, samples]
 
 

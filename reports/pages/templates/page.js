@@ -23,7 +23,8 @@ function makeSortable(head, body) {
 }
 
 function keyOf(row, column) {
-  const text = row.source[column].textContent.trim();
+  const cell = row.cells[column];
+  const text = cell.dataset.value ?? cell.textContent.trim();
   return { text, number: parseFloat(text) };
 }
 

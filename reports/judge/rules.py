@@ -1,0 +1,176 @@
+"""Judge every figure of two sets of measurements: pure functions over tidy frames."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.schema.metrics import METRICS, Direction, Kind, Metric
+from benchmarks.schema.records import Status
+from benchmarks.schema.tolerances import TOLERANCES
+from reports.judge.samples import SMALLEST_CHANGE, judge_samples, ratio_of
+from reports.judge.verdict import WALL_CLOCK, Judgement, Verdict
+from reports.sources.frame import KEY
+
+__all__ = ["judge", "judge_counters", "mark_unmeasured", "tolerated"]
+
+# What names a benchmark at one place; with the metric it is the KEY of a figure.
+_BENCHMARK = ["benchmark", "source", "n_cells", "device"]
+
+# A step of less does not count, however large a share of the value before it is.
+_SMALLEST_STEP = {"bytes": 4096, "instructions": 5}
+# Rounding may fall differently on another processor; a lost digit and a half does not.
+_ACCURACY_FACTOR = 4
+_ACCURACY_FLOOR = 0.1
+# A time scatters where its quartiles lie further apart than this share of the median.
+_LARGE_SPREAD = 0.1
+# Shorter times are mostly those of the call and the clock.
+_SHORTEST_STEADY_SECONDS = 1e-3
+
+
+def judge(before: pd.DataFrame, after: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """The verdict on every figure of two commits, measured in one environment.
+
+    Args:
+        before, after: tidy rows of the commits.
+        history: tidy rows of earlier commits, oldest first.
+
+    Returns:
+        ``KEY``, ``kind``, ``unit``, ``better``, the fields of ``Judgement``, ``unstable``, and
+        in ``detail`` why nothing was measured after.
+    """
+    medians = {figure: rows["value"].tolist() for figure, rows in history.groupby(KEY)}
+    merged = _merged(before, after)
+    same = _same_programs(merged)
+    judgements = [
+        _judge(row, medians.get(_named(row, KEY), ()), same_program=_named(row, _BENCHMARK) in same)
+        for row in merged.itertuples(index=False)
+    ]
+    return _table(merged, judgements)
+
+
+def judge_counters(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The verdict on figures that are deterministic; the columns are those of ``judge``."""
+    merged = _merged(before, after)
+    return _table(merged, [_judge(row) for row in merged.itertuples(index=False)])
+
+
+def mark_unmeasured(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The rows after, with a row for each figure before of a benchmark that was not measured.
+
+    Where a benchmark failed or was skipped, a sweep has a single row for it.
+    """
+    whole = after["status"].isin([Status.FAILED, Status.SKIPPED])
+    missing = after[whole].merge(before[KEY], on=_BENCHMARK, how="left", suffixes=("", "_before"))
+    missing["metric"] = missing["metric_before"].fillna(missing["metric"])
+    missing = missing.drop_duplicates(KEY)
+    found = after[~whole]
+    known = found.set_index(KEY).index
+    return pd.concat([found, missing[~missing.set_index(KEY).index.isin(known)]])
+
+
+def tolerated(metric: str, error: float) -> bool:
+    """Whether an error is one (not negative, not NaN) and within the metric's tolerance."""
+    return bool(0 <= error <= TOLERANCES[metric])
+
+
+def _named(row: Any, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in names)
+
+
+def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    columns = [*KEY, "value", "status", "samples", "detail"]
+    frames = [frame.reindex(columns=columns) for frame in (before, after)]
+    return frames[0].merge(frames[1], on=KEY, how="outer", suffixes=("_before", "_after"))
+
+
+def _table(merged: pd.DataFrame, judgements: list[Judgement]) -> pd.DataFrame:
+    metrics = [METRICS[name] for name in merged["metric"]]
+    meaning = pd.DataFrame(metrics, columns=list(Metric._fields))[["kind", "unit", "better"]]
+    judged = pd.DataFrame(judgements, columns=list(Judgement._fields))
+    return pd.concat([merged[KEY], meaning, judged], axis=1).assign(
+        unstable=[_unstable(*pair) for pair in zip(metrics, judgements, strict=True)],
+        detail=merged["detail_after"].fillna(""),
+    )
+
+
+def _unstable(metric: Metric, found: Judgement) -> bool:
+    """Whether a time scatters, or is too short to be measured well."""
+    if metric.unit != "s" or pd.isna(found.after_iqr):
+        return False
+    scatters = (
+        found.before_iqr > _LARGE_SPREAD * found.before
+        or found.after_iqr > _LARGE_SPREAD * found.after
+    )
+    return bool(scatters or min(found.before, found.after) < _SHORTEST_STEADY_SECONDS)
+
+
+def _same_programs(merged: pd.DataFrame) -> set[tuple[Any, ...]]:
+    """Benchmarks whose compiled program is the same before and after."""
+    rows = merged[merged["metric"] == "hlo_fingerprint"]
+    rows = rows[rows["value_before"] == rows["value_after"]]
+    return set(rows[_BENCHMARK].itertuples(index=False, name=None))
+
+
+def _judge(row: Any, history: Sequence[float] = (), *, same_program: bool = False) -> Judgement:
+    """The judgement on one row of both sides."""
+    if absence := _absence(row):
+        return _certain(row.value_before, row.value_after, verdict=absence)
+    metric = METRICS[row.metric]
+    before, after = row.value_before, row.value_after
+    if metric.better == Direction.EQUAL:
+        same = Verdict.UNCHANGED if before == after else Verdict.CHANGED
+        return _certain(before, after, verdict=same)
+    before, after = float(before), float(after)
+    if metric.kind in WALL_CLOCK:
+        samples = (row.samples_before or (before,), row.samples_after or (after,))
+        return judge_samples(*samples, history, better=metric.better, same_program=same_program)
+    rule = _accuracy if metric.kind == Kind.ACCURACY else _counter
+    threshold, verdict = rule(row.metric, before, after)
+    return _certain(before, after, ratio_of(before, after), threshold, verdict=verdict)
+
+
+def _absence(row: Any) -> Verdict | None:
+    """The verdict where a side was not measured; None where both were.
+
+    A benchmark that failed before is a benchmark: it can vanish, too.
+    """
+    existed = row.status_before in (Status.OK, Status.FAILED)
+    if row.status_after == Status.FAILED:
+        failed_before = row.status_before == Status.FAILED
+        return Verdict.STILL_FAILING if failed_before else Verdict.FAILING
+    if row.status_after == Status.OK:
+        return None if row.status_before == Status.OK else Verdict.ADDED
+    if not existed:
+        return Verdict.ABSENT
+    return Verdict.SKIPPED if row.status_after == Status.SKIPPED else Verdict.REMOVED
+
+
+def _certain(
+    before: Any,
+    after: Any,
+    ratio: float = np.nan,
+    threshold: float = np.nan,
+    *,
+    verdict: Verdict,
+) -> Judgement:
+    """A judgement without samples."""
+    return Judgement(before, np.nan, 1, after, np.nan, 1, ratio, np.nan, threshold, verdict)
+
+
+def _counter(metric: str, before: float, after: float) -> tuple[float, Verdict]:
+    """Worse, or better, by more than the smallest change and the smallest step."""
+    threshold = max(SMALLEST_CHANGE * before, _SMALLEST_STEP.get(METRICS[metric].unit, 0))
+    if after - before > threshold:
+        return threshold, Verdict.REGRESSED
+    return threshold, Verdict.IMPROVED if before - after > threshold else Verdict.UNCHANGED
+
+
+def _accuracy(metric: str, before: float, after: float) -> tuple[float, Verdict]:
+    """Worse beyond the tolerance, or at several times the error before and near the tolerance."""
+    tolerance = TOLERANCES[metric]
+    threshold = min(tolerance, max(_ACCURACY_FACTOR * before, _ACCURACY_FLOOR * tolerance))
+    if not 0 <= after <= threshold:
+        return threshold, Verdict.REGRESSED
+    return threshold, Verdict.IMPROVED if before > threshold else Verdict.UNCHANGED

@@ -1,0 +1,150 @@
+"""The panels that pictures are made of: one per loss, logarithmic axes, and what is not drawn said.
+
+Colours are those that colour-blind eyes tell apart.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.schema.suite import LOSSES
+
+__all__ = ["BLUE", "GREY", "STYLES", "Picture", "curves", "dashed", "grid", "say", "say_missing"]
+
+BLUE, GREY = "#0072B2", "#666666"
+_ORANGE = "#D55E00"
+STYLES = {"value": (BLUE, "o", "value"), "value_and_grad": (_ORANGE, "s", "value and gradient")}
+
+matplotlib.rcParams.update(
+    {
+        "svg.hashsalt": "diffbio",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its file name, its title, the sentence that describes it, and its data."""
+
+    name: str
+    title: str
+    description: str
+    figure: Figure
+    data: pd.DataFrame
+
+    @cached_property
+    def svg(self) -> str:
+        """The figure as an ``<svg>`` element."""
+        buffer = io.StringIO()
+        self.figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        text = buffer.getvalue()
+        return text[text.index("<svg") :]
+
+    @cached_property
+    def csv(self) -> str:
+        """The numbers that are drawn."""
+        return self.data.to_csv(index=False)
+
+
+def grid(
+    draw: Callable[[Axes, str], None],
+    x_label: str,
+    y_label: str,
+    *,
+    cells: Iterable[int] = (),
+    log_x: bool = True,
+) -> Figure:
+    """One panel per loss on common axes."""
+    n_columns = 3
+    n_rows = -(-len(LOSSES) // n_columns)
+    figure = Figure(figsize=(9, 2.4 * n_rows), layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    ticks = sorted(set(cells))
+    for axes, loss in zip(panels.flat, LOSSES, strict=False):
+        axes.set_xscale("log" if log_x else "linear")
+        axes.set_yscale("log")
+        axes.minorticks_off()  # a labelled tick costs more time than the curves
+        if ticks:
+            axes.set_xticks(ticks, [str(n) for n in ticks], fontsize=7)
+        draw(axes, loss)
+        axes.set_title(loss.replace("_", " "), fontsize=9)
+    legend = {
+        label: handle
+        for axes in panels.flat
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        legend.values(), legend.keys(), loc="outside upper center", ncols=4, frameon=False
+    )
+    figure.supxlabel(x_label)
+    figure.supylabel(y_label)
+    return figure
+
+
+def curves(
+    axes: Axes, rows: pd.DataFrame, loss: str, factor: float, *, unit: str, band: bool = False
+) -> None:
+    """A curve over the cells per transform and device, dotted on a GPU.
+
+    A logarithmic axis shows no zero, and no curve shows what was not measured: both are said.
+
+    Args:
+        rows: with ``loss``, ``transform``, ``device``, ``n_cells`` and ``value``; for a band
+            also ``ratio_low`` and ``ratio_high``.
+        factor: by which values are multiplied.
+        unit: of the values, to say of what there is none.
+    """
+    missing = {}
+    for transform, (colour, marker, label) in STYLES.items():
+        own = rows[(rows["loss"] == loss) & (rows["transform"] == transform)]
+        positive = own[own["value"] > 0].sort_values("n_cells")
+        if positive.empty:
+            missing[label] = "not measured" if own.empty else f"0 {unit}"
+        for device, points in positive.groupby("device"):
+            gpu = device != "cpu"
+            axes.plot(
+                points["n_cells"], factor * points["value"], color=colour, marker=marker,
+                linestyle=":" if gpu else "-", label=f"{label}, {device}" if gpu else label,
+            )  # fmt: skip
+            if band:
+                quartiles = (points["ratio_low"], points["ratio_high"])
+                axes.fill_between(
+                    points["n_cells"], *quartiles, color=colour, alpha=0.2, linewidth=0
+                )
+    say_missing(axes, missing)
+
+
+def dashed(
+    axes: Axes, rows: pd.DataFrame, loss: str, factor: float, *, colour: str, label: str
+) -> None:
+    """A dashed line over the cells of what a loss is held against on the CPU."""
+    own = rows[(rows["loss"] == loss) & (rows["device"] == "cpu")].sort_values("n_cells")
+    axes.plot(own["n_cells"], factor * own["value"], color=colour, linestyle="--", label=label)
+
+
+def say_missing(axes: Axes, missing: Mapping[str, str]) -> None:
+    """Why curves are missing, by their labels; without labels where it is the same for all."""
+    reasons = set(missing.values())
+    if len(missing) == len(STYLES) and len(reasons) == 1:
+        say(axes, *reasons)
+    elif missing:
+        say(axes, *(f"{label}: {reason}" for label, reason in missing.items()))
+
+
+def say(axes: Axes, *lines: str) -> None:
+    """Words in the upper left corner of a panel."""
+    text = "\n".join(lines)
+    axes.text(0.03, 0.95, text, transform=axes.transAxes, va="top", color=GREY, fontsize=8)

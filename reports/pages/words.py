@@ -1,0 +1,97 @@
+"""The sentences that a page, a comment or a command says first."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.schema.records import Status
+from reports.judge.agreement import agreements
+from reports.judge.verdict import JUDGED, Answer, Verdict, urgent_first, worst
+from reports.pages.quantities import quantity
+from reports.sources.results import Results
+from reports.sources.sweep import Sweep
+
+__all__ = ["report_headline", "unusual_rows", "verdict_headline"]
+
+_ANSWERS = {
+    Answer.PASSES: "Passes",
+    Answer.FAILS: "Fails",
+    Answer.UNJUDGED: "Cannot be judged",
+}
+_GONE = {Verdict.FAILING: "failed", Verdict.REMOVED: "removed", Verdict.SKIPPED: "skipped"}
+
+
+def verdict_headline(verdicts: pd.DataFrame, answer: Answer) -> str:
+    """Pass or fail, how many of each verdict, and the worst row: what, where and how much."""
+    counts = Counter(verdicts["verdict"])
+    parts = [f"{counts[name]} {name}" for name in Verdict if name in JUDGED or counts[name]]
+    named = worst(verdicts)
+    rest = "" if named is None else f"; worst: {_row(named)}"
+    return f"{_ANSWERS[answer]}: {', '.join(parts)}{rest}."
+
+
+def _row(row: Any) -> str:
+    """A figure before and now, in words."""
+    before = quantity(row.before, row.unit)
+    now = _GONE.get(row.verdict) or quantity(row.after, row.unit)
+    place = f"{row.metric} of {row.benchmark} at {row.n_cells} cells"
+    return f"{place}, {before} before, {now} now"
+
+
+def unusual_rows(verdicts: pd.DataFrame) -> Iterator[str]:
+    """What is not as it was, the most urgent first, then the errors of what failed."""
+    rows = urgent_first(verdicts[verdicts["verdict"] != Verdict.UNCHANGED])
+    if rows.empty:
+        return
+    sides = {
+        side: [quantity(*pair) for pair in zip(rows[side], rows["unit"], strict=True)]
+        for side in ("before", "after")
+    }
+    columns = ["verdict", "benchmark", "source", "n_cells", "metric", *sides]
+    yield rows.assign(**sides)[columns].to_string(index=False)
+    errors = rows[rows["detail"] != ""].drop_duplicates(["benchmark", "n_cells", "detail"])
+    for row in errors.itertuples():
+        yield f"{row.benchmark} at {row.n_cells} cells: {row.detail}"
+
+
+def report_headline(read: Results) -> str:
+    """One sentence: agreement, failures, and what could not be read."""
+    n = len(read.measurements.complaints)
+    unread = f"; {n} complaint{'s' * (n > 1)} about the files" if n else ""
+    return f"{_of_results(read)}{unread}."
+
+
+def _of_results(read: Results) -> str:
+    frame = read.measurements.frame
+    n_failed = frame[frame["status"] == Status.FAILED]["benchmark"].nunique()
+    if frame.empty:
+        return "Nothing was measured"
+    if read.newest is None:
+        commits = frame["commit"].nunique()
+        return (
+            f"No sweep among the results: {len(frame)} figures of {commits} commits; "
+            f"failed benchmarks: {n_failed}"
+        )
+    return f"{_of_agreement(read.newest, n_failed)} ({_worst_errors(read.newest)})"
+
+
+def _of_agreement(sweep: Sweep, n_failed: int) -> str:
+    rows = agreements(sweep)
+    others = [row.loss for row in rows if not row.holds]
+    if not others and not n_failed:
+        return (
+            f"All {len(rows)} losses agree with their NumPy references, on simulated and real cells"
+        )
+    return (
+        f"{len(rows) - len(others)} of {len(rows)} losses agree with their NumPy references; "
+        f"not shown to agree: {', '.join(others) or 'none'}; failed benchmarks: {n_failed}"
+    )
+
+
+def _worst_errors(sweep: Sweep) -> str:
+    value, gradient = (
+        sweep.numbers(metric)["value"].max() for metric in ("value_error", "gradient_error")
+    )
+    return f"worst relative error: value {value:.1e}, gradient {gradient:.1e}"
