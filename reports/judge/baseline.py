@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.schema.files import write_json
+from benchmarks.schema.files import check_replaceable, json_with, write_json
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from reports.judge.verdict import DETERMINISTIC, judge_counters, spread
@@ -67,6 +67,7 @@ def write_baseline(results: Sweep) -> Path:
         "rows": measured[BASELINE_COLUMNS].to_numpy().tolist(),
     }
     path = baseline_path(results)
+    check_replaceable(path, "a baseline", json_with("schema_version", "key", "rows"))
     write_json(path, content)
     return path
 
