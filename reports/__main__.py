@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
+from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS
 from reports.judge import agreement, commits, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.verdict import gates, sentence
 from reports.pages import publishing
+from reports.pages.folders import check_folder
 from reports.pages.render import build_comparison, build_report
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import read_published
@@ -24,7 +28,24 @@ _PUBLISHED = Path("reports/published")
 _PATH = click.Path(path_type=Path)
 
 
-@click.group()
+class _Judging(click.Group):
+    """Commands that exit 1 for a verdict alone: whatever stops one before exits 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (DamagedError, IncomparableError, OSError, subprocess.SubprocessError) as error:
+            _stop(context, error)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            _stop(context, "interrupted")
+        except Exception as error:
+            traceback.print_exc()
+            _stop(context, f"no verdict, this is a mistake of the program: {error!r}")
+
+
+@click.group(cls=_Judging)
 def main() -> None:
     """Measure, and turn measurements into pages."""
 
@@ -35,6 +56,7 @@ def main() -> None:
 def run(context: click.Context, output: Path) -> None:
     """Run the sweep in a process of its own, then build its report."""
     sweep = output.parent / _SWEEP.name
+    check_folder(output)
     _measure(context, sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
     context.invoke(build, results=(sweep,), output=output)
 
@@ -46,7 +68,7 @@ def _measure(context: click.Context, path: Path, *options: str, tier: str = "sta
         _stop(context, "the sweep did not finish")
 
 
-def _stop(context: click.Context, reason: object) -> None:
+def _stop(context: click.Context, reason: object) -> NoReturn:
     """Say why there is no judgement, and exit 2."""
     click.echo(str(reason), err=True)
     context.exit(2)
@@ -65,6 +87,7 @@ def _stop(context: click.Context, reason: object) -> None:
 @click.pass_context
 def build(context: click.Context, results: tuple[Path, ...], output: Path) -> None:
     """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""
+    check_folder(output)
     read = read_results(results)
     complaints = read.measurements.complaints
     for complaint in complaints:
@@ -93,13 +116,11 @@ def compare(
     context: click.Context, base: str, head: str, results: Path, output: Path, gate_on_time: bool
 ) -> None:
     """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
-    try:
-        base, head = commits.resolve(base), commits.resolve(head)
-        if not commits.was_measured(results, base, head):
-            commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
-        comparison = commits.compare(results, base, head, on_time=gate_on_time)
-    except DamagedError as error:
-        _stop(context, error)
+    check_folder(output)
+    base, head = commits.resolve(base), commits.resolve(head)
+    if not commits.was_measured(results, base, head):
+        commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
+    comparison = commits.compare(results, base, head, on_time=gate_on_time)
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
     page = build_comparison(comparison, output)
@@ -113,12 +134,11 @@ def compare(
 @click.pass_context
 def publish(context: click.Context, results: Path) -> None:
     """Keep the report of a sweep, list it, and show it in the README."""
-    try:
-        folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
-    except DamagedError as error:
-        _stop(context, error)
+    asv_pages = _PUBLISHED / "asv"
+    publishing.check_asv_pages(asv_pages)
+    folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
     click.echo(f"published: {folder}")
-    asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(_PUBLISHED / "asv")]
+    asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(asv_pages)]
     if commits.RESULTS.exists() and subprocess.run(asv).returncode:
         _stop(context, "asv could not build its own pages")
 
@@ -129,17 +149,14 @@ def publish(context: click.Context, results: Path) -> None:
 @click.pass_context
 def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     """Measure a published report again: exit 1 if a figure other than a time is different."""
-    try:
-        published = read_published(path)
-        found_at = results or Path("results/reproduction.json")
-        if results is None:
-            _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
-        again = _read_sweep(found_at)
-    except DamagedError as error:
-        _stop(context, error)
-    found = reproduction.outcomes(published.sweep, again)
+    published = read_published(path)
+    found_at = results or Path("results/reproduction.json")
     rows = found_at.with_suffix(".csv")
-    found.to_csv(rows, index=False)
+    check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
+    if results is None:
+        _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
+    found = reproduction.outcomes(published.sweep, _read_sweep(found_at))
+    write_text(rows, found.to_csv(index=False))
     different = found[found["outcome"] == "different"]
     if not different.empty:
         click.echo(different.drop(columns=["outcome"]).to_string(index=False))
@@ -161,10 +178,7 @@ _GIVEN = click.option(
 @click.pass_context
 def baseline(context: click.Context, results: Path | None) -> None:
     """Make the deterministic figures of the quick tier the baseline that `gate` holds."""
-    try:
-        click.echo(f"wrote {write_baseline(_quick_results(context, results))}")
-    except DamagedError as error:
-        _stop(context, error)
+    click.echo(f"wrote {write_baseline(_quick_results(context, results))}")
 
 
 @main.command()
@@ -172,10 +186,7 @@ def baseline(context: click.Context, results: Path | None) -> None:
 @click.pass_context
 def gate(context: click.Context, results: Path | None) -> None:
     """Exit 1 if a deterministic figure got worse than its baseline, 2 if it cannot be judged."""
-    try:
-        verdicts = compare_with_baseline(_quick_results(context, results))
-    except (IncomparableError, DamagedError) as error:
-        _stop(context, error)
+    verdicts = compare_with_baseline(_quick_results(context, results))
     told = verdicts[verdicts["verdict"] != "unchanged"].sort_values(["verdict", "benchmark"])
     if not told.empty:
         shown = ["benchmark", "source", "n_cells", "metric", "unit", "before", "after", "verdict"]

@@ -2,11 +2,9 @@
 
 import base64
 import functools
-import os
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,16 @@ import jinja2
 import markupsafe
 import pandas as pd
 
-from benchmarks.schema.files import write_json
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge import agreement
 from reports.judge.commits import Comparison, described
 from reports.judge.history import courses
+from reports.pages.folders import replacing_folder
 from reports.pages.plots import pictures
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["build_comparison", "build_report", "render"]
+__all__ = ["build_comparison", "build_report", "render", "write_report"]
 
 _COSTS = {
     "Time per call (ms)": ("call_seconds", 1e3),
@@ -36,40 +34,22 @@ _LONGEST_COMMENT = 60_000
 _MOST_COMMENTED_ROWS = 50
 
 
-def build_report(read: Results, output: Path, manifest: Mapping[str, Any] | None = None) -> Path:
-    """Write the report into ``output``, replacing it as a whole, and return the page's path.
-
-    A report that is published has a manifest beside its page.
-    """
-
-    def write(folder: Path) -> None:
-        _write_report(read, folder)
-        if manifest is not None:
-            write_json(folder / "manifest.json", manifest)
-
-    return _replaced(output, write)
+def build_report(read: Results, output: Path) -> Path:
+    """Write the report into ``output``, replacing it as a whole, and return the page's path."""
+    with replacing_folder(output) as folder:
+        write_report(read, folder)
+    return output / "index.html"
 
 
 def build_comparison(comparison: Comparison, output: Path) -> Path:
     """Write a comparison's page, comment and rows likewise."""
-    return _replaced(output, lambda folder: _write_comparison(comparison, folder))
-
-
-def _replaced(output: Path, write: Callable[[Path], None]) -> Path:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
-    try:
-        unfinished.chmod(0o755)
-        write(unfinished)
-        if output.exists():
-            shutil.rmtree(output)
-        os.replace(unfinished, output)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with replacing_folder(output) as folder:
+        _write_comparison(comparison, folder)
     return output / "index.html"
 
 
-def _write_report(read: Results, folder: Path) -> None:
+def write_report(read: Results, folder: Path) -> None:
+    """Write all files of the report into a folder that is there."""
     history = courses(read.measurements.frame)
     drawn = list(pictures(read, history))
     for picture in drawn:
