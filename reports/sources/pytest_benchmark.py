@@ -69,7 +69,7 @@ class _Benchmark(Theirs):
 
 def is_pytest_benchmark(content: Any) -> bool:
     """Whether a JSON file's content looks like pytest-benchmark's."""
-    return isinstance(content, dict) and {"benchmarks", "machine_info"} <= set(content)
+    return isinstance(content, dict) and not {"benchmarks", "machine_info"}.isdisjoint(content)
 
 
 def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
@@ -105,9 +105,11 @@ def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
 def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str, Any]]:
     extra, stats = benchmark.extra_info, benchmark.stats
     values = {name: getattr(extra, name) for name in _BESIDE_THE_CALL}
-    for metric, value in {"call_seconds": stats.median, **values}.items():
+    if problem := misfit("call_seconds", stats.median):
+        raise DamagedError(f"stats.median: {problem}")
+    for metric, value in values.items():
         if problem := misfit(metric, value):
-            raise DamagedError(f"{metric}: {problem}")
+            raise DamagedError(f"extra_info.{metric}: {problem}")
     place = {**origin, "n_cells": extra.n_cells, "device": extra.device}
     call = measurement(
         extra.program, "call_seconds", stats.median, place, samples=tuple(stats.data)

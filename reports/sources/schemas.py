@@ -218,7 +218,7 @@ class BaselineFile(Ours):
     key: dict[Name, Text]
     cores: Annotated[Count, Field(ge=1)]
     commit: Commit | None
-    rows: list[list[Any]]
+    rows: Annotated[list[list[Any]], Field(min_length=1)]
 
 
 class BaselineRow(Ours):

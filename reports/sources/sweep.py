@@ -65,7 +65,7 @@ class Sweep:
 
 def is_sweep(content: Any) -> bool:
     """Whether a JSON file's content looks like a sweep's, of whatever version."""
-    return isinstance(content, dict) and "schema_version" in content
+    return isinstance(content, dict) and not {"schema_version", "records"}.isdisjoint(content)
 
 
 def read_sweep(path: Path, content: Any = None) -> Sweep:
@@ -77,11 +77,11 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     content = load_json(path) if content is None else content
     if not is_sweep(content):
         raise DamagedError("not a sweep's results")
-    if content["schema_version"] == _PUBLISHED_VERSION:
+    if content.get("schema_version") == _PUBLISHED_VERSION:
         content = _renamed(content)
-    if content["schema_version"] != SCHEMA_VERSION:
-        version = content["schema_version"]
-        raise DamagedError(f"schema version {version!r}, this program reads {SCHEMA_VERSION}")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise DamagedError(f"schema_version is {version!r}, this program reads {SCHEMA_VERSION}")
     try:
         file = checked(SweepFile, content)
     except DamagedError as error:
@@ -95,7 +95,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     if left := len(file.unfinished):
         problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
-        raise DamagedError("; ".join(["nothing was measured", *problems]))
+        raise DamagedError("; ".join(["records: nothing was measured", *problems]))
     return Sweep(
         path,
         as_frame(rows),
