@@ -17,6 +17,7 @@ from reports.judge import agreement
 from reports.judge.commits import Comparison, described
 from reports.judge.history import courses
 from reports.pages.folders import replacing_folder
+from reports.pages.markdown import as_text
 from reports.pages.plots import pictures
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
@@ -121,8 +122,14 @@ def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) 
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """A template of the reports, filled in."""
-    return _templates().get_template(template).render(content)
+    """A template of the reports, filled in; text is text there, in HTML and in Markdown."""
+    templates = _markdown_templates() if template.endswith(".md.j2") else _templates()
+    return templates.get_template(template).render(content)
+
+
+@functools.cache
+def _markdown_templates() -> jinja2.Environment:
+    return _templates().overlay(autoescape=True, finalize=as_text)
 
 
 @functools.cache
