@@ -4,6 +4,7 @@ What is right all the same is listed with its reason, and no more than that pass
 """
 
 import json
+import random
 import re
 
 import pytest
@@ -28,7 +29,7 @@ MUTATIONS = {
     "huge": 10**19,
     "missing": MISSING,
 }
-JUDGED_ONE_IN = 60
+MOST, JUDGED_ONE_IN = 250, 50
 EVERY = set(MUTATIONS)
 ANY_TEXT = {"text"}
 
@@ -257,8 +258,9 @@ def test_a_wrong_field_is_named_with_its_file_and_nothing_is_raised(tmp_path, ki
     path, content = WRITERS[kind](tmp_path)
     path.write_text(json.dumps(content))
     assert complaints(kind, path) == []
-    wrong = []
-    for at, (field, mutation, changed) in enumerate(mutations(content)):
+    wrong, found = [], list(mutations(content))
+    drawn = random.Random(0).sample(found, min(len(found), MOST))
+    for at, (field, mutation, changed) in enumerate(drawn):
         path.write_text(json.dumps(changed))
         legal = reasons(kind, field, mutation)
         said = complaints(kind, path)
