@@ -57,6 +57,8 @@ def run(context: click.Context, output: Path) -> None:
     """Run the sweep in a process of its own, then build its report."""
     sweep = output.parent / _SWEEP.name
     check_folder(output)
+    if output == sweep:
+        _stop(context, f"{output}: the sweep is written there, choose another folder")
     _measure(context, sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
     context.invoke(build, results=(sweep,), output=output)
 

@@ -57,7 +57,10 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
 class Environment(Ours):
-    """What ``benchmarks.measure.environment`` says of machine, software and commit."""
+    """What ``benchmarks.measure.environment`` says of machine, software and commit.
+
+    Fields with a default are absent in some sweeps that were published.
+    """
 
     date: Date
     command: Name
@@ -75,6 +78,9 @@ class Environment(Ours):
     packages: _Packages
     xla_flags: Text
     jax_platforms: Text = ""
+    jax_enable_x64: bool = False
+    jax_default_matmul_precision: Text | None = None
+    blas: list[Text] = Field(default=[])
     devices: Annotated[list[_DeviceKind], Field(min_length=1)]
 
 

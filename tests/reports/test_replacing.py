@@ -80,6 +80,10 @@ def test_a_folder_that_was_not_made_here_is_refused_before_anything_is_measured(
     assert files(folder) == before
 
 
+def test_the_page_does_not_take_the_place_of_its_sweep():
+    assert refused(command("run", "--output=new/sweep.json"), "new/sweep.json")
+
+
 @pytest.mark.parametrize("state", ["absent", "empty", "a page"])
 def test_a_folder_that_is_empty_or_was_made_here_is_replaced_as_a_whole(folder, state):
     page = folder / "pages" / "report"
@@ -125,7 +129,7 @@ def test_a_report_is_published_whole_or_not_at_all(folder, monkeypatch, lost):
     write = Path.write_text
 
     def fail(self, text, *_, **__):
-        if self.name.startswith(lost) or (lost == "page" and self.name == "report.md"):
+        if self.name.startswith(f"{lost}.") or (lost == "page" and self.name == "report.md"):
             raise OSError(28, "No space left on device")
         return write(self, text, *_, **__)
 
