@@ -1,12 +1,38 @@
 """Command line of the benchmarks: ``python -m benchmarks sweep``."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from benchmarks.schema.files import UnwritableError, check_replaceable, json_with
 
-@click.group()
+
+class _Commands(click.Group):
+    """Commands that say in one line which file cannot be written, and exit 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UnwritableError as error:
+            click.echo(str(error), err=True)
+            context.exit(2)
+
+
+def _only_over(kind: str, *names: str) -> Callable[[Any, Any, Path | None], Path | None]:
+    """Check an option's file before anything is measured."""
+
+    def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None:
+            check_replaceable(path, kind, json_with(*names))
+        return path
+
+    return check
+
+
+@click.group(cls=_Commands)
 def main() -> None:
     """Measure the losses."""
 
@@ -17,6 +43,7 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("results/sweep.json"),
     show_default=True,
+    callback=_only_over("a sweep", "schema_version", "environment", "records"),
     help="JSON file to write.",
 )
 @click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
@@ -64,6 +91,7 @@ def _sweep(output: Path, cell_counts: tuple[int, ...], losses: tuple[str, ...]) 
     "--json",
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_only_over("ratios alone", "environment", "ratios"),
     help="Write the ratios there too.",
 )
 def ratios(
@@ -84,7 +112,12 @@ def ratios(
 
 @main.command()
 @click.option("--n-cells", type=int, default=1_000_000, show_default=True)
-@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--json",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_only_over("a run on a million cells", "phase", "n_cells"),
+)
 def million(n_cells: int, path: Path | None) -> None:
     """Batch mixing with its gradient on a million cells, exact and approximate."""
     from benchmarks.measure.million import run_million

@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 
 import click
 
+from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.verdict import Answer
 from reports.pages import publishing
+from reports.pages.folders import check_folder
 from reports.pages.render import build_comparison, build_report
 from reports.pages.words import report_headline, unusual_rows, verdict_headline
 from reports.sources.frame import DamagedError
@@ -55,6 +57,9 @@ def main() -> None:
 def run(context: click.Context, output: Path) -> None:
     """Run the sweep in a process of its own, then build its report."""
     sweep = output.parent / _SWEEP.name
+    check_folder(output)
+    if output == sweep:
+        _stop(context, f"{output}: the sweep is written there, choose another folder")
     _measure(context, sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
     context.invoke(build, results=(sweep,), output=output)
 
@@ -85,6 +90,7 @@ def _stop(context: click.Context, reason: object) -> NoReturn:
 @click.pass_context
 def build(context: click.Context, results: tuple[Path, ...], output: Path) -> None:
     """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""
+    check_folder(output)
     read = read_results(results)
     complaints = read.measurements.complaints
     for complaint in complaints:
@@ -113,6 +119,7 @@ def compare(
     context: click.Context, base: str, head: str, results: Path, output: Path, gate_on_time: bool
 ) -> None:
     """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
+    check_folder(output)
     base, head = commits.resolve(base), commits.resolve(head)
     if not commits.was_measured(results, base, head):
         commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
@@ -133,12 +140,11 @@ def compare(
 @click.pass_context
 def publish(context: click.Context, results: Path) -> None:
     """Keep the report of a sweep, list it, and show it in the README."""
-    try:
-        folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
-    except DamagedError as error:
-        _stop(context, error)
+    asv_pages = _PUBLISHED / "asv"
+    publishing.check_asv_pages(asv_pages)
+    folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
     click.echo(f"published: {folder}")
-    asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(_PUBLISHED / "asv")]
+    asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(asv_pages)]
     if commits.RESULTS.exists() and subprocess.run(asv).returncode:
         _stop(context, "asv could not build its own pages")
 
@@ -151,11 +157,12 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     """Measure a published report again: exit 1 if a figure other than a time is different."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
+    rows = found_at.with_suffix(".csv")
+    check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
         _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
     found = reproduction.outcomes(published.sweep, _read_sweep(found_at))
-    rows = found_at.with_suffix(".csv")
-    found.to_csv(rows, index=False)
+    write_text(rows, found.to_csv(index=False))
     different = reproduction.different(found)
     if not different.empty:
         click.echo(different.drop(columns=["outcome"]).to_string(index=False))

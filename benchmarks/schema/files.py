@@ -1,11 +1,63 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and only over files of the same kind."""
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_json", "write_text"]
+__all__ = [
+    "UnwritableError",
+    "check_replaceable",
+    "csv_with",
+    "json_with",
+    "replacing_file",
+    "write_json",
+    "write_text",
+]
+
+
+class UnwritableError(OSError):
+    """A path cannot be written, or what is there must not be replaced; the message says why."""
+
+
+def check_replaceable(path: Path, kind: str, is_one: Callable[[str], bool]) -> None:
+    """Refuse to replace a file that is not of a kind; nothing and an empty file pass.
+
+    Args:
+        path: the file that is going to be written.
+        kind: what it will hold, for the message.
+        is_one: whether a text is of that kind: ``json_with`` or ``csv_with``.
+
+    Raises:
+        UnwritableError: something else is there.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UnwritableError(f"{path}: not a file, it is not replaced")
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    if not is_one(path.read_text(errors="replace")):
+        raise UnwritableError(f"{path}: does not hold {kind}, it is not replaced")
+
+
+def json_with(*names: str) -> Callable[[str], bool]:
+    """Whether a text is a JSON object that has the names, or a list of such objects."""
+
+    def is_one(text: str) -> bool:
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        rows = content if isinstance(content, list) and content else [content]
+        return all(isinstance(row, dict) and set(names) <= set(row) for row in rows)
+
+    return is_one
+
+
+def csv_with(*names: str) -> Callable[[str], bool]:
+    """Whether a text is a table whose first line has the names."""
+    return lambda text: set(names) <= set(text.splitlines()[0].split(","))
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -14,11 +66,31 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write a file, completely or not at all.
+
+    Raises:
+        UnwritableError: it cannot be written; what was there is still there.
+    """
+    with replacing_file(path) as aside:
+        aside.write_text(text)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A path beside another, whose file takes the other's place where the block ends well.
+
+    Raises:
+        UnwritableError: it cannot be written; what was there is still there.
+    """
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(text)
-        os.replace(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        os.replace(aside, path)
+    except UnwritableError:
+        raise
+    except OSError as error:
+        raise UnwritableError(f"{path}: cannot be written ({error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if aside.exists():
+            aside.unlink()

@@ -5,18 +5,19 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.schema.files import write_json
+from benchmarks.schema.files import check_replaceable, json_with, write_json
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from reports.judge.rules import judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, gates
-from reports.sources.frame import KEY, DamagedError, load_json
+from reports.sources.baseline import BASELINE_COLUMNS, checked_baseline
+from reports.sources.frame import DamagedError, load_json
+from reports.sources.schemas import BaselineFile
 from reports.sources.sweep import Sweep
 
 __all__ = ["IncomparableError", "baseline_path", "compare_with_baseline", "write_baseline"]
 
 _FOLDER = Path(__file__).parents[1] / "baselines"
-_COLUMNS = [*KEY, "value"]
 _SCHEMA_VERSION = 1
 
 
@@ -58,14 +59,16 @@ def write_baseline(results: Sweep) -> Path:
     if not failed.empty:
         names = ", ".join(sorted(set(failed["benchmark"])))
         raise DamagedError(f"no baseline was written, these failed: {names}")
+    measured = rows[rows["status"] == Status.OK]
     content = {
         "schema_version": _SCHEMA_VERSION,
         "key": key(results),
         "cores": results.environment["cores"],
         "commit": results.environment["commit"],
-        "rows": rows[_COLUMNS].to_numpy().tolist(),
+        "rows": measured[BASELINE_COLUMNS].to_numpy().tolist(),
     }
     path = baseline_path(results)
+    check_replaceable(path, "a baseline", json_with("schema_version", "key", "rows"))
     write_json(path, content)
     return path
 
@@ -85,13 +88,13 @@ def compare_with_baseline(results: Sweep) -> pd.DataFrame:
         baseline = _read_baseline(path)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}") from error
-    expected, found = baseline["key"], key(results)
-    if differing := [name for name in found if found[name] != expected[name]]:
-        reasons = ", ".join(f"{n} is {found[n]!r}, was {expected[n]!r}" for n in differing)
+    expected, found = baseline.key, key(results)
+    if differing := [name for name in found if found[name] != expected.get(name)]:
+        reasons = ", ".join(f"{n} is {found[n]!r}, was {expected.get(n)!r}" for n in differing)
         raise IncomparableError(f"not comparable with {path.name}: {reasons}")
-    before = pd.DataFrame(baseline["rows"], columns=_COLUMNS).assign(status=Status.OK)
+    before = pd.DataFrame(baseline.rows, columns=BASELINE_COLUMNS).assign(status=Status.OK)
     after = _deterministic(results)
-    if results.environment["cores"] != baseline["cores"]:
+    if results.environment["cores"] != baseline.cores:
         before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
     if not (after["status"] == Status.OK).any():
         raise DamagedError("nothing was measured on this backend")
@@ -99,19 +102,12 @@ def compare_with_baseline(results: Sweep) -> pd.DataFrame:
     return verdicts.assign(gates=gates(verdicts))
 
 
-def _read_baseline(path: Path) -> dict[str, Any]:
+def _read_baseline(path: Path) -> BaselineFile:
     if not path.exists():
         raise IncomparableError(
             f"no baseline {path.name}: write one with `python -m reports baseline`"
         )
-    content = load_json(path)
-    try:
-        version = content["schema_version"]
-        if version == _SCHEMA_VERSION and {"key", "cores", "rows"} <= set(content):
-            return content
-    except (KeyError, TypeError) as error:
-        raise DamagedError(f"not a baseline ({error!r})") from error
-    raise DamagedError(f"not a baseline of schema version {_SCHEMA_VERSION}")
+    return checked_baseline(load_json(path))
 
 
 def _deterministic(results: Sweep) -> pd.DataFrame:

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.schema.files import write_text
-from reports.pages.render import build_report, render
+from benchmarks.schema.files import UnwritableError, replacing_file, write_json
+from reports.pages.folders import replacing_folder
+from reports.pages.render import render, write_report
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import Published, manifest_of, read_published
 from reports.sources.results import Results
+from reports.sources.sweep import Sweep
 
-__all__ = ["publish"]
+__all__ = ["check_asv_pages", "publish"]
 
 _PICTURE = "throughput.png"
 _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -->)", re.DOTALL)
@@ -21,34 +23,69 @@ _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -
 def publish(read: Results, published: Path, readme: Path) -> Path:
     """Write the report's folder, the index of all and the README's part; return the folder.
 
+    Everything is checked and written aside first, then all three take their places.
+
     Raises:
         DamagedError: there is no complete sweep to publish, or the README has no place for it.
+        UnwritableError: the report's folder is not one that may be replaced, or no room is left.
     """
+    sweep = _complete(read)
+    folder, index = published / _name(sweep.environment), published / "index.html"
+    text = readme.read_text()
+    if not _NEWEST.search(text):
+        raise DamagedError(f"{readme}: no place marked for the newest report")
+    others = _kept(published, folder)
+    with (
+        replacing_file(readme) as new_readme,
+        replacing_file(index) as new_index,
+        replacing_folder(folder) as new_folder,
+    ):
+        write_report(read, new_folder)
+        write_json(new_folder / "manifest.json", manifest_of(sweep, report_headline(read)))
+        own = read_published(new_folder)._replace(folder=folder)
+        kept = sorted([own, *others], key=_date, reverse=True)
+        new_index.write_text(render("published.html.j2", {"kept": kept}))
+        part = _newest(kept[0], readme)
+        new_readme.write_text(_NEWEST.sub(lambda marks: marks[1] + part + marks[2], text))
+    return folder
+
+
+def check_asv_pages(folder: Path) -> None:
+    """Refuse to let asv empty a folder that holds anything but its pages.
+
+    Raises:
+        UnwritableError: something else is there.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UnwritableError(f"{folder}: not a folder, it is not replaced")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "asv.js").exists():
+        raise UnwritableError(f"{folder}: does not hold asv's pages, it is not replaced")
+
+
+def _complete(read: Results) -> Sweep:
+    """The sweep to publish, of which nothing is missing and whose commit is known."""
     if read.newest is None or read.measurements.complaints:
         problems = [str(complaint) for complaint in read.measurements.complaints]
         raise DamagedError("; ".join(problems) or "there is no sweep to publish")
-    if not _NEWEST.search(readme.read_text()):
-        raise DamagedError(f"{readme}: no place marked for the newest report")
-    headline = report_headline(read)
-    folder = published / _name(read.newest.environment)
-    build_report(read, folder, manifest=manifest_of(read.newest, headline))
-    kept = _kept(published)
-    write_text(published / "index.html", render("published.html.j2", {"kept": kept}))
-    text = _newest(kept[0], readme)
-    write_text(readme, _NEWEST.sub(lambda marks: marks[1] + text + marks[2], readme.read_text()))
-    return folder
+    if read.newest.environment["commit"] is None:
+        raise DamagedError(f"{read.newest.path}: environment.commit is unknown, not published")
+    return read.newest
 
 
 def _name(environment: Mapping[str, Any]) -> str:
     """``<date>-<machine>-<commit>``, of letters that any file system takes."""
     machine = re.sub(r"[^a-z0-9]+", "-", environment["cpu"].lower()).strip("-")
-    return f"{environment['date'][:10]}-{machine}-{(environment['commit'] or 'unknown')[:8]}"
+    return f"{environment['date'][:10]}-{machine}-{environment['commit'][:8]}"
 
 
-def _kept(published: Path) -> list[Published]:
-    """All published reports, newest first."""
-    found = [read_published(path) for path in published.glob("*/manifest.json")]
-    return sorted(found, key=lambda one: one.manifest["environment"]["date"], reverse=True)
+def _kept(published: Path, renewed: Path) -> list[Published]:
+    """All published reports but the one that is renewed."""
+    manifests = published.glob("*/manifest.json")
+    return [read_published(path) for path in manifests if path.parent != renewed]
+
+
+def _date(one: Published) -> str:
+    return one.manifest["environment"]["date"]
 
 
 def _newest(newest: Published, readme: Path) -> str:

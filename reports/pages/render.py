@@ -2,11 +2,9 @@
 
 import base64
 import functools
-import os
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,13 @@ import jinja2
 import markupsafe
 import pandas as pd
 
-from benchmarks.schema.files import write_json
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.agreement import agreements
 from reports.judge.commits import Comparison
 from reports.judge.history import courses
 from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
+from reports.pages.folders import replacing_folder
+from reports.pages.markdown import as_text
 from reports.pages.plots import pictures
 from reports.pages.quantities import error, number, quantity
 from reports.pages.tables import cost_table, problems, speeds
@@ -27,7 +26,7 @@ from reports.pages.words import report_headline, verdict_headline
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["build_comparison", "build_report", "render"]
+__all__ = ["build_comparison", "build_report", "render", "write_report"]
 
 _COSTS = {
     "Time per call (ms)": ("call_seconds", 1e3),
@@ -40,40 +39,22 @@ _LONGEST_COMMENT = 60_000
 _MOST_COMMENTED_ROWS = 50
 
 
-def build_report(read: Results, output: Path, manifest: Mapping[str, Any] | None = None) -> Path:
-    """Write the report into ``output``, replacing it as a whole, and return the page's path.
-
-    A report that is published has a manifest beside its page.
-    """
-
-    def write(folder: Path) -> None:
-        _write_report(read, folder)
-        if manifest is not None:
-            write_json(folder / "manifest.json", manifest)
-
-    return _replaced(output, write)
+def build_report(read: Results, output: Path) -> Path:
+    """Write the report into ``output``, replacing it as a whole, and return the page's path."""
+    with replacing_folder(output) as folder:
+        write_report(read, folder)
+    return output / "index.html"
 
 
 def build_comparison(comparison: Comparison, output: Path) -> Path:
     """Write a comparison's page, comment and rows likewise."""
-    return _replaced(output, lambda folder: _write_comparison(comparison, folder))
-
-
-def _replaced(output: Path, write: Callable[[Path], None]) -> Path:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
-    try:
-        unfinished.chmod(0o755)
-        write(unfinished)
-        if output.exists():
-            shutil.rmtree(output)
-        os.replace(unfinished, output)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with replacing_folder(output) as folder:
+        _write_comparison(comparison, folder)
     return output / "index.html"
 
 
-def _write_report(read: Results, folder: Path) -> None:
+def write_report(read: Results, folder: Path) -> None:
+    """Write all files of the report into a folder that is there."""
     history = courses(read.measurements.frame)
     drawn = list(pictures(read, history))
     for picture in drawn:
@@ -145,8 +126,14 @@ def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) 
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """A template of the reports, filled in."""
-    return _templates().get_template(template).render(content)
+    """A template of the reports, filled in; text is text there, in HTML and in Markdown."""
+    templates = _markdown_templates() if template.endswith(".md.j2") else _templates()
+    return templates.get_template(template).render(content)
+
+
+@functools.cache
+def _markdown_templates() -> jinja2.Environment:
+    return _templates().overlay(autoescape=True, finalize=as_text)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmarks.schema.metrics import METRICS
-from benchmarks.schema.records import Source
+from benchmarks.schema.records import Source, Status
 
 __all__ = [
     "COLUMNS",
@@ -18,9 +18,9 @@ __all__ = [
     "Complaint",
     "DamagedError",
     "Measurements",
+    "as_frame",
     "load_json",
-    "row",
-    "tidy",
+    "measurement",
 ]
 
 # What names a figure, wherever and whenever it was measured.
@@ -55,10 +55,10 @@ class Measurements:
 
     @classmethod
     def joined(cls, parts: Iterable["Measurements"]) -> "Measurements":
-        """All rows and all complaints; a figure that stands twice is named and its last kept."""
+        """All rows and all complaints; of a figure that stands twice the last is kept, and told."""
         parts = list(parts)
         frames = [part.frame for part in parts if not part.frame.empty]
-        frame = pd.concat(frames, ignore_index=True) if frames else tidy([])
+        frame = pd.concat(frames, ignore_index=True) if frames else as_frame([])
         complaints = [complaint for part in parts for complaint in part.complaints]
         twice = frame.duplicated([*KEY, "commit", "date", "machine", "environment"], keep="last")
         for file, rows in frame[twice].groupby("file"):
@@ -73,15 +73,24 @@ class Measurements:
         return cls(frame[~twice].reset_index(drop=True), tuple(complaints))
 
 
-def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A frame with every column, whether or not there are rows."""
-    return pd.DataFrame(list(rows), columns=COLUMNS)
+def as_frame(measurements: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The measurements as rows; a frame of none has every column too."""
+    return pd.DataFrame(list(measurements), columns=COLUMNS)
 
 
-def row(benchmark: str, metric: str, value: Any, origin: Mapping[str, Any], **more: Any) -> dict:
-    """One measurement, with unit and direction of its metric.
+def measurement(
+    benchmark: str, metric: str, value: Any, origin: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
+    """A row of the frame, with unit and direction of its metric.
 
-    A number that is none (NaN, infinite) makes the measurement a failed one.
+    A measurement whose value is NaN or infinite has failed.
+
+    Args:
+        benchmark: loss and transform, ``simpson:value``.
+        metric: one of ``METRICS``.
+        value: a number or a hash; None where nothing was measured.
+        origin: columns that say where the row comes from; they replace the defaults.
+        more: columns that replace the origin's.
     """
     loss, _, transform = benchmark.partition(":")
     found = {
@@ -95,13 +104,13 @@ def row(benchmark: str, metric: str, value: Any, origin: Mapping[str, Any], **mo
         "better": METRICS[metric].better,
         "value": value,
         "samples": (),
-        "status": "ok",
+        "status": Status.OK,
         "detail": "",
         **origin,
         **more,
     }
     if isinstance(value, float) and not math.isfinite(value):
-        found |= {"value": None, "status": "failed", "detail": f"the value is {value}"}
+        found |= {"value": None, "status": Status.FAILED, "detail": f"the value is {value}"}
     return found
 
 
@@ -109,7 +118,7 @@ def load_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        DamagedError: unreadable, empty, truncated, or not JSON at all.
+        DamagedError: unreadable, empty, truncated, nested too deep, or not JSON at all.
     """
     try:
         text = path.read_text()
@@ -119,5 +128,7 @@ def load_json(path: Path) -> Any:
         raise DamagedError("the file is empty")
     try:
         return json.loads(text)
+    except RecursionError as error:
+        raise DamagedError("the JSON is nested too deep") from error
     except ValueError as error:
         raise DamagedError(f"not complete JSON ({error})") from error

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.schema.records import Source
+from reports.sources.fields import checked
 from reports.sources.frame import DamagedError, load_json
+from reports.sources.schemas import ManifestFile
 from reports.sources.sweep import Sweep, read_sweep
 
-__all__ = ["Published", "manifest_of", "read_published"]
+__all__ = ["PAGE_MARKER", "Published", "manifest_of", "read_published"]
 
+# Lies in every folder of a page, and lists the files that were written there.
+PAGE_MARKER = ".diffbio-report"
 _SCHEMA_VERSION = 1
 _SEED = 0
 
@@ -47,16 +51,15 @@ def read_published(path: Path) -> Published:
         DamagedError: there is none, or its results are no longer those of its manifest.
     """
     folder = path.parent if path.name == "manifest.json" else path
-    manifest = load_json(folder / "manifest.json")
     try:
-        if manifest["schema_version"] != _SCHEMA_VERSION:
-            raise DamagedError(f"{folder}: schema version {manifest['schema_version']}")
-        for name, digest in manifest["results"].items():
+        content = load_json(folder / "manifest.json")
+        manifest = checked(ManifestFile, content)
+        for name, digest in manifest.results.items():
             if _sha256(folder / name) != digest:
-                raise DamagedError(f"{folder / name}: not the file that was published")
-        return Published(folder, manifest, read_sweep(folder / "sweep.json"))
-    except (KeyError, TypeError, AttributeError, OSError) as error:
-        raise DamagedError(f"{folder}: not a published report ({error!r})") from error
+                raise DamagedError(f"{name} is not the file that was published")
+        return Published(folder, content, read_sweep(folder / "sweep.json"))
+    except (DamagedError, OSError) as error:
+        raise DamagedError(f"{folder}: not a published report ({error})") from error
 
 
 def _sha256(path: Path) -> str:

@@ -1,56 +1,118 @@
 """The JSON that ``make bench-pytest`` writes."""
 
-import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from reports.sources.frame import Complaint, DamagedError, Measurements, row, tidy
+from pydantic import Field
+
+from benchmarks.schema.records import Status
+from reports.sources.fields import (
+    CellCount,
+    Date,
+    Device,
+    Name,
+    Positive,
+    Program,
+    Text,
+    Theirs,
+    checked,
+    misfit,
+)
+from reports.sources.frame import Complaint, DamagedError, Measurements, as_frame, measurement
 
 __all__ = ["is_pytest_benchmark", "read_pytest_benchmark"]
 
-_EXTRA = ("cells_per_second", "temp_bytes", "lower_bound_ratio")
+_BESIDE_THE_CALL = ("cells_per_second", "temp_bytes", "lower_bound_ratio")
+_UNVERSIONED = "unversioned"
+
+
+class _CommitInfo(Theirs):
+    id: Annotated[str, Field(pattern=rf"^([0-9a-f]{{1,64}}|{_UNVERSIONED})$")] | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit's name, None outside of a repository."""
+        return None if self.id == _UNVERSIONED else self.id
+
+
+class _MachineInfo(Theirs):
+    node: Name
+    python_version: Text
+
+
+class _File(Theirs):
+    commit_info: _CommitInfo
+    datetime: Date
+    machine_info: _MachineInfo
+    benchmarks: list[Any]
+
+
+class _ExtraInfo(Theirs):
+    program: Program
+    n_cells: CellCount
+    device: Device
+    cells_per_second: float
+    temp_bytes: float
+    lower_bound_ratio: float
+
+
+class _Stats(Theirs):
+    median: float
+    data: list[Positive] = Field(default=[])
+
+
+class _Benchmark(Theirs):
+    extra_info: _ExtraInfo
+    stats: _Stats
 
 
 def is_pytest_benchmark(content: Any) -> bool:
     """Whether a JSON file's content looks like pytest-benchmark's."""
-    return isinstance(content, dict) and {"benchmarks", "machine_info"} <= set(content)
+    return isinstance(content, dict) and not {"benchmarks", "machine_info"}.isdisjoint(content)
 
 
-def read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Measurements:
+def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
     """The calls' times with their samples, and what stands beside them.
 
     Raises:
         DamagedError: it lacks what pytest-benchmark always writes.
     """
-    try:
-        origin = {
-            "commit": content["commit_info"].get("id"),
-            "date": content["datetime"],
-            "machine": content["machine_info"]["node"],
-            "environment": f"python {content['machine_info']['python_version']}",
-            "file": str(path),
-        }
-        benchmarks = list(content["benchmarks"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"not pytest-benchmark's results ({error!r})") from error
+    file = checked(_File, content)
+    origin = {
+        "commit": file.commit_info.commit,
+        "date": file.datetime,
+        "machine": file.machine_info.node,
+        "environment": f"python {file.machine_info.python_version}",
+        "file": str(path),
+    }
     rows: list[dict[str, Any]] = []
-    complaints: list[Complaint] = []
-    for benchmark in benchmarks:
+    problems: list[str] = []
+    for at, benchmark in enumerate(file.benchmarks):
         try:
-            rows += _rows(benchmark, origin)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            name = benchmark.get("name") if isinstance(benchmark, dict) else benchmark
-            complaints.append(Complaint(str(path), f"{name}: not one of this suite's ({error!r})"))
-    for one in rows:
-        if one["status"] == "failed":
-            what = f"{one['metric']} of {one['benchmark']}: {one['detail']}"
-            complaints.append(Complaint(str(path), what))
-    return Measurements(tidy(rows), tuple(complaints))
+            rows += _measured(checked(_Benchmark, benchmark), origin)
+        except DamagedError as error:
+            name = benchmark.get("name") if isinstance(benchmark, dict) else f"benchmarks.{at}"
+            problems.append(f"{name}: not one of this suite's ({error})")
+    problems += [
+        f"{one['metric']} of {one['benchmark']}: {one['detail']}"
+        for one in rows
+        if one["status"] == Status.FAILED
+    ]
+    return Measurements(as_frame(rows), tuple(Complaint(str(path), p) for p in problems))
 
 
-def _rows(benchmark: dict[str, Any], origin: dict[str, Any]) -> list[dict[str, Any]]:
-    extra, stats = benchmark["extra_info"], benchmark["stats"]
-    place = {**origin, "n_cells": int(extra["n_cells"]), "device": extra["device"]}
-    samples = tuple(s for s in stats.get("data", ()) if math.isfinite(s))
-    call = row(extra["program"], "call_seconds", float(stats["median"]), place, samples=samples)
-    return [call, *(row(extra["program"], name, float(extra[name]), place) for name in _EXTRA)]
+def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str, Any]]:
+    extra, stats = benchmark.extra_info, benchmark.stats
+    values = {name: getattr(extra, name) for name in _BESIDE_THE_CALL}
+    if problem := misfit("call_seconds", stats.median):
+        raise DamagedError(f"stats.median: {problem}")
+    for metric, value in values.items():
+        if problem := misfit(metric, value):
+            raise DamagedError(f"extra_info.{metric}: {problem}")
+    place = {**origin, "n_cells": extra.n_cells, "device": extra.device}
+    call = measurement(
+        extra.program, "call_seconds", stats.median, place, samples=tuple(stats.data)
+    )
+    beside = [measurement(extra.program, name, value, place) for name, value in values.items()]
+    return [call, *beside]

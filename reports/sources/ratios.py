@@ -1,29 +1,45 @@
 """The ratios to lower bounds and peers that ``python -m benchmarks ratios --json`` writes."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from benchmarks.schema.records import Ratio
-from reports.sources.frame import DamagedError
+from reports.sources.fields import checked, checked_rows
+from reports.sources.frame import Complaint
+from reports.sources.schemas import RatioRow, RatiosFile
 
-__all__ = ["is_ratios", "read_ratios"]
+__all__ = ["Ratios", "is_ratios", "ratios_frame", "read_ratios"]
+
+_NOTED = ("loss", "other")
+
+
+class Ratios(NamedTuple):
+    """A row per ratio, and what was wrong with others."""
+
+    frame: pd.DataFrame
+    complaints: tuple[Complaint, ...]
 
 
 def is_ratios(content: Any) -> bool:
-    """Whether a JSON file's content looks like a list of ratios."""
-    return isinstance(content, dict) and set(content) == {"environment", "ratios"}
+    """Whether a JSON file's content looks like ratios and nothing else."""
+    return isinstance(content, dict) and "ratios" in content and "schema_version" not in content
 
 
-def read_ratios(content: Mapping[str, Any]) -> pd.DataFrame:
-    """A row per ratio, none for nothing.
+def read_ratios(path: Path, content: Any) -> Ratios:
+    """The ratios of a file.
 
     Raises:
-        DamagedError: a row lacks one of the columns.
+        DamagedError: it does not say where they were measured.
     """
-    rows = content.get("ratios", [])
-    try:
-        return pd.DataFrame([Ratio(**row) for row in rows], columns=list(Ratio._fields))
-    except TypeError as error:
-        raise DamagedError(f"not a list of ratios ({error})") from error
+    frame, problems = ratios_frame(checked(RatiosFile, content).ratios)
+    return Ratios(frame, tuple(Complaint(str(path), problem) for problem in problems))
+
+
+def ratios_frame(rows: Sequence[Any]) -> tuple[pd.DataFrame, list[str]]:
+    """A row per ratio, and what is wrong with those that are none."""
+    found, problems = checked_rows(RatioRow, rows, "ratios", noted=_NOTED)
+    frame = pd.DataFrame([row.model_dump() for row in found], columns=list(Ratio._fields))
+    return frame, problems

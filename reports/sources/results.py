@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from reports.sources.asv import is_results_folder, read_asv
-from reports.sources.frame import Complaint, DamagedError, Measurements, load_json, tidy
+from reports.sources.frame import Complaint, DamagedError, Measurements, as_frame, load_json
+from reports.sources.manifest import PAGE_MARKER
 from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
-from reports.sources.ratios import is_ratios, read_ratios
+from reports.sources.ratios import Ratios, is_ratios, ratios_frame, read_ratios
 from reports.sources.sweep import Sweep, is_sweep, read_sweep
 
 __all__ = ["Results", "read_results"]
@@ -32,52 +33,66 @@ class Results:
 
 def read_results(paths: Sequence[Path]) -> Results:
     """Read files and folders; what cannot be used is a complaint and the rest is read."""
-    sweeps: list[Sweep] = []
-    ratios: list[pd.DataFrame] = []
-    parts: list[Measurements] = []
-    for path in _files(paths):
-        try:
-            found = _read(path)
-        except DamagedError as error:
-            found = Measurements(tidy([]), (Complaint(str(path), str(error)),))
-        if isinstance(found, Sweep):
-            sweeps.append(found)
-            found = found.measurements
-        elif isinstance(found, pd.DataFrame):
-            ratios.append(found)
-            continue
-        parts.append(found)
-    newest = max(sweeps, key=lambda sweep: str(sweep.environment.get("date")), default=None)
+    found = [_read(path) for given in paths for path in _parts(given)]
+    sweeps = [one for one in found if isinstance(one, Sweep)]
+    newest = max(sweeps, key=lambda sweep: sweep.environment["date"], default=None)
+    measurements = Measurements.joined(_measurements(one) for one in found)
+    ratios = [one.frame for one in found if isinstance(one, Ratios)]
     if newest is not None:
         ratios.append(newest.ratios)
-    found = [frame for frame in ratios if not frame.empty]
-    all_ratios = pd.concat(found, ignore_index=True) if found else read_ratios({})
-    return Results(Measurements.joined(parts), newest, all_ratios)
+    ratios = [frame for frame in ratios if not frame.empty]
+    all_ratios = pd.concat(ratios, ignore_index=True) if ratios else ratios_frame([])[0]
+    return Results(measurements, newest, all_ratios)
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """The files in folders, and asv's folders as they are."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir() and not is_results_folder(path):
-            found += sorted(path.glob("*.json")) or [path]
-        else:
-            found.append(path)
-    return found
+def _measurements(found: Sweep | Measurements | Ratios) -> Measurements:
+    """The rows of the frame, and all complaints; ratios are no rows of it."""
+    if isinstance(found, Ratios):
+        return Measurements(as_frame([]), found.complaints)
+    return found.measurements if isinstance(found, Sweep) else found
 
 
-def _read(path: Path) -> Sweep | Measurements | pd.DataFrame:
-    if path.is_dir():
-        if not is_results_folder(path):
-            raise DamagedError("the folder holds no results")
-        return read_asv(path)
+def _parts(path: Path) -> list[Path]:
+    """The files and asv's folders in a folder; anything else as it is.
+
+    A folder in the folder that holds JSON is a part too, and is read or complained of. Only
+    pages that this program wrote are passed over: their data are copies.
+    """
+    if not path.is_dir() or is_results_folder(path):
+        return [path]
+    folders = [
+        inner
+        for inner in path.iterdir()
+        if inner.is_dir() and (is_results_folder(inner) or any(inner.glob("*.json")))
+    ]
+    pages = [inner for inner in folders if (inner / PAGE_MARKER).exists()]
+    return sorted([*path.glob("*.json"), *(set(folders) - set(pages))]) or [path]
+
+
+def _read(path: Path) -> Sweep | Measurements | Ratios:
+    """What a file or a folder of asv's holds; nothing but a complaint where that is nothing."""
+    try:
+        return _read_file(path) if not path.is_dir() else _read_folder(path)
+    except DamagedError as error:
+        return Measurements(as_frame([]), (Complaint(str(path), str(error)),))
+
+
+def _read_folder(path: Path) -> Measurements:
+    if not is_results_folder(path):
+        raise DamagedError(
+            "the folder holds no results; those of asv have a machine.json beside them"
+        )
+    return read_asv(path)
+
+
+def _read_file(path: Path) -> Sweep | Measurements | Ratios:
     content = load_json(path)
     if is_sweep(content):
         return read_sweep(path, content)
     if is_pytest_benchmark(content):
         return read_pytest_benchmark(path, content)
     if is_ratios(content):
-        return read_ratios(content)
+        return read_ratios(path, content)
     raise DamagedError(
         "neither a sweep's or its ratios', nor asv's, nor pytest-benchmark's results"
     )

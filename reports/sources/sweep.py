@@ -1,21 +1,30 @@
 """The file of a sweep: its records, and all that the page of one sweep is made of."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.schema.metrics import METRICS
-from benchmarks.schema.records import SCHEMA_VERSION, Record
-from reports.sources.frame import Complaint, DamagedError, Measurements, load_json, row, tidy
-from reports.sources.ratios import read_ratios
+from benchmarks.schema.records import SCHEMA_VERSION, Status
+from reports.sources.fields import checked, checked_rows
+from reports.sources.frame import (
+    Complaint,
+    DamagedError,
+    Measurements,
+    as_frame,
+    load_json,
+    measurement,
+)
+from reports.sources.ratios import ratios_frame
+from reports.sources.schemas import Claim, Curve, RecordRow, SweepFile
 
 __all__ = ["Sweep", "is_sweep", "read_sweep"]
 
-
 _PUBLISHED_VERSION = 3
+_NOTED = ("metric", "benchmark", "n_cells")
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Sweep:
 
     def numbers(self, metric: str) -> pd.DataFrame:
         """The rows of a numeric metric that were measured, with float values."""
-        rows = self.frame[(self.frame["metric"] == metric) & (self.frame["status"] == "ok")]
+        rows = self.frame[(self.frame["metric"] == metric) & (self.frame["status"] == Status.OK)]
         rows = rows[rows["value"].notna()]
         return rows.assign(value=rows["value"].astype(float))
 
@@ -56,7 +65,7 @@ class Sweep:
 
 def is_sweep(content: Any) -> bool:
     """Whether a JSON file's content looks like a sweep's, of whatever version."""
-    return isinstance(content, dict) and "schema_version" in content
+    return isinstance(content, dict) and not {"schema_version", "records"}.isdisjoint(content)
 
 
 def read_sweep(path: Path, content: Any = None) -> Sweep:
@@ -68,69 +77,85 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     content = load_json(path) if content is None else content
     if not is_sweep(content):
         raise DamagedError("not a sweep's results")
-    if content["schema_version"] == _PUBLISHED_VERSION:
+    if content.get("schema_version") == _PUBLISHED_VERSION:
         content = _renamed(content)
-    if content["schema_version"] != SCHEMA_VERSION:
-        version = content["schema_version"]
-        raise DamagedError(f"schema version {version}, this program reads {SCHEMA_VERSION}")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise DamagedError(f"schema_version is {version!r}, this program reads {SCHEMA_VERSION}")
     try:
-        environment = content["environment"]
-        rows, problems = _rows(content["records"], _origin(environment, path))
-        rest = (environment, content["data_digests"], content["v_curves"])
-        ratios = read_ratios(content)
-        claims = list(content["claims"])
-        if left := len(content["unfinished"]):
-            n_steps = len(content["steps"])
-            problems.append(f"interrupted: {left} of {n_steps} steps were not measured")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"not a complete sweep ({error!r})") from error
+        file = checked(SweepFile, content)
+    except DamagedError as error:
+        raise DamagedError(f"not a complete sweep ({error})") from error
+    environment = content["environment"]
+    rows, problems = _rows(file.records, _origin(environment, path))
+    v_curves, wrong_curves = checked_rows(Curve, file.v_curves, "v_curves", noted=["loss"])
+    ratios, wrong_ratios = ratios_frame(file.ratios)
+    claims, wrong_claims = checked_rows(Claim, file.claims, "claims", noted=["loss"])
+    problems += [*wrong_curves, *wrong_ratios, *wrong_claims]
+    if left := len(file.unfinished):
+        problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
-        raise DamagedError("nothing was measured")
-    complaints = tuple(Complaint(str(path), problem) for problem in problems)
-    return Sweep(path, tidy(rows), complaints, *rest, ratios, claims)
+        raise DamagedError("; ".join(["records: nothing was measured", *problems]))
+    return Sweep(
+        path,
+        as_frame(rows),
+        tuple(Complaint(str(path), problem) for problem in problems),
+        environment,
+        file.data_digests,
+        [curve.model_dump() for curve in v_curves],
+        ratios,
+        [claim.model_dump() for claim in claims],
+    )
 
 
 def _renamed(content: dict[str, Any]) -> dict[str, Any]:
-    """A sweep of the version before, which differs in names alone: published ones have it."""
+    """A sweep of the version before, which differs in names alone: published ones have it.
 
-    def of_record(record: dict[str, Any]) -> dict[str, Any]:
-        rest = {name: value for name, value in record.items() if name != "cells"}
-        metric = record["metric"].replace("limit_", "lower_bound_")
-        return {**rest, "source": record["cells"], "metric": metric}
+    What is no such sweep stays as it is, for the schema to complain of.
+    """
 
-    def of_ratio(ratio: dict[str, Any]) -> dict[str, Any]:
-        return {**ratio, "other": ratio["other"].replace("limit: ", "lower bound: ")}
+    def of_record(record: Any) -> Any:
+        if not isinstance(record, dict):
+            return record
+        found = {"source" if name == "cells" else name: held for name, held in record.items()}
+        return _replaced(found, "metric", "limit_", "lower_bound_")
 
-    return {
-        **content,
-        "schema_version": SCHEMA_VERSION,
-        "records": [of_record(record) for record in content["records"]],
-        "ratios": [of_ratio(ratio) for ratio in content["ratios"]],
-    }
+    def of_ratio(ratio: Any) -> Any:
+        return _replaced(ratio, "other", "limit: ", "lower bound: ")
+
+    found = {**content, "schema_version": SCHEMA_VERSION}
+    for name, rename in (("records", of_record), ("ratios", of_ratio)):
+        if isinstance(content.get(name), list):
+            found[name] = [rename(row) for row in content[name]]
+    return found
+
+
+def _replaced(row: Any, field: str, old: str, new: str) -> Any:
+    """The row with the beginning of a field's text exchanged, where there is such a text."""
+    if isinstance(row, dict) and isinstance(row.get(field), str):
+        return {**row, field: row[field].replace(old, new, 1)}
+    return row
 
 
 def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
-    packages = environment.get("packages", {})
+    jaxlib = environment["packages"]["jaxlib"]
     return {
-        "commit": environment.get("commit"),
-        "date": environment.get("date"),
-        "machine": environment.get("machine"),
-        "environment": f"python {environment.get('python')}, jaxlib {packages.get('jaxlib')}",
+        "commit": environment["commit"],
+        "date": environment["date"],
+        "machine": environment["machine"],
+        "environment": f"python {environment['python']}, jaxlib {jaxlib}",
         "file": str(path),
     }
 
 
-def _rows(records: Any, origin: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    rows: list[dict[str, Any]] = []
-    problems: list[str] = []
-    for record in records:
-        name = f"{record['metric']} of {record['benchmark']} at {record['n_cells']} cells"
-        if record["metric"] not in METRICS:
-            problems.append(f"{name}: an unknown metric")
-            continue
-        found = {field: record[field] for field in Record._fields}
-        benchmark, metric, value = (found.pop(f) for f in ("benchmark", "metric", "value"))
-        rows.append(row(benchmark, metric, value, origin, **found))
-        if isinstance(value, float) and not math.isfinite(value):
-            problems.append(f"{name}: the value is {value}")
+def _rows(records: Sequence[Any], origin: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The measurements, and what is wrong with records that are none or have no finite value."""
+    found, problems = checked_rows(RecordRow, records, "records", noted=_NOTED)
+    rows = []
+    for record in found:
+        more = record.model_dump(exclude={"benchmark", "metric", "value", "unit", "better"})
+        rows.append(measurement(record.benchmark, record.metric, record.value, origin, **more))
+        if isinstance(record.value, float) and not math.isfinite(record.value):
+            name = f"{record.metric} of {record.benchmark} at {record.n_cells} cells"
+            problems.append(f"{name}: the value is {record.value}")
     return rows, problems

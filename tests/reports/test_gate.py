@@ -10,14 +10,8 @@ from benchmarks.schema.records import Record
 from reports.__main__ import main
 from reports.judge import baseline as gate
 from reports.sources.sweep import read_sweep
+from tests.reports.written import ENVIRONMENT
 
-ENVIRONMENT = {
-    "devices": ["cpu: cpu"],
-    "packages": {"jax": "0.10.2", "jaxlib": "0.10.2"},
-    "xla_flags": "",
-    "cores": 2,
-    "commit": "abc",
-}
 FIGURES = {
     "temp_bytes": 100_000,
     "flops": 1e6,
@@ -37,8 +31,9 @@ def folder(tmp_path, monkeypatch):
 
 def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), **environment):
     def record(benchmark, metric, value, **more):
+        loss, _, transform = benchmark.partition(":")
         return Record(
-            benchmark, "simpson", "value", "simulated", 256, "float32", "cpu", metric, value, **more
+            benchmark, loss, transform, "simulated", 256, "float32", "cpu", metric, value, **more
         )
 
     records = [

@@ -5,9 +5,12 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.schema.records import SCHEMA_VERSION
+from benchmarks.measure.environment import environment
+from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 from reports.__main__ import main
 from reports.judge.history import courses
+from reports.sources import schemas
+from reports.sources.manifest import PAGE_MARKER
 from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, pytest_benchmark, record, sweep
 
@@ -195,3 +198,44 @@ def test_environments_of_asv_have_short_names_of_their_own_without_paths(tmp_pat
     assert len(found) == len(names)
     assert "virtualenv-py3.11" in found
     assert all(len(name) < 30 and "someone" not in name for name in found)
+
+
+def test_json_nested_too_deep_is_damage(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text(100_000 * "[" + 100_000 * "]")
+    result, page = build(tmp_path, path)
+    assert result.exit_code == 2
+    assert "deep.json" in page
+    assert "nested too deep" in result.stderr
+
+
+def test_a_folder_of_results_is_read_or_named_whatever_lies_beside_it(tmp_path):
+    folder = tmp_path / "collected"
+    asv(folder / "whole", "a", 0, {TIMED: {"simpson:value": 1.0}})
+    asv(folder / "lost", "b", 0, {TIMED: {"simpson:value": 1.0}})
+    for path in (folder / "lost" / "m").glob("*"):
+        path.rename(folder / "lost" / path.name)
+    (folder / "lost" / "machine.json").unlink()
+    (folder / "page").mkdir()
+    for name in ("sweep.json", PAGE_MARKER):
+        (folder / "page" / name).write_text("a copy")
+    pytest_benchmark(folder / "pytest.json")
+    read = read_results([folder])
+    assert set(read.measurements.frame["commit"]) == {40 * "a", 40 * "0"}
+    (complaint,) = read.measurements.complaints
+    assert str(complaint).startswith(f"{folder / 'lost'}: the folder holds no results")
+
+
+@pytest.mark.parametrize("content", [{"unfinished": ["x"]}, {"records": 7}, {"records": [7]}])
+def test_a_damaged_sweep_of_the_published_version_is_named(tmp_path, content):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"schema_version": 3, **content}))
+    (complaint,) = read_results([path]).measurements.complaints
+    assert complaint.path == str(path)
+    assert "not a complete sweep (environment: Field required" in complaint.problem
+
+
+def test_the_fields_that_are_written_are_those_that_are_demanded():
+    assert set(environment()) <= set(schemas.Environment.model_fields)
+    assert {*Record._fields, "unit", "better"} == set(schemas.RecordRow.model_fields)
+    assert set(Ratio._fields) == set(schemas.RatioRow.model_fields)

@@ -1,0 +1,67 @@
+"""Text of a results file is text in the Markdown pages: no HTML, no link, no new column."""
+
+import json
+import re
+
+import pytest
+
+from reports.judge import commits
+from reports.pages.render import build_comparison, build_report
+from reports.sources.results import read_results
+from tests.reports.written import all_records, asv, record, sweep
+
+TRACKED = "bench_memory.Memory.track_temp_bytes"
+HOSTILE = "<script>alert(1)</script> | ![x](http://x) `y`\n\n<img src=x> & [z](javascript:1)"
+SHOWN = "&#60;script&#62;alert(1)&#60;/script&#62; &#124; !&#91;x&#93;(http://x)"
+
+
+@pytest.fixture(autouse=True)
+def without_pictures(monkeypatch):
+    monkeypatch.setattr("reports.pages.render.pictures", lambda *_: ())
+
+
+def assert_harmless(markdown):
+    ours = r"</?(details|summary)>"
+    assert "<" not in re.sub(ours, "", markdown)
+    assert SHOWN in markdown
+    assert "](" not in markdown
+    columns = {}
+    for at, line in enumerate(markdown.splitlines()):
+        if line.startswith("| ---"):
+            columns["now"] = line.count("|")
+        elif line.startswith("|") and at and "now" in columns:
+            assert line.count("|") == columns["now"], line
+        elif not line.startswith("|"):
+            columns.clear()
+
+
+def test_the_report_shows_text_of_a_sweep_as_it_is(tmp_path):
+    failed = record("shannon", "flops", None, status="failed", detail=HOSTILE)
+    environment = dict.fromkeys(("os", "cpu", "machine", "command", "xla_flags"), HOSTILE)
+    path = sweep(tmp_path / "sweep.json", [*all_records(), failed], **environment)
+    content = json.loads(path.read_text())
+    content["ratios"][0]["other"] = HOSTILE
+    content["claims"][0] |= {"statement": HOSTILE, "numbers": HOSTILE}
+    content["data_digests"] = {HOSTILE: "ab"}
+    content["records"].append({**content["records"][0], "metric": HOSTILE})
+    path.write_text(json.dumps(content))
+    page = build_report(read_results([path]), tmp_path / "page")
+    markdown = (page.parent / "report.md").read_text()
+    assert_harmless(markdown)
+    assert markdown.count(SHOWN) >= 8
+    assert "<script>alert" not in page.read_text()
+
+
+def test_the_comment_shows_text_of_asv_as_it_is(tmp_path):
+    timed = {"simpson:value": (1.0, [1.0, 1.1, 0.9, 1.0, 1.1, 0.9])}
+    figures = {TRACKED: {"simpson:value": 1}, "bench_throughput.Call.time_call": timed}
+    for day, commit in enumerate("ab"):
+        path = asv(tmp_path / "asv", commit, day, figures)
+        content = json.loads(path.read_text())
+        content["params"]["jax"] = HOSTILE
+        content["results"][TRACKED][0] = [1 + 10**6 * day, None]
+        path.write_text(json.dumps(content))
+    (tmp_path / "asv" / "m" / "x`<b>.json").write_text("{")
+    found = commits.compare(tmp_path / "asv", "a" * 40, "b" * 40)
+    page = build_comparison(found, tmp_path / "page")
+    assert_harmless((page.parent / "comment.md").read_text())
