@@ -11,6 +11,7 @@ from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from reports.judge.agreement import agreements
 from reports.pages.tables import speeds
+from reports.sources.manifest import PAGE_MARKER
 from reports.sources.sweep import read_sweep
 from tests.reports.written import all_records, record, sweep
 
@@ -39,7 +40,7 @@ def test_page_markdown_pictures_and_data_are_written(tmp_path):
     names = {p.name for p in (tmp_path / "r").iterdir()}
     drawn = ("lower-bounds", "throughput", "memory", "compile", "v-curves")
     pictures = {f"{name}.{extension}" for name in drawn for extension in ("svg", "png")}
-    data = {"measurements.csv", "sweep.json", *(f"{name}.csv" for name in drawn)}
+    data = {"measurements.csv", "sweep.json", PAGE_MARKER, *(f"{name}.csv" for name in drawn)}
     assert names == {"index.html", "report.md", *data, *pictures}
     assert "| shannon | 1.0e-07 |" in (tmp_path / "r" / "report.md").read_text()
 

@@ -13,6 +13,7 @@ from reports.judge import agreement
 from reports.judge import baseline as gate
 from reports.judge.history import courses
 from reports.pages.render import build_report
+from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import manifest_of, read_published
 from reports.sources.results import read_results
@@ -236,7 +237,7 @@ def given(path):
 def use(path, page):
     """Let every judge, and the page without its pictures, have what was read."""
     read = read_results([given(path)])
-    agreement.headline(read)
+    report_headline(read)
     agreement.holds(read)
     courses(read.measurements.frame)
     build_report(read, page)
