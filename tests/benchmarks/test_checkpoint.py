@@ -160,8 +160,8 @@ def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, m
 
 
 def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
-    path = tmp_path / "sweep.json"
-    path.write_text("old")
+    path, old = tmp_path / "sweep.json", '{"schema_version": 4, "environment": {}, "records": []}'
+    path.write_text(old)
 
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -171,7 +171,7 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
     result = sweep_command(path)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == f"{path}: No space left on device"
-    assert path.read_text() == "old"
+    assert path.read_text() == old
 
 
 @pytest.mark.parametrize("n_measured", [0, 1])

@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -69,7 +71,9 @@ def test_a_loss_with_other_results_the_second_time_or_wrong_neighbours_does_not_
 
 def agreement(tmp_path, *records):
     """That of the Shannon diversity, where all is well but the records."""
-    found = agreements(read_sweep(sweep(tmp_path / "sweep.json", [*all_records(), *records])))
+    read = read_sweep(sweep(tmp_path / "sweep.json", all_records()))
+    rows = [*read.frame.to_dict("records"), *(one.row() for one in records)]
+    found = agreements(replace(read, frame=pd.DataFrame(rows)))
     return next(row for row in found if row.loss == "shannon")
 
 

@@ -144,9 +144,9 @@ def test_a_figure_that_was_never_there_may_be_skipped(folder):
 
 
 @pytest.mark.usefixtures("baseline")
-def test_a_negative_error_is_no_error_and_gates(folder):
+def test_a_negative_error_is_no_error_and_no_pass(folder):
     result = run("gate", sweep(folder, {**FIGURES, "value_error": -1e-9}))
-    assert (result.exit_code, "2 regressed" in result.output) == (1, True)
+    assert (result.exit_code, "value_error" in result.stderr) == (2, True), result.stderr
 
 
 @pytest.mark.usefixtures("baseline")

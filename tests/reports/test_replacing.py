@@ -185,9 +185,14 @@ WRITING = {
 def measured(monkeypatch):
     """The names of the measurements that began."""
     began = []
-    for name in ("sweep.run_sweep", "ratio.compare_all", "million.run_million"):
+    functions = (
+        "measure.sweep.run_sweep",
+        "peers.compare.compare_all",
+        "measure.million.run_million",
+    )
+    for name in functions:
         monkeypatch.setattr(
-            f"benchmarks.measure.{name}", lambda *_, name=name, **__: began.append(name) or []
+            f"benchmarks.{name}", lambda *_, name=name, **__: began.append(name) or []
         )
     return began
 
