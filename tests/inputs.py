@@ -56,7 +56,7 @@ def search_options(case):
 
 
 def for_reference(arrays):
-    """The same numbers for the twin: float64 of whatever the input was rounded to."""
+    """The same numbers for the reference: float64 of whatever the input was rounded to."""
     return {
         name: np.asarray(a, np.float64) if jnp.issubdtype(a.dtype, jnp.floating) else np.asarray(a)
         for name, a in arrays.items()
@@ -67,12 +67,6 @@ def split(case, arrays):
     """The arrays to differentiate, and the others."""
     differentiated = {name: arrays[name] for name in case.differentiable}
     return differentiated, {k: v for k, v in arrays.items() if k not in differentiated}
-
-
-def relative_error(found, expected):
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    norm = np.linalg.norm(expected)
-    return np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0)
 
 
 @functools.cache

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import case
+from benchmarks.measure.accuracy import relative_error
 from benchmarks.peers.registry import PEERS
-from tests.inputs import relative_error, split
+from tests.inputs import split
 
 SAME = [(peer, loss) for peer in PEERS if peer.same_function for loss in peer.losses]
 SEARCHES = [peer for peer in PEERS if peer.name.endswith("search")]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
-from tests.inputs import draw, relative_error, split
+from benchmarks.measure.accuracy import relative_error
+from tests.inputs import draw, split
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog import CATALOG
-from tests.inputs import draw, for_reference, relative_error, split
+from benchmarks.measure.accuracy import relative_error
+from tests.inputs import draw, for_reference, split
 from tests.tolerances import GRADIENT, VALUE
 
 N_CELLS = 40
@@ -49,10 +50,10 @@ def test_float32_is_right_with_64_bit_types_off_too(case):
         arrays = draw(case, "random", N_CELLS, dtype=jnp.float32)
         differentiated, constant = split(case, arrays)
         value, gradients = jax.value_and_grad(lambda d: case.loss(**d, **constant))(differentiated)
-        twin = for_reference(arrays)
+        inputs = for_reference(arrays)
         assert value.dtype == jnp.float32
-        assert relative_error(value, case.reference(**twin)) <= VALUE["float32"]
-        for name, expected in case.reference_gradients(**twin).items():
+        assert relative_error(value, case.reference(**inputs)) <= VALUE["float32"]
+        for name, expected in case.reference_gradients(**inputs).items():
             if name in gradients:
                 assert gradients[name].dtype == jnp.float32
                 assert relative_error(gradients[name], expected) <= GRADIENT["float32"], name

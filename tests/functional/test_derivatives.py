@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog import CATALOG
+from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
     clustering_compactness_loss,
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import draw, relative_error, split
+from tests.inputs import draw, split
 
 N_CELLS = 40
 NAMES = {

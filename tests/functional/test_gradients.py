@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
-from benchmarks.measure.accuracy import gradient_v_curve
+from benchmarks.measure.accuracy import gradient_v_curve, relative_error
 from reference import finite_difference as fd
 from reference import neighbors
-from tests.inputs import draw, for_reference, relative_error, split
+from tests.inputs import draw, for_reference, split
 from tests.tolerances import FINITE_DIFFERENCE_PLATEAU, GRADIENT
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -20,13 +20,13 @@ def small_options(case):
     return {"n_neighbors": 4} if case.n_neighbors is not None else {}
 
 
-def require_same_neighbors(case, twin, name, direction, step):
+def require_same_neighbors(case, inputs, name, direction, step):
     """Prove that no neighbour set changes within a step, for losses that search."""
     if case.n_neighbors is None or name not in ("embeddings", "expression"):
         return
     k = small_options(case)["n_neighbors"]
     sets = [
-        np.sort(neighbors.nearest_neighbors(twin[name] + sign * step * direction, k), axis=1)
+        np.sort(neighbors.nearest_neighbors(inputs[name] + sign * step * direction, k), axis=1)
         for sign in (-1, 0, 1)
     ]
     assert np.array_equal(sets[0], sets[1]), "neighbour sets change within the step"
@@ -39,14 +39,14 @@ def test_every_coordinate_for_few_cells(case):
     options = small_options(case)
     differentiated, constant = split(case, arrays)
     gradients = jax.grad(lambda d: case.loss(**d, **constant, **options))(differentiated)
-    twin = for_reference(arrays)
-    analytic = case.reference_gradients(**twin, **options)
+    inputs = for_reference(arrays)
+    analytic = case.reference_gradients(**inputs, **options)
     for name in case.differentiable:
 
         def value(array, name=name):
-            return case.reference(**{**twin, name: array}, **options)
+            return case.reference(**{**inputs, name: array}, **options)
 
-        differences = fd.full_gradient(value, twin[name])
+        differences = fd.full_gradient(value, inputs[name])
         assert relative_error(analytic[name], differences) <= FINITE_DIFFERENCE_PLATEAU, name
         assert relative_error(gradients[name], analytic[name]) <= GRADIENT["float64"], name
 
@@ -58,18 +58,18 @@ def test_random_directions_reach_the_plateau(case, seed):
     options = small_options(case)
     differentiated, constant = split(case, arrays)
     gradients = jax.grad(lambda d: case.loss(**d, **constant, **options))(differentiated)
-    twin = for_reference(arrays)
+    inputs = for_reference(arrays)
     for name in case.differentiable:
-        direction = fd.unit_direction(twin[name].shape, 100 + seed)
-        require_same_neighbors(case, twin, name, direction, 1e-4)
+        direction = fd.unit_direction(inputs[name].shape, 100 + seed)
+        require_same_neighbors(case, inputs, name, direction, 1e-4)
 
         def value(array, name=name):
-            return case.reference(**{**twin, name: array}, **options)
+            return case.reference(**{**inputs, name: array}, **options)
 
-        fd.require_smooth(value, twin[name], direction, step=1e-4)
+        fd.require_smooth(value, inputs[name], direction, step=1e-4)
         steps = [h for h in fd.STEPS if h <= 1.001e-4]
         slope = float(np.vdot(np.asarray(gradients[name]), direction))
-        errors = fd.step_sweep(value, twin[name], direction, slope, steps)
+        errors = fd.step_sweep(value, inputs[name], direction, slope, steps)
         assert fd.plateau(errors) <= FINITE_DIFFERENCE_PLATEAU, (name, errors)
 
 
@@ -115,8 +115,8 @@ def test_gradient_of_traced_scalars_is_the_difference_quotient():
     for loss, (argument, at) in scalars.items():
         case = by_name[loss]
         arrays = draw(case, "random", 40)
-        twin = for_reference(arrays)
+        inputs = for_reference(arrays)
         slope = jax.grad(lambda s, c=case, a=arrays, n=argument: c.loss(**a, **{n: s}))(at)
         h = 1e-5 * at
-        ends = [case.reference(**twin, **{argument: at + sign * h}) for sign in (1, -1)]
+        ends = [case.reference(**inputs, **{argument: at + sign * h}) for sign in (1, -1)]
         assert float(slope) == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6), loss

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.catalog.cases import CATALOG
+from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
     batch_mixing_loss,
     clustering_compactness_loss,
@@ -15,7 +16,7 @@ from diffbio.functional import (
     simpson_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_BATCHES, N_CLUSTERS, draw, relative_error, value_and_gradients
+from tests.inputs import N_BATCHES, N_CLUSTERS, draw, value_and_gradients
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 SEEDS = st.integers(0, 10_000)

@@ -21,7 +21,7 @@ def exact_neighbors(x, cells, k):
 
 
 @pytest.mark.parametrize("name", ["batch_mixing", "batch_mixing_local"])
-def test_sampled_cells_of_a_large_search_equal_the_twin(name):
+def test_sampled_cells_of_a_large_search_equal_the_reference(name):
     entry = case(name)
     arrays = dict(entry.make_inputs(N_CELLS))
     x = arrays["embeddings"]
@@ -33,18 +33,18 @@ def test_sampled_cells_of_a_large_search_equal_the_twin(name):
 
     value, gradient = jax.value_and_grad(total)(x)
 
-    # The twin on the sampled cells and their neighbours, where the others have none.
+    # The reference on the sampled cells and their neighbours, where the others have none.
     edges = np.array(list(exact_neighbors(x, sampled, entry.n_neighbors)))
     present = np.union1d(sampled, edges)
     neighbors = np.full((len(present), entry.n_neighbors), -1)
     neighbors[np.searchsorted(present, sampled)] = np.searchsorted(present, edges)
-    twin = {
+    inputs = {
         "embeddings": x[present].astype(np.float64),
         "batch_labels": np.asarray(arrays["batch_labels"])[present],
         "neighbor_indices": neighbors,
     }
-    expected = len(present) * entry.reference(**twin)
-    expected_gradient = len(present) * entry.reference_gradients(**twin)["embeddings"]
+    expected = len(present) * entry.reference(**inputs)
+    expected_gradient = len(present) * entry.reference_gradients(**inputs)["embeddings"]
     assert relative_error(value, expected) <= VALUE["float32"]
     assert relative_error(gradient[present], expected_gradient) <= GRADIENT["float32"]
     elsewhere = np.setdiff1d(np.arange(N_CELLS), present)
@@ -52,7 +52,7 @@ def test_sampled_cells_of_a_large_search_equal_the_twin(name):
 
 
 @pytest.mark.parametrize("name", ["compactness", "shannon", "simpson", "velocity"])
-def test_a_large_loss_without_a_search_equals_the_twin(name):
+def test_a_large_loss_without_a_search_equals_the_reference(name):
     entry = case(name)
     if name == "velocity":  # 50 of the genes: 65536 cells by 2000 fill the memory
         arrays = {
@@ -61,7 +61,7 @@ def test_a_large_loss_without_a_search_equals_the_twin(name):
     else:
         arrays = entry.make_inputs(N_CELLS)
     value, gradients = jax.value_and_grad(lambda d: entry.loss(**d))(dict(arrays))
-    twin = {key: np.asarray(array, np.float64) for key, array in arrays.items()}
-    assert relative_error(value, entry.reference(**twin)) <= VALUE["float32"]
-    for key, expected in entry.reference_gradients(**twin).items():
+    inputs = {key: np.asarray(array, np.float64) for key, array in arrays.items()}
+    assert relative_error(value, entry.reference(**inputs)) <= VALUE["float32"]
+    for key, expected in entry.reference_gradients(**inputs).items():
         assert relative_error(gradients[key], expected) <= GRADIENT["float32"], key

@@ -1,11 +1,12 @@
-"""Every loss against its twin: values and gradients, for every kind of input and dtype."""
+"""Every loss against its reference: values and gradients, for every kind of input and dtype."""
 
 import jax
 import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
-from tests.inputs import KINDS, draw, for_reference, relative_error, search_options, split
+from benchmarks.measure.accuracy import relative_error
+from tests.inputs import KINDS, draw, for_reference, search_options, split
 from tests.tolerances import DTYPES, GRADIENT, VALUE
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -14,7 +15,7 @@ N_CELLS = 50
 
 @CASES
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_value_and_gradient_equal_the_twins(case, dtype):
+def test_value_and_gradient_equal_the_reference(case, dtype):
     options = search_options(case)
     for kind in KINDS:
         arrays = draw(case, kind, N_CELLS, dtype=DTYPES[dtype])
@@ -22,8 +23,8 @@ def test_value_and_gradient_equal_the_twins(case, dtype):
         value, gradients = jax.value_and_grad(lambda d, c=constant: case.loss(**d, **c, **options))(
             differentiated
         )
-        twin = {**for_reference(arrays), **options}
-        expected, expected_gradients = case.reference(**twin), case.reference_gradients(**twin)
+        inputs = {**for_reference(arrays), **options}
+        expected, expected_gradients = case.reference(**inputs), case.reference_gradients(**inputs)
         assert relative_error(value, expected) <= VALUE[dtype], kind
         for name, gradient in gradients.items():
             assert gradient.dtype == arrays[name].dtype
@@ -40,7 +41,7 @@ def test_result_is_at_least_float32(case):
 
 
 @CASES
-def test_real_cells_agree_with_the_twin(case):
+def test_real_cells_agree_with_the_reference(case):
     arrays = case.real_inputs()
     assert relative_error(case.loss(**arrays), case.reference(**arrays)) <= VALUE["float32"]
 
@@ -49,7 +50,7 @@ SEARCHING = [case for case in CATALOG if case.n_neighbors is not None and case.m
 
 
 @pytest.mark.parametrize("case", SEARCHING, ids=lambda case: case.name)
-def test_blocks_of_every_size_around_the_number_of_cells_agree_with_the_twin(case):
+def test_blocks_of_every_size_around_the_number_of_cells_agree_with_the_reference(case):
     block = 32
     k = case.n_neighbors
     sizes = {k + 1, block - 1, block, block + 1, 3 * block + 7}
@@ -59,9 +60,9 @@ def test_blocks_of_every_size_around_the_number_of_cells_agree_with_the_twin(cas
         value, gradients = jax.value_and_grad(
             lambda d, c=constant: case.loss(**d, **c, block_size=block)
         )(differentiated)
-        twin = for_reference(arrays)
-        assert relative_error(value, case.reference(**twin)) <= VALUE["float64"], n_cells
-        expected = case.reference_gradients(**twin)
+        inputs = for_reference(arrays)
+        assert relative_error(value, case.reference(**inputs)) <= VALUE["float64"], n_cells
+        expected = case.reference_gradients(**inputs)
         for name, gradient in gradients.items():
             assert relative_error(gradient, expected[name]) <= GRADIENT["float64"], (n_cells, name)
 
@@ -83,8 +84,8 @@ def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatc
     differentiated, constant = split(case, arrays)
     value, gradients = jax.value_and_grad(lambda d: case.loss(**d, **constant))(differentiated)
     jax.clear_caches()
-    twin = for_reference(arrays)
-    assert relative_error(value, case.reference(**twin)) <= VALUE["float64"]
-    expected = case.reference_gradients(**twin)
+    inputs = for_reference(arrays)
+    assert relative_error(value, case.reference(**inputs)) <= VALUE["float64"]
+    expected = case.reference_gradients(**inputs)
     for name, gradient in gradients.items():
         assert relative_error(gradient, expected[name]) <= GRADIENT["float64"], name
