@@ -71,11 +71,13 @@ def padded_to_itself(indices: Indices, usable: Array) -> Indices:
 def unit_of(x: Float[Array, "n_cells dim"]) -> Float[Array, ""]:
     """A power of 2 near the largest coordinate, 1 if that is 0 or not finite.
 
-    Squares in this unit neither under- nor overflow, and dividing by it rounds nothing.
+    Squares in this unit neither under- nor overflow. Dividing by it rounds nothing, nor does
+    multiplying by its inverse, which is a normal number too.
     """
     largest = lax.stop_gradient(jnp.max(jnp.abs(x)))
     unit = lax.reduce_precision(largest, jnp.finfo(x.dtype).nexp, 0)
-    return jnp.where(jnp.isfinite(unit) & (unit > 0), unit, 1)
+    unit = jnp.minimum(unit, 1 / jnp.finfo(x.dtype).tiny)
+    return jnp.where((unit > 0) & jnp.isfinite(largest), unit, 1)
 
 
 def edge_losses(
@@ -130,7 +132,8 @@ def _operands(points: Points, edges: Edges, start: Int[Array, ""], block: int) -
     ends = x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
     arrays = [ends - read_rows(x, start, block)[:, None]]
     arrays += [read_rows(vectors, start, block)[:, None] for vectors in p]
-    return tuple(array / edges.unit for array in arrays)
+    per_unit = 1 / edges.unit
+    return tuple(array * per_unit for array in arrays)
 
 
 def _products(
@@ -223,7 +226,7 @@ def _backward(
         scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
         along, onto, own = jax.tree.map(
             lambda columns: (
-                (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None] / edges.unit
+                (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None] * (1 / edges.unit)
             ),
             _read_all(coefficients, start, block),
         )

@@ -163,8 +163,6 @@ def _batch_mixing_loss(
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
     x, temperature = reverse_only("batch_mixing_loss", x, jnp.asarray(temperature, x.dtype))
     local = bandwidth == "local"
-    if local:  # The loss does not see the scale, but squares and their inverses would.
-        x = x / unit_of(x)
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size
     )
@@ -173,7 +171,8 @@ def _batch_mixing_loss(
         partial(_cell_loss, n_batches=n_batches, normalize=normalize, local=local),
         (x,),
         (jnp.broadcast_to(temperature, len(x)),),
-        Edges(neighbors, labels),
+        # A local loss does not see the scale, but squares and their inverses would.
+        Edges(neighbors, labels, unit_of(x) if local else 1.0),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
     clustering_compactness_loss,
