@@ -18,7 +18,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, rows_for, write_rows
 from diffbio._numerics import in_accumulation_dtype, sums_over_last_axis, zeroed
-from diffbio._types import AnyArray
 from diffbio.neighbors._bounds import FAR, lower_bounds, search_columns
 from diffbio.neighbors._selection import group_sizes, is_many, smallest_per_column, sorted_columns
 
@@ -50,11 +49,10 @@ class Neighbors(NamedTuple):
 def search(
     x: Float[Array, "n_cells dim"],
     n_neighbors: int,
-    where: Bool[AnyArray, " n_cells"] | None,
+    where: Bool[Array, " n_cells"] | None,
     block_size: int | None,
 ) -> Neighbors:
     """The nearest neighbours of checked arguments; see ``diffbio.neighbors``."""
-    where = None if where is None else jnp.asarray(where)
     (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
     n_cells = x.shape[0]
     block = min(block_size or _search_block_size(n_cells), n_cells)

@@ -33,6 +33,8 @@ def test_the_search_gives_the_same_neighbors_under(setting, n_neighbors):
         assert np.array_equal(one, other)
 
 
+# Without jit a loop counts in Python's numbers, which the annotations do not allow.
+@pytest.mark.usefixtures("only_our_checks")
 @pytest.mark.parametrize("n_neighbors", [5, 130])
 def test_no_step_of_a_search_over_finite_cells_makes_a_nan(n_neighbors):
     x, where = cells(140)
