@@ -23,8 +23,8 @@ check: .venv/.complete
 # The tests that `make test` skips for want of packages that only they need.
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,peers]'
-	$(BIN)/python -m pytest tests/benchmarks/test_peers.py tests/benchmarks/test_million.py \
-		tests/neighbors/test_nearest.py
+	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
+		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py
 
 gate: .venv/.complete
 	$(BIN)/python -m reports gate

@@ -63,9 +63,9 @@ def commit(folder):
     git(folder, "commit", "--quiet", "--message", "scratch")
 
 
-def python(folder, *arguments):
-    """Run a module in the copy, on the copy's code."""
-    environment = {**os.environ, "HOME": str(folder), **CHOICE}
+def python(folder, *arguments, **chosen):
+    """Run a module in the copy, on the copy's code; the environment chooses what it measures."""
+    environment = {**os.environ, "HOME": str(folder), **CHOICE, **chosen}
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True,

@@ -30,18 +30,16 @@ def follow(text, folder):
 def test_a_loss_is_added_as_it_is_written_there(tmp_path):
     copy_repository(tmp_path)
     assert len(follow((ROOT / "CONTRIBUTING.md").read_text(), tmp_path)) == 7
-    tested = python(tmp_path, "pytest", "tests/functional", "-n", "0", "-k", "cluster_balance")
-    assert tested.returncode == 0, tested.stdout
-    assert int(re.search(r"(\d+) passed", tested.stdout)[1]) >= 20
 
-    sweep, report = tmp_path / "mine" / "sweep.json", tmp_path / "mine" / "report"
-    sizes = ["--n-cells", "256", "--loss", "cluster_balance"]
-    measured = python(tmp_path, "benchmarks", "sweep", "--output", str(sweep), *sizes)
-    assert measured.returncode == 0, measured.stderr
-    built = python(
-        tmp_path, "reports", "build", f"--results={sweep}", f"--output={report}",
-        DIFFBIO_BENCH_LOSSES="cluster_balance",
-    )  # fmt: skip
-    assert built.returncode == 0, built.stdout + built.stderr
-    assert "All 1 losses agree" in built.stdout
-    assert "cluster_balance" in (report / "index.html").read_text()
+    def run(*arguments):
+        done = python(tmp_path, *arguments, DIFFBIO_BENCH_LOSSES="cluster_balance")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    tested = run("pytest", "tests/functional", "-n", "0", "-v", "-k", "cluster_balance")
+    assert int(re.search(r"(\d+) passed", tested)[1]) >= 20
+    sweep, page = "results/mine/sweep.json", "results/mine/report"
+    run("benchmarks", "sweep", "--output", sweep, "--loss", "cluster_balance")
+    built = run("reports", "build", "--results", sweep, "--output", page)
+    assert "All 1 losses agree" in built
+    assert "cluster_balance" in (tmp_path / page / "index.html").read_text()

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_phase_runs_in_its_own_process_and_reports_its_peak(tmp_path):
     pytest.importorskip("pynndescent")

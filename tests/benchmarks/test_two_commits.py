@@ -9,6 +9,8 @@ from benchmarks.schema.metrics import METRICS
 from reports.judge.verdict import DETERMINISTIC
 from tests.scratch import commit, copy_repository, git, python, replace
 
+pytestmark = pytest.mark.slow
+
 # A sum of squares through a sort: several times slower, with an array beside the input.
 SLOWER = ("jnp.sum(p * p)", "jnp.sum(jnp.sort(jnp.stack([p * p] * 4), axis=1)) / 4")
 CHANGED = ("simpson:value_and_grad", "4096", "cpu")

@@ -8,6 +8,8 @@ from benchmarks.catalog.cases import case
 from benchmarks.measure.accuracy import relative_error
 from tests.tolerances import GRADIENT, VALUE
 
+pytestmark = pytest.mark.slow
+
 N_CELLS = 65536
 N_SAMPLED = 64
 

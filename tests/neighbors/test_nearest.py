@@ -151,6 +151,7 @@ def test_vmap_equals_single_searches():
         )
 
 
+@pytest.mark.slow
 def test_approximate_neighbors_are_nearly_all_right():
     pytest.importorskip("pynndescent", reason="needs the extra: approximate")
     x = jnp.asarray(geometry("random", 2000, 10), jnp.float32)

@@ -4,6 +4,8 @@ import pytest
 
 from tests.scratch import copy_repository, python, replace
 
+pytestmark = pytest.mark.slow
+
 SUM = "jnp.sum(p * p)"
 PLANTED = {
     "nothing": (SUM, ""),
