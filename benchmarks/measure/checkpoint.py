@@ -14,7 +14,7 @@ from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 __all__ = ["Checkpoint", "CheckpointError", "Measured", "reserved"]
 
 # These parts of the environment may differ when a sweep goes on. "changes" holds the state of
-# the code, while "dirty" turns true with any file.
+# the code; "dirty" also counts files that are not code.
 _FREE = ("date", "command", "dirty")
 
 

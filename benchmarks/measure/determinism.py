@@ -22,7 +22,7 @@ from benchmarks.schema.suite import TRANSFORMS
 
 __all__ = ["block_size_error", "compare_processes", "differing_repeats", "takes_blocks"]
 
-# It divides none of the cell counts, and the search does not choose it by default.
+# This size divides no cell count, and the search does not choose it by default.
 _OTHER_BLOCK = 100
 
 

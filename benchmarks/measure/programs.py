@@ -82,7 +82,7 @@ def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> P
 def lacking_memory(case: Case, n_cells: int) -> str | None:
     """Why this machine's free memory does not suffice, or None where it does.
 
-    All measurements together take about twelve times the memory of the inputs: the
+    The measurements take about twelve times the memory of the inputs: they hold the
     simulation in double precision, the inputs on the host and on the device, gradients,
     results of a lower bound, temporaries.
     """
@@ -175,7 +175,7 @@ def call_in_turn(
 
     What slows the machine down for a while then slows all of them, and the ratio of two
     calls of the same round means something. Every round draws a new order, because
-    the first one finds the caches as the last round left them.
+    the first contestant finds the caches as the last round left them.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     began, n_rounds = time.perf_counter(), 0

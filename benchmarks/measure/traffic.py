@@ -12,7 +12,7 @@ __all__ = ["bytes_moved"]
 
 Computations = Mapping[str, Computation]
 
-# Instructions that only name, group or reinterpret arrays, or call computations that work.
+# Instructions that only name, group or reinterpret arrays, or call other computations.
 _MOVES_NOTHING = frozenset({
     "after-all", "bitcast", "call", "conditional", "constant", "get-tuple-element", "parameter",
     "tuple", "while",

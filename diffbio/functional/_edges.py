@@ -5,9 +5,9 @@ arrays of the size of the edges. Here a block's differences live as long as the 
 A forward pass that will be differentiated leaves one or two numbers per edge behind. The
 backward pass gathers the differences again and multiplies them by these numbers.
 
-An array of one number per edge has the shape ``(n_neighbors, n_cells)`` in this file. With
-the cells along the minor axis, XLA makes short vector loops of every operation. With the
-few neighbours along it, XLA would unroll each row, which takes longer to run and to compile.
+Inside of the passes, an array of one number per edge is ``(n_neighbors, n_cells)``. With the
+cells along the minor axis, XLA makes short vector loops of every operation. With the few
+neighbours along it, XLA would unroll each row, which takes longer to run and to compile.
 """
 
 from collections.abc import Callable
@@ -141,10 +141,7 @@ def _products(
 
 
 def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
-    """The terms that the products sum.
-
-    The last one squares a difference. Its three parts, summed apart, would cancel.
-    """
+    """The terms of the products; the last squares a difference, whose parts would cancel."""
     return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 

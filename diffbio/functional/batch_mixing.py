@@ -204,10 +204,7 @@ def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
 
 
 def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:
-    """The labels in one byte where they fit, with -1 for unknown batches.
-
-    The labels are gathered once per edge, so that small ones save time.
-    """
+    """The labels, -1 for unknown batches, in one byte if they fit: each edge gathers one."""
     known = (batch_labels >= 0) & (batch_labels < n_batches)
     dtype = jnp.int8 if n_batches <= 128 else jnp.int32
     return jnp.where(known, batch_labels, -1).astype(dtype)

@@ -17,7 +17,7 @@ _ABSENT = 2.0**110
 # A cell has a place if its coordinates are numbers below this share of the largest float, so
 # that sums over the cells stay finite. The distance to a cell without a place overflows.
 _LARGEST = 2.0**-32
-# The product's rows are made so many at a time, which saves a second array of all of them.
+# The product's rows are made in blocks of this size, which saves a second array of all rows.
 _COLUMN_BLOCK = 4096
 
 

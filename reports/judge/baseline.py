@@ -52,7 +52,7 @@ def write_baseline(results: Sweep) -> Path:
     """Make these results the baseline; whole or not at all.
 
     Raises:
-        DamagedError: a benchmark failed, so that nothing can be held against it.
+        DamagedError: a benchmark failed, and a failure cannot be a baseline.
     """
     rows = _deterministic(results)
     failed = rows[rows["status"] == Status.FAILED]
