@@ -9,7 +9,7 @@ report: .venv/.complete
 test: .venv/.complete
 	$(BIN)/python -m pytest
 
-# The slow tests after the quick ones: copies of the repository, whole tools, full sizes.
+# The slow tests run after the quick ones: they take copies of the repository and full sizes.
 test-all: test
 	$(BIN)/python -m pytest -m slow
 
@@ -20,7 +20,7 @@ check: .venv/.complete
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# The tests that `make test` skips for want of packages that only they need.
+# Installs the packages that only some tests need, and runs these tests, which `make test` skips.
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,peers]'
 	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
@@ -29,13 +29,13 @@ peers: .venv/.complete
 gate: .venv/.complete
 	$(BIN)/python -m reports gate
 
-# The last commit against the one before, or BASE=... HEAD=... as named.
+# Compares the last commit with the one before, or any two: make compare BASE=... HEAD=...
 BASE ?= HEAD~1
 HEAD ?= HEAD
 compare: .venv/.complete
 	$(BIN)/python -m reports compare $(BASE) $(HEAD)
 
-# DIFFBIO_BENCH_TIER=quick, standard (the default) or large says how much is measured.
+# DIFFBIO_BENCH_TIER says how much is measured: smoke, quick, standard (the default) or large.
 bench: .venv/.complete
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run -E existing:$(BIN)/python --set-commit-hash $$(git rev-parse HEAD)
@@ -45,7 +45,7 @@ bench-pytest: .venv/.complete
 	$(BIN)/python -m pytest tests/performance -n 0 -m performance \
 		--benchmark-enable --benchmark-json results/pytest-benchmark.json
 
-# Complete only once everything is installed: an interrupted installation starts over.
+# The marker is written after everything is installed: an interrupted installation starts over.
 .venv/.complete: pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv

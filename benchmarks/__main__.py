@@ -22,7 +22,7 @@ class _Commands(click.Group):
 
 
 def _only_over(kind: str, *names: str) -> Callable[[Any, Any, Path | None], Path | None]:
-    """Check an option's file before anything is measured."""
+    """A callback that refuses, before anything is measured, to replace another kind of file."""
 
     def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
         if path is not None:
@@ -68,7 +68,7 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
 
 
 def _sweep(output: Path, cell_counts: tuple[int, ...], losses: tuple[str, ...]) -> None:
-    """Run the sweep, with the document's claims as its last step; exit 2 if it cannot write."""
+    """Run the sweep, with the claims of DiffBio's page last; exit 2 if it cannot write."""
     from benchmarks.claims import CLAIMS, examine
     from benchmarks.measure.checkpoint import CheckpointError, Measured
     from benchmarks.measure.sweep import run_sweep

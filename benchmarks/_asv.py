@@ -1,9 +1,9 @@
-"""What the asv benchmarks share: one sweep in one process, and looking its records up.
+"""What the asv benchmarks share: they run one sweep in one process and look up its records.
 
-asv starts a process per benchmark and parameter, so that measuring in each would spend
-hours on starting alone. It forks them off a server that has imported the suite (seconds
-saved each); that is safe as long as no module uses JAX while it is imported, since it is
-JAX's backends that start threads.
+asv starts a process per benchmark and parameter. Measuring in each of them would spend
+hours on starting alone. asv forks the processes off a server that has imported the suite,
+which saves seconds in each. That is safe as long as no module uses JAX while it is
+imported, since JAX's backends start threads.
 """
 
 import functools
@@ -38,7 +38,7 @@ def with_attributes(**attributes: Any) -> Callable[[Callable], Callable]:
 
 
 class Swept:
-    """Base of the ``track_`` benchmarks: the whole sweep runs once, they look up."""
+    """Base of the ``track_`` benchmarks: the whole sweep runs once, and they look up its values."""
 
     params: tuple[tuple, ...] = (PROGRAMS, CELL_COUNTS, DEVICES)
     param_names: tuple[str, ...] = ("program", "n_cells", "device")
@@ -75,8 +75,8 @@ def _number(value: float | str | None) -> float | None:
 def tracked(metric: str) -> Callable[..., Any]:
     """A ``track_`` benchmark that returns the sweep's value of a metric.
 
-    What was not measured is skipped, which asv wants to hear from ``setup``: the same
-    error from the benchmark itself would count as a failure.
+    A value that was not measured is skipped. asv expects the error that says so from
+    ``setup``; the same error from the benchmark itself would count as a failure.
     """
 
     def find(table: Table, *where: Any) -> Any:
@@ -94,10 +94,13 @@ def tracked(metric: str) -> Callable[..., Any]:
 
 
 def device_named(name: str) -> Any:
-    """The device, or asv's sign that the benchmark is to be skipped.
+    """The device of that name.
 
-    A machine without NVIDIA's control device has no GPU, which is known without the
-    seconds that importing JAX takes.
+    A machine without NVIDIA's control device has no GPU. This check spares the seconds that
+    importing JAX takes.
+
+    Raises:
+        NotImplementedError: there is none, which makes asv skip the benchmark.
     """
     from pathlib import Path
 
@@ -113,9 +116,9 @@ def device_named(name: str) -> Any:
 
 @functools.cache
 def compiled_call(program: str, n_cells: int, device: str) -> Callable[[], Any]:
-    """A call of the compiled program, blocked on its inputs, that blocks on its outputs.
+    """A call of the compiled program, which has its inputs and waits for its outputs.
 
-    Kept for the process, since asv runs ``setup`` before every sample.
+    The process keeps the call, since asv runs ``setup`` before every sample.
     """
     target = device_named(device)
     import jax
@@ -133,7 +136,7 @@ def compiled_call(program: str, n_cells: int, device: str) -> Callable[[], Any]:
 
 
 class OwnProcess:
-    """Base of what asv measures itself, on a program that each process compiles."""
+    """Base of the benchmarks that asv measures itself, on a program that each process compiles."""
 
     params: tuple[tuple, ...] = (OWN_PROCESS_PROGRAMS, OWN_PROCESS_CELLS, DEVICES)
     param_names = ("program", "n_cells", "device")

@@ -1,4 +1,4 @@
-"""How far results are from the NumPy reference and its finite differences; which bits change."""
+"""Errors against the NumPy reference and its finite differences, and results that change."""
 
 from benchmarks._asv import Swept, tracked
 from benchmarks.schema.suite import (
@@ -28,7 +28,8 @@ class Gradients(Swept):
 class Determinism(Swept):
     """Counts arrays that change when the call is repeated or run in another process.
 
-    And the error of a search in other blocks; the sweep looks at more sizes than asv keeps.
+    Tracks the error of a search in other blocks, too. The sweep measures that error at more
+    sizes than asv keeps.
     """
 
     params = (PROGRAMS, SMALLEST_CELLS, DEVICES)

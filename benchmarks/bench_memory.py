@@ -1,4 +1,4 @@
-"""Memory: of the compiled programs, and the peak of a process that calls one."""
+"""Memory of the compiled programs, and the peak of a process that calls one."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class Peak(OwnProcess):
 
 
 class DevicePeak(OwnProcess):
-    """The peak on the device; the CPU keeps no such count, its peak is the process's."""
+    """The peak on the device. A CPU keeps no such count; its peak is that of the process."""
 
     def setup(self, program: str, n_cells: int, device: str) -> None:
         if device == "cpu":

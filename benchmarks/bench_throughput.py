@@ -10,7 +10,7 @@ class Throughput(Swept):
 
 
 class Call(OwnProcess):
-    """One call of the compiled program, blocked on inputs and outputs."""
+    """One call of the compiled program, which has its inputs and waits for its outputs."""
 
     params = (OWN_PROCESS_PROGRAMS, (4096,), DEVICES)
     number = 1

@@ -24,7 +24,7 @@ def over_row_blocks(
 
     Every block has ``block_size`` rows: the last one begins early instead of
     running over the end, and ``fresh`` marks its rows that no earlier block
-    held. A step that writes rows may ignore it; one that accumulates must not.
+    held. A step that writes rows may ignore ``fresh``; a step that accumulates must not.
     """
     if block_size >= n_rows:
         return step(jnp.int32(0), jnp.ones(n_rows, bool), carry)
@@ -43,9 +43,10 @@ def over_row_blocks(
 def _varying_as_after(step: Callable[[Carry], Carry], carry: Carry) -> Carry:
     """The same carry, with the type that a step gives it inside of ``jax.shard_map``.
 
-    There the type of an array says over which axes of the mesh it varies, and a loop
-    wants its carry to enter with the type that it leaves a step with. A carry of zeros
-    varies over none. Only the type of the step's result is used, so XLA drops the step.
+    There the type of an array says over which axes of the mesh the array varies. A loop
+    demands that its carry has one type before and after a step, but a carry of zeros
+    varies over no axis before the first step. The result of ``step`` is used for its type
+    alone, so XLA drops the step.
     """
     return jax.tree.map(lambda *pair: varying_alike(pair)[0], carry, step(carry))
 
@@ -53,9 +54,13 @@ def _varying_as_after(step: Callable[[Carry], Carry], carry: Carry) -> Carry:
 def varying_alike(arrays: Carry) -> Carry:
     """The same arrays, each varying over all axes of the mesh that any of them varies over.
 
-    Arguments of a function with a custom derivative need that inside of ``jax.shard_map``:
-    a cotangent varies as all of them do, and must vary as its own argument does. Elsewhere
-    nothing is done. ``zeros_like`` varies as its argument does, and a choice as its parts.
+    A function with a custom derivative needs such arguments inside of ``jax.shard_map``.
+    Each of its cotangents is computed from all arguments and varies over the axes of all,
+    but JAX demands that it varies over the axes of its own argument. Outside of
+    ``jax.shard_map`` the arrays are returned as they are.
+
+    The code uses two rules of JAX: ``zeros_like`` varies over the axes of its argument, and
+    ``where`` over the axes of all its arguments.
     """
     if not jax.sharding.get_abstract_mesh().manual_axes:
         return arrays

@@ -1,8 +1,8 @@
-"""Argument checks: each names the argument, what was given and what is accepted.
+"""Argument checks, whose errors name the argument, what was given and what is accepted.
 
-They run before any tracing of the computation, on the host: what is concrete is checked
-under ``jit`` too, whether it is JAX's or NumPy's. What is unknown under ``jit`` (the
-value of a traced array or scalar) is not checked.
+The checks run on the host, before the computation is traced. Concrete values are checked
+under ``jit`` too, whether they are JAX's or NumPy's. The value of a traced array or scalar
+is unknown and is not checked.
 """
 
 import math
@@ -153,7 +153,7 @@ def neighbor_indices(value: object, x: Array) -> AnyArray:
 
 
 def _as_int32(array: AnyArray) -> AnyArray:
-    """The integers in int32, with -1 for those that do not fit: none wraps into a range."""
+    """The integers in int32; one that does not fit becomes -1 instead of wrapping around."""
     if array.dtype == np.int32:
         return array
     if not _is_traced(array):
@@ -213,7 +213,7 @@ def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]
 
 
 def is_zero(value: Any) -> bool:
-    """Whether a checked scalar is known to be 0; a traced one is not known."""
+    """Whether a checked scalar is known to be 0; False for a traced one, which is unknown."""
     return not _is_traced(value) and float(value) == 0
 
 

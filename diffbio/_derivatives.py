@@ -1,4 +1,4 @@
-"""An error that names the loss, where a derivative is asked for that it does not have.
+"""An error that names the loss when a caller asks for a derivative that the loss lacks.
 
 A backward pass that is written by hand serves reverse mode alone. JAX's own error for
 everything else names neither the loss nor what to use instead.
@@ -14,11 +14,12 @@ __all__ = ["reverse_only"]
 
 
 def reverse_only(loss: str, *arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """The arrays unchanged, as inputs through which ``loss`` has no forward mode.
+    """The arrays unchanged, marked as inputs through which ``loss`` has no forward mode.
 
-    Compiles to nothing. The tangents go through an operation that can be transposed, which
-    is all that reverse mode does with them, and that raises when it is to be computed, as
-    forward mode does. Forward over reverse mode sees neither.
+    The mark compiles to nothing. It sends the tangents through an operation that can be
+    transposed, but that raises an error when it is computed. Reverse mode only transposes
+    the operation, while forward mode computes it. Forward over reverse mode meets neither
+    the mark nor the operation, because reverse mode has removed both by then.
     """
     return tuple(_input_p.bind(array, loss=loss) for array in arrays)
 

@@ -86,9 +86,9 @@ entropy_terms.defvjp(_entropy_terms_forward, _entropy_terms_backward)
 def entropy_sum(probabilities: Float[Array, "*shape"]) -> Float[Array, ""]:
     """``sum -p ln p``: the sum of ``entropy_terms``, with one logarithm for both passes.
 
-    The gradient uses the value's logarithms. Those are taken over a flat array: XLA on
-    a CPU vectorises over the minor axis alone, and a row of 20 clusters fills one vector
-    and leaves a remainder, entry by entry, that costs more than the rest.
+    The gradient reuses the value's logarithms. They are taken over a flat array, because
+    XLA on a CPU vectorises over the minor axis alone. A row of 20 clusters fills one
+    vector and leaves a remainder, which XLA handles entry by entry at a higher cost.
     """
     return jnp.sum(entropy_terms(probabilities))
 
@@ -131,8 +131,8 @@ def safe_ratio(
     """``numerator / denominator``, and 0 without a gradient where the denominator is 0.
 
     A subnormal denominator counts as 0, since its inverse may be infinite. The derivative
-    divides by the denominator once, or twice in a row. Its square, by which that of
-    autodiff divides, leaves the range of floats.
+    divides by the denominator once, or twice in a row. Autodiff would divide by the
+    denominator's square, which leaves the range of floats.
     """
     return numerator * _inverse(denominator)
 
@@ -201,8 +201,8 @@ def sums_over_last_axis(
     """The sum over the last axis of each of the ``terms(*operands)``, in one read.
 
     XLA on a CPU adds the entries of a row one after the other, so the chain of additions
-    limits the speed. Two halves of the row side by side in one reduction make it half
-    as long; more pieces do not fit the registers.
+    limits the speed. One reduction over two halves of the row side by side makes the
+    chain half as long. More pieces do not fit the registers.
     """
     half = operands[0].shape[-1] // 2
     left, right, odd = (

@@ -1,4 +1,4 @@
-"""What the public functions accept, for their annotations.
+"""Types that annotate the arguments of the public functions.
 
 Arrays are JAX's or NumPy's. Shapes and dtypes are checked while the tests run.
 """
@@ -12,5 +12,5 @@ __all__ = ["AnyArray", "Scalar", "StaticInteger"]
 AnyArray = jax.Array | np.ndarray
 # A number that may be traced.
 Scalar = float | int | np.number | Real[AnyArray, ""]
-# A number that must be known before tracing; arrays that hold one are read.
+# An integer that must be known before tracing; an array that holds a single one will do.
 StaticInteger = int | np.integer | Integer[AnyArray, ""]

@@ -15,7 +15,7 @@ import numpy as np
 
 from reference.counting import n_counted
 
-# A cluster of a smaller total is no cluster. For numbers that were rounded to another
+# A cluster with a smaller total counts as empty. For numbers that were rounded to another
 # dtype, pass that dtype's tiny / eps as ``smallest_total``.
 SMALLEST_TOTAL = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
 
@@ -76,7 +76,7 @@ def clustering_compactness_gradients(
 
 
 def _counted(x, a, where):
-    """Masked cells get the first unmasked cell's place and no weight: they cannot count."""
+    """The arrays, with masked cells at the first unmasked cell's place and without weight."""
     x, a = np.array(x, dtype=np.float64), np.array(a, dtype=np.float64)
     if where is None:
         return x, a

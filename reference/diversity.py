@@ -30,13 +30,6 @@ def simpson_gradients(assignments, **options):
     return _gradients(lambda p: 2 * p, assignments, **options)
 
 
-def diversity_per_cell(index, assignments, where=None):
-    """The named index ("shannon" or "simpson") of every cell, 0 where masked."""
-    terms = _entropy_terms if index == "shannon" else np.square
-    per_cell = terms(np.asarray(assignments, dtype=np.float64)).sum(axis=1)
-    return per_cell if where is None else np.where(where, per_cell, 0)
-
-
 def _value(terms, assignments, *, over="cells", where=None):
     p = np.asarray(assignments, dtype=np.float64)
     p = p if where is None else p[np.asarray(where)]

@@ -34,7 +34,7 @@ def unit_direction(shape, seed):
 def step_sweep(f, x, direction, slope, steps=STEPS):
     """Relative error of the central difference against ``slope`` at every step.
 
-    Over falling steps it draws a V: truncation falls as the square of the step until
+    Over falling steps the errors draw a V: truncation falls as the square of the step until
     rounding, which grows as its inverse, takes over. The bottom is the plateau.
     """
     scale = max(abs(slope), np.finfo(np.float64).tiny)

@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 
 
 class _Judging(click.Group):
-    """Commands that exit 1 for a verdict alone: whatever stops one before exits 2."""
+    """Commands that exit 1 for a verdict alone, and 2 if anything stops them before it."""
 
     def invoke(self, context: click.Context) -> Any:
         try:

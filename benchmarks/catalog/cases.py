@@ -1,4 +1,4 @@
-"""The catalog: everything any view needs to know about a loss, once.
+"""The catalog: all that tests, benchmarks and reports need to know about each loss.
 
 Adding a loss is one file in ``diffbio/functional``, its reference in ``reference`` and one
 :class:`Case` here; tests, benchmarks and the report then cover it.
@@ -33,13 +33,12 @@ Arrays = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One loss at the document's defaults.
+    """One loss with the defaults of DiffBio's documentation.
 
     Attributes:
         name: identifier, the first parameter of every benchmark.
         title: what a page calls it.
-        simulation: which simulator of :mod:`diffbio.datasets` makes its cells, with what
-            options, as a name in ``SIMULATIONS``.
+        simulation: the simulator that makes its cells, as a name in ``SIMULATIONS``.
         select: the loss's arguments, by name, from a :class:`CellData`.
         loss: the functional form, called with those arguments.
         module: the NNX form, called likewise; None if there is none.
@@ -47,8 +46,8 @@ class Case:
         reference_gradients: its analytic gradients, by argument name.
         differentiable: the arguments gradients are taken for.
         lower_bound: the least work that bounds it, as a name in ``LOWER_BOUNDS``.
-        n_neighbors: neighbours that the loss searches for; None if it does not. A reference
-            that searches accepts ``neighbor_indices``.
+        n_neighbors: neighbours that the loss searches for; None if it searches for none. The
+            reference of a loss that searches accepts ``neighbor_indices``.
     """
 
     name: str
@@ -72,7 +71,7 @@ class Case:
         return self.arguments(real_cells(), dtype)
 
     def arguments(self, cells: CellData, dtype: Any = np.float32) -> Arrays:
-        """The loss's arguments for given cells, those with fractions in the dtype."""
+        """The loss's arguments for given cells, with floating arrays in the dtype."""
         return {
             name: array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
             for name, array in self.select(cells).items()

@@ -1,7 +1,7 @@
 """The claims of DiffBio's documentation page "Single-Cell Losses", each put to the test.
 
-A claim that does not hold is listed with the others: the numbers say how, the README what
-we do instead.
+A claim that does not hold is listed with the others. Its numbers show how it fails, and the
+README says what we do instead.
 """
 
 from benchmarks.claims import batch_mixing, compactness, diversity, velocity

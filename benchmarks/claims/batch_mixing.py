@@ -1,4 +1,4 @@
-"""What the document says of batch mixing, each claim with what was measured about it."""
+"""What DiffBio's documentation claims of batch mixing, and how each claim is tested."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ _STEPS, _RATE = 30, 1.0
 def _batches(batch_effect: float) -> tuple[jax.Array, jax.Array]:
     """Embeddings and batches of simulated cells."""
     cells = simulate_clusters(N_CELLS, n_clusters=N_CLUSTERS, batch_effect=batch_effect)
-    # On the scale of the distances, as the fixed temperature of 1 expects.
+    # Scaled so that the distances suit the fixed temperature of 1.
     embeddings = jnp.asarray(cells.embeddings)[:, :10]
     return embeddings / jnp.std(embeddings), jnp.asarray(cells.batch_labels)
 
@@ -27,7 +27,7 @@ def _lower_when_mixed() -> Evidence:
 
 
 def _bounded_by_uniform_mixing() -> Evidence:
-    """A cell's neighbours at one distance, as many of each batch: the entropy is ln B."""
+    """A cell whose neighbours are equally far, with as many of each batch: its entropy is ln B."""
     labels = jnp.arange(4) % 3
     corners = jnp.eye(4)
     found = float(batch_mixing_loss(corners, labels.at[3].set(0), n_neighbors=3, reduce=False)[3])

@@ -1,4 +1,4 @@
-"""What the document says of clustering compactness, each claim with what was measured."""
+"""What DiffBio's documentation claims of clustering compactness, and how each is tested."""
 
 import jax.numpy as jnp
 import numpy as np

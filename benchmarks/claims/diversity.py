@@ -1,4 +1,4 @@
-"""What the document says of the diversity indices, each claim with what was measured about it."""
+"""What DiffBio's documentation claims of the diversity indices, and how each is tested."""
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ def _diversity_prevents_collapse() -> Evidence:
 
 
 def _simpson_sees_dominance_more() -> Evidence:
-    """Share of each index's whole range that a cell of 90 % in one cluster has gone."""
+    """Compare the share of its range that each index covers at 90 % in one cluster."""
     dominated = jnp.full((1, N_CLUSTERS), 0.1 / (N_CLUSTERS - 1)).at[0, 0].set(0.9)
     shannon = 1 - float(shannon_diversity(dominated)) / np.log(N_CLUSTERS)
     simpson = (float(simpson_diversity(dominated)) - 1 / N_CLUSTERS) / (1 - 1 / N_CLUSTERS)

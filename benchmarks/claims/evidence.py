@@ -14,7 +14,7 @@ N_CELLS, N_CLUSTERS = 512, 5
 
 
 class Evidence(NamedTuple):
-    """Whether a claim holds, and the numbers that say so."""
+    """Whether a claim holds, and the numbers that show it."""
 
     holds: bool
     numbers: str
@@ -32,6 +32,6 @@ def examine(claim: Claim) -> dict[str, str | bool]:
     """The claim and its evidence, as a row; an error is evidence against it."""
     try:
         evidence = claim.examined()
-    except Exception as error:  # as in the sweep: shown in the report, does not end it
+    except Exception as error:  # the report shows it, and the sweep goes on
         evidence = Evidence(False, f"{type(error).__name__}: {error}")
     return {"loss": claim.loss, "statement": claim.statement, **evidence._asdict()}

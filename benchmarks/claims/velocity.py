@@ -1,4 +1,4 @@
-"""What the document says of velocity consistency, with what was measured about it."""
+"""What DiffBio's documentation claims of velocity consistency, and how that is tested."""
 
 import jax.numpy as jnp
 

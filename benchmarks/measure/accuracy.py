@@ -1,4 +1,4 @@
-"""How far a loss and its gradient are from the NumPy reference, and the V-curve of a gradient."""
+"""Errors of a loss and its gradient against the NumPy reference and finite differences."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -48,20 +48,19 @@ def reference_results(
 ) -> tuple[float, dict[str, np.ndarray]]:
     """The reference's value and gradients in float64, over the neighbours that the loss found.
 
-    A loss jumps where its neighbour sets change, so that value and gradient mean
-    something for given sets only; whether these are right is :func:`neighbor_error`'s
-    question.
+    A loss jumps where its neighbour sets change, so that value and gradient can be compared
+    for the same sets only. :func:`neighbor_error` says whether these sets are right.
     """
     options = dict(arrays) if found is None else {**arrays, "neighbor_indices": found}
     return case.reference(**options), case.reference_gradients(**options)
 
 
 def neighbor_error(points: Any, found: Any, search: Search = neighbors.nearest_neighbors) -> float:
-    """Largest relative difference of squared distances between those found and the nearest.
+    """Largest relative difference between the squared distances of found and nearest cells.
 
-    In float64, each row's distances sorted: two cells that are equally far to the last
-    digit of float32 may stand for each other, any other exchange shows. It is 1 if a cell
-    stands twice in a row.
+    The distances are computed in float64 and sorted in each row. Two cells that are equally
+    far to the last digit of float32 may therefore stand for each other; any other exchange
+    shows. The error is 1 if a cell stands twice in a row.
     """
     found = np.asarray(found)
     if (np.diff(np.sort(found, axis=1)) == 0).any():
@@ -81,14 +80,14 @@ def relative_error(found: Any, expected: Any) -> float:
     """Norm of the difference over the norm of what is expected."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     norm = np.linalg.norm(expected)
-    with np.errstate(invalid="ignore"):  # of infinite results the error is NaN
+    with np.errstate(invalid="ignore"):  # infinite results give NaN
         return float(np.linalg.norm(found - expected) / (norm if norm > 0 else 1.0))
 
 
 def reference_errors(
     expected: tuple[float, Mapping[str, np.ndarray]], value: Any, gradients: Mapping[str, Any]
 ) -> dict[str, float]:
-    """Relative error of the value, and the worst of the gradients' where there are any."""
+    """Relative error of the value, and the worst error of the gradients if there are any."""
     expected_value, expected_gradients = expected
     found = {"value_error": relative_error(value, expected_value)}
     of_gradients = [
@@ -119,9 +118,9 @@ def differing_arrays(first: Any, second: Any) -> int:
 def gradient_v_curve(case: Case, *, n_cells: int, seed: int = 1) -> dict[str, Any]:
     """Central differences of the reference against the library's float64 gradient, over the step.
 
-    One random unit direction through all differentiated arrays. Proves first that no
-    kink lies within the largest step that counts, and that the neighbour sets are the
-    same at both ends of it.
+    The differences go along one random unit direction through all differentiated arrays. A
+    test comes first: neither a kink nor a change of a neighbour set may lie within the
+    largest step that counts.
     """
     arrays = _away_from_the_boundary(case.make_inputs(n_cells, seed, np.float64))
     names = case.differentiable
@@ -157,7 +156,7 @@ def gradient_v_curve(case: Case, *, n_cells: int, seed: int = 1) -> dict[str, An
 
 
 def _away_from_the_boundary(arrays: Arrays) -> Arrays:
-    """Assignments mixed with uniform ones: no step leads to p < 0, where entropy ends."""
+    """The arrays, with uniform assignments mixed in, so that no step leads to p < 0."""
     if "assignments" not in arrays:
         return arrays
     assignments = arrays["assignments"]

@@ -13,8 +13,8 @@ from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
 __all__ = ["Checkpoint", "CheckpointError", "Measured", "reserved"]
 
-# These may differ when a sweep goes on. The state of the code is in "changes" and not in
-# "dirty", which any file changes.
+# These parts of the environment may differ when a sweep goes on. "changes" holds the state of
+# the code; "dirty" also counts files that are not code.
 _FREE = ("date", "command", "dirty")
 
 
@@ -90,9 +90,9 @@ class Checkpoint:
 
 @contextmanager
 def reserved(path: Path) -> Iterator[None]:
-    """Keep other sweeps from writing the file meanwhile, and see that this one can.
+    """Keep other sweeps from writing the file meanwhile, and check that this sweep can.
 
-    The lock is one on a file beside it, which the system releases however the process ends.
+    A file beside it is locked. The system releases the lock however the process ends.
 
     Raises:
         CheckpointError: another sweep is writing the file, or nothing can be written there.

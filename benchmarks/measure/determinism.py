@@ -1,4 +1,4 @@
-"""Whether a program gives the same again: in a second call, other blocks, another process."""
+"""Whether results stay the same in a second call, with other blocks, in another process."""
 
 import os
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from benchmarks.schema.suite import TRANSFORMS
 
 __all__ = ["block_size_error", "compare_processes", "differing_repeats", "takes_blocks"]
 
-# No divisor of the cell counts, and not what is chosen by itself.
+# This size divides no cell count, and the search does not choose it by default.
 _OTHER_BLOCK = 100
 
 
@@ -68,7 +68,7 @@ def _compare(bench: Workbench, step: Step, worker: ProcessPoolExecutor) -> list[
 
 
 def _results_of_named(loss: str, *place: Any) -> dict[str, Results]:
-    """The results in a worker, to which a case cannot be sent but its name can."""
+    """The results in a worker process; a case cannot be sent there, but its name can."""
     # The measuring process may have reserved most of a GPU's memory.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     return _results(Workbench(), Step(case(loss), *place))

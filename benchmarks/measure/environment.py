@@ -1,4 +1,4 @@
-"""What machine, what versions, what commit: the part of a manifest that cannot be chosen."""
+"""The machine, the software and the commit that a measurement comes from."""
 
 import datetime
 import hashlib
@@ -50,7 +50,7 @@ def environment() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: as many threads as XLA takes, and as every peer gets."""
+    """Cores that this process may use: XLA takes as many threads, and so does every peer."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -76,7 +76,7 @@ def _blas() -> list[str]:
 def uncommitted_code() -> str | None:
     """A hash that tells one uncommitted state of the code from another; None for no change.
 
-    Only files of what is measured and of what measures count: the sweep's own file does not.
+    Only the library, the references and the benchmarks count, not the sweep's own file.
     """
     changes = _git("diff", "HEAD", "--binary", "--", *_CODE)
     untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)

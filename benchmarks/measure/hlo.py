@@ -76,7 +76,7 @@ class Computation(NamedTuple):
         return [self.instructions[name] for name in instruction.operands]
 
     def uses_of(self, name: str) -> list[tuple[Instruction, int]]:
-        """Instructions that take a result, and as which of their operands."""
+        """Instructions that take a result, each with the number of the operand that it is."""
         return [
             (instruction, at)
             for instruction in self.instructions.values()

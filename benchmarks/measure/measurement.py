@@ -1,4 +1,4 @@
-"""All that is measured of one step but its times: compilation, bits, accuracy, repeatability."""
+"""The measurements of one step except its times: compilation, bits, accuracy, repeatability."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -32,13 +32,15 @@ __all__ = ["check_gradient", "measure_step"]
 def measure_step(
     bench: Workbench, step: Step, *, retraces: bool = True, other_blocks: bool = True
 ) -> Measured:
-    """Measure all of a step but its times; what cannot be measured is a record that says why.
+    """Measure everything of a step except its times.
+
+    Where a figure cannot be measured, its record says why.
 
     Args:
-        bench: keeps the programs for what else is measured of them.
+        bench: keeps the compiled programs for later measurements.
         step: the loss, its cells and the device.
-        retraces: whether to count them, which compiles each program once more.
-        other_blocks: whether to search in other blocks too, which does so as well.
+        retraces: whether to count retraces, which compiles each program once more.
+        other_blocks: whether to search in other blocks, which compiles it once more, too.
     """
     if reason := bench.obstacle(step):
         return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
@@ -75,7 +77,7 @@ def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]
 
 
 def _compilation(step: Step, ready: Prepared) -> list[Record]:
-    """Seconds of the phases, and the counters of what came out."""
+    """Seconds of the phases of compilation, and the counters of the compiled program."""
     transform = ready.transform
     seconds = ready.phases._asdict()
     compiled = seconds.pop("compiled")

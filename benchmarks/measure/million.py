@@ -29,7 +29,7 @@ _REFRESH_SECONDS = 1.0
 
 
 def run_million(n_cells: int, path: Path | None) -> list[dict[str, Any]]:
-    """Simulate, then run every phase; returns one row per phase, and writes them too."""
+    """Run every phase; return one row per phase, and write the rows if there is a path."""
     rows = []
     with TemporaryDirectory() as folder, _fresh_processes() as processes:
         for name in PHASES:
@@ -134,7 +134,7 @@ PHASES: dict[str, Phase] = {
 
 
 def _measured(name: str, folder: Path, n_cells: int) -> dict[str, float]:
-    """What a phase found, and the peak of the process that ran it and nothing else."""
+    """What a phase found, and the peak memory of the process that ran this phase alone."""
     done = threading.Event()
     progress = threading.Thread(target=_show_progress, args=(name, done))
     progress.start()

@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive what started them."""
+"""Worker processes that do not outlive the process that started them."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ __all__ = ["end_with_parent"]
 
 
 def end_with_parent() -> None:
-    """Initializer of a worker: end it when its parent has ended, however it did.
+    """Initializer of a worker: the worker ends when its parent has ended in any way.
 
-    A worker waits for work that nobody will send once its parent is killed, and a long
-    task would be finished for nobody. An interrupt from the terminal reaches both; it ends
-    the worker without a traceback.
+    Otherwise a worker whose parent was killed would finish its task for nobody, and then
+    wait for work that nobody sends. An interrupt from the terminal reaches both processes;
+    it ends the worker without a traceback.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_wait_for_the_end, daemon=True).start()

@@ -1,4 +1,4 @@
-"""How one thing is measured: compile phases, counters, throughput, retraces.
+"""How one program is measured: compile phases, counters, seconds of calls, retraces.
 
 Every function takes what it measures as an argument; none knows the catalog's contents.
 """
@@ -48,7 +48,7 @@ class Program:
 
     @property
     def arguments(self) -> tuple[Mapping[str, jax.Array], Mapping[str, jax.Array]]:
-        """What the function, or its compiled form, is called with."""
+        """The arguments of the function and of its compiled form."""
         return self.differentiated, self.constant
 
     @property
@@ -82,8 +82,9 @@ def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> P
 def lacking_memory(case: Case, n_cells: int) -> str | None:
     """Why this machine's free memory does not suffice, or None where it does.
 
-    Simulating in double precision, the inputs on the host and on the device, gradients,
-    a lower bound's results and temporaries: twelve times the inputs.
+    The measurements take about twelve times the memory of the inputs: they hold the
+    simulation in double precision, the inputs on the host and on the device, gradients,
+    results of a lower bound, temporaries.
     """
     few = case.make_inputs(_FEW_CELLS)
     needed = 12 * n_cells // _FEW_CELLS * sum(np.asarray(array).nbytes for array in few.values())
@@ -155,7 +156,7 @@ def counters(compiled: Any) -> dict[str, Any]:
 
 
 def _anonymous_hlo(text: str) -> str:
-    """HLO text without what the source's place on disk puts into it."""
+    """HLO text without the parts that depend on where the source lies on disk."""
     text = re.sub(r", metadata=\{[^}]*\}", "", text)
     text = re.sub(r", frontend_attributes=\{[^}]*\}", "", text)
     tables = r"^(FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*"
@@ -173,8 +174,8 @@ def call_in_turn(
     """Seconds of single calls of every contestant, one each per round.
 
     What slows the machine down for a while then slows all of them, and the ratio of two
-    calls of the same round means something. Every round draws a new order, because who is
-    called first finds the caches as the last round left them.
+    calls of the same round means something. Every round draws a new order, because
+    the first contestant finds the caches as the last round left them.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     began, n_rounds = time.perf_counter(), 0

@@ -1,4 +1,4 @@
-"""A loss and its lower bound as contestants, and the ratios of what was called in turn."""
+"""Calls of a loss and of its lower bound, and the ratios of times that were taken in turn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""What a sweep is made of: one loss on one set of cells on one device."""
+"""The steps of a sweep: each is one loss on one set of cells on one device."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ class Step(NamedTuple):
         return f"{self.case.name} {self.source} {self.n_cells} {self.device}"
 
     def inputs(self) -> Inputs:
-        """The cells are simulated, or read, once for all losses that take the same."""
+        """The loss's arguments; losses of the same cells share one simulation, or one reading."""
         if self.source == Source.REAL:
             name, cells = f"real {self.n_cells}", real_cells()
         else:
@@ -50,7 +50,7 @@ class Step(NamedTuple):
         samples: Sequence[float] = (),
         dtype: str = "float32",
     ) -> Record:
-        """A measurement; a failed one where a number is not finite, which no verdict can use."""
+        """A measurement, which has failed if a number is not finite: no verdict can use it."""
         numbers = [number for number in (value, *samples) if isinstance(number, float)]
         for number in numbers:
             if not math.isfinite(number):

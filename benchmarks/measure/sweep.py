@@ -1,4 +1,4 @@
-"""Everything measured once, in one process: the records that asv and the report read."""
+"""The sweep: it measures everything once, in one process, for asv and the reports."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -69,7 +69,7 @@ def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
 
 
 def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> dict[str, Task]:
-    """What a sweep does, by name and in order; the times of all steps come together."""
+    """What a sweep does, by name and in order; all steps of a device are timed together."""
     smallest = min(cell_counts)
     largest_checked = max((n for n in cell_counts if n <= REFERENCE_CELLS), default=smallest)
     tasks: dict[str, Task] = {}
@@ -96,7 +96,7 @@ def _compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:
 
 
 def _measure_times(bench: Workbench, steps: Sequence[Step]) -> Measured:
-    """The times of all steps, after which nothing needs the programs."""
+    """Measure the times of all steps, then let go of the programs, which nothing else needs."""
     measured = measure_times(bench, bench.possible(steps))
     bench.clear()
     return measured

@@ -1,7 +1,7 @@
 """Bytes that the kernels of a compiled program read and write.
 
-A kernel is an instruction outside of fusions: within one, results stay in registers. Of
-an array that a kernel slices, or updates in place, only the part counts.
+A kernel is an instruction outside of fusions; within a fusion, results stay in registers.
+If a kernel slices an array, or updates a part of it in place, only the part counts.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ __all__ = ["bytes_moved"]
 
 Computations = Mapping[str, Computation]
 
-# What only names, groups or reinterprets arrays, or whose called computations do the work.
+# Instructions that only name, group or reinterpret arrays, or call other computations.
 _MOVES_NOTHING = frozenset({
     "after-all", "bitcast", "call", "conditional", "constant", "get-tuple-element", "parameter",
     "tuple", "while",

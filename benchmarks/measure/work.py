@@ -8,8 +8,8 @@ What depends on the data counts as its least. A loop without a known number of r
 counts none: such a loop searches again the rows whose neighbours are not proven, and
 there are normally none. A ``cond`` counts its cheaper branch.
 
-No figure depends on the number of cores or the instruction set: XLA splits loops over the
-ones and chooses vectors for the others, but leaves the instructions as they are.
+No figure depends on the number of cores or the instruction set. XLA splits loops over the
+cores and chooses vectors for the instruction set, but its instructions stay the same.
 """
 
 import math
@@ -33,7 +33,7 @@ _TRANSCENDENTAL = frozenset({
     "log-plus-one", "logistic", "power", "rsqrt", "sine", "sqrt", "tan", "tanh",
 })  # fmt: skip
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
-# Of a product in HLO, and of one that a library computes on a GPU.
+# The summed axes of a product, in HLO and where a library computes it on a GPU.
 _CONTRACTED = re.compile(r'lhs_contracting_dim\w*"?[=:][{\[]([\d,"]*)')
 _WINDOW = re.compile(r"window=\{size=([\dx]+)")
 _SORTED_AXIS = re.compile(r"dimensions=\{(\d+)\}")
@@ -100,7 +100,7 @@ def _least(branches: Iterable[Work]) -> Work:
 
 
 def _operations(instruction: Instruction, inside: Computation) -> Work:
-    """Operations of one instruction by itself: of a product, two per pair that it sums."""
+    """Operations of one instruction by itself; a product has two per pair that it sums."""
     size, operands = instruction.size, inside.operands_of(instruction)
     if contracted := _CONTRACTED.search(instruction.attributes):
         axes = [int(axis) for axis in re.findall(r"\d+", contracted[1])]
@@ -113,7 +113,7 @@ def _operations(instruction: Instruction, inside: Computation) -> Work:
 
 
 def _applications(instruction: Instruction, inside: Computation) -> int:
-    """How often an instruction applies what it is given, as a sum its addition."""
+    """How often an instruction applies its computation, as a sum applies an addition."""
     operands = inside.operands_of(instruction)
     match instruction.opcode:
         case "reduce":

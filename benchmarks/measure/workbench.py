@@ -1,4 +1,4 @@
-"""What the measurements of one device share: its compiled programs, until their times."""
+"""The compiled programs of one device, which all measurements of a sweep share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -55,8 +55,9 @@ class Workbench:
     """One device's programs, each compiled where it is first asked for and then kept.
 
     A sweep hands one workbench to the measurements of every step, to the comparison with a
-    second process and to the times, which call all programs in turn, and clears it then.
-    Where the sweep was interrupted, the times compile what an earlier run had compiled.
+    second process, and to the timing, which calls all programs in turn and comes last. Then
+    the sweep clears the workbench. In a sweep that goes on after an interruption, the timing
+    compiles again what the earlier run had compiled.
     """
 
     def __init__(self) -> None:

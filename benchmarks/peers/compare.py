@@ -74,7 +74,7 @@ def _peer_calls(case: Case, transform: str, arrays: Arrays) -> dict[str, Callabl
 
 
 def missing_peers() -> list[Peer]:
-    """The peers that are not installed, to be named and not passed over."""
+    """The peers that are not installed, for the command to name them."""
     return [peer for peer in PEERS if not peer.installed]
 
 

@@ -1,11 +1,11 @@
-"""What a practitioner would use instead, one file per peer, measured beside the losses.
+"""The peers: what a practitioner would use instead of the losses, one file for each.
 
 The PyTorch and the dense JAX losses are the same functions, values and gradients; FAISS and
 scikit-learn are the neighbour search alone; scib-metrics evaluates mixing and
 compactness without gradients. A peer that is not installed is named and left out.
 
 The folder ``peers`` has no ``__init__``: asv imports every module it finds in packages, and
-must not find those that need what is not installed.
+must not find those that need a package that is not installed.
 """
 
 import importlib

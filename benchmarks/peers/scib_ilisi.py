@@ -16,7 +16,7 @@ __all__ = ["prepare"]
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """iLISI on 90 neighbours, as the field uses it, searched beforehand."""
     found = nearest_neighbors(arrays["embeddings"], 90)
-    # Its loop carries JAX's default precision and refuses distances of another one.
+    # iLISI's loop carries JAX's default precision and refuses distances of another one.
     distances = np.sqrt(np.asarray(found.squared_distances, dtype=jnp.result_type(float)))
     neighbors = NeighborsResults(indices=np.asarray(found.indices), distances=distances)
     labels = np.asarray(arrays["batch_labels"])

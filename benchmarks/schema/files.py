@@ -77,7 +77,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """A path beside another, whose file takes the other's place where the block ends well.
+    """A path to write to, whose file replaces the other one if the block ends without an error.
 
     Raises:
         UnwritableError: it cannot be written; what was there is still there.

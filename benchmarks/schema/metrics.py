@@ -8,7 +8,7 @@ __all__ = ["METRICS", "Direction", "Kind", "Metric"]
 
 
 class Direction(StrEnum):
-    """Which values of a metric are better; ``EQUAL`` ones are the same or they changed."""
+    """Which values of a metric are better; for ``EQUAL``, values are the same or changed."""
 
     LOWER = "lower"
     HIGHER = "higher"

@@ -1,4 +1,4 @@
-"""The rows that measuring produces."""
+"""The rows that measuring produces: records and ratios."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """Ours against one other, from calls in turn; the ratio is ours over the other's."""
+    """Our time over that of a lower bound or a peer, from calls in turn."""
 
     loss: str
     transform: str

@@ -1,4 +1,4 @@
-"""Names and sizes that every view shares; imports nothing heavy, for the reports.
+"""Names and sizes that tests, benchmarks and reports share; imports nothing heavy.
 
 Two environment variables choose among them when this module is imported, since asv reads
 the parameters of its benchmarks then: ``DIFFBIO_BENCH_TIER`` names the sizes,
@@ -88,7 +88,7 @@ TIER = _tier()
 CELL_COUNTS = TIERS[TIER]
 # Some figures do not depend on the size; asv looks them up at the smallest.
 SMALLEST_CELLS = (min(CELL_COUNTS),)
-# What is measured in a process of its own, seconds each: less of it in the short tiers.
+# Programs that asv measures in processes of their own: seconds each, fewer in short tiers.
 _SHORT = TIER in ("smoke", "quick")
 OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if _SHORT else PROGRAMS
 OWN_PROCESS_CELLS = (4096,) if _SHORT else CELL_COUNTS
@@ -97,12 +97,12 @@ REPORT_CELLS = (256, 1024, 4096, 16384)
 REFERENCE_CELLS = 16384
 # Cells of the gradient check: differences of the reference, in float64.
 CHECKED_CELLS = 64
-# Neighbours that the losses search for: the document's defaults.
+# Neighbours that the losses search for: the defaults of DiffBio's documentation.
 MIXING_NEIGHBORS = 15
 TRANSITION_NEIGHBORS = 30
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
-# asv compares results of one version; a benchmark that measures something else gets the next.
+# asv compares results of one version; a benchmark whose meaning changes gets the next one.
 BENCHMARK_VERSION = "1"
 _RENEWED = {"flops": "2", "bytes_accessed": "2", "transcendentals": "2"}
 

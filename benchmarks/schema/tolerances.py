@@ -1,11 +1,10 @@
-"""What counts as agreement, relative."""
+"""The relative errors up to which results agree."""
 
 from collections.abc import Mapping
 
 __all__ = ["TOLERANCES"]
 
-# Of float32 values, gradients, squared distances of the neighbours and results with other
-# blocks; of float64 finite differences.
+# Finite differences are taken in float64, all others compare float32 results.
 TOLERANCES: Mapping[str, float] = {
     "value_error": 1e-5,
     "gradient_error": 1e-4,

@@ -12,7 +12,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class CellData:
-    """Cells with whatever of the following their source knows; all else is None.
+    """Cells and what their source knows about them; a field that it does not know is None.
 
     Attributes:
         name: source and parameters.

@@ -13,7 +13,7 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
     Needs the extra ``data``; works offline. The 50 principal components and the ten
     published cell types are the data's own. They come from one batch, so the three
     phases of the cell cycle stand in for batches: a covariate that integration methods
-    are asked to mix. They have no velocities either: the future is one diffusion step,
+    are asked to mix. The cells have no velocities, so the future is one diffusion step,
     the mean expression of the 15 nearest cells, and the velocity leads there with noise.
 
     Args:

@@ -148,7 +148,8 @@ def _chunks(n_cells: int) -> list[slice]:
 def _principal_components(values: Array, n_components: int) -> Array:
     """Scores on the leading components, by subspace iteration.
 
-    Rounded to 1e-4 and with fixed signs, so that the digest seldom depends on the BLAS.
+    The scores are rounded to 1e-4 and their signs are fixed, so that the digest seldom
+    depends on the BLAS.
     """
     values -= values.mean(axis=0)
     n_components = min(n_components, *values.shape)

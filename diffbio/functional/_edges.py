@@ -2,12 +2,12 @@
 
 Autodiff would keep the gathered ``(n_cells, n_neighbors, dim)`` differences, and several
 arrays of the size of the edges. Here a block's differences live as long as the block.
-A forward pass that will be differentiated leaves one or two numbers per edge behind, the
-backward pass gathers the differences again and multiplies them by those.
+A forward pass that will be differentiated leaves one or two numbers per edge behind. The
+backward pass gathers the differences again and multiplies them by these numbers.
 
-Numbers of edges have the shape ``(n_neighbors, n_cells)`` in here: with the cells along
-the minor axis, XLA makes short vector loops of every operation. With the few neighbours
-there it would unroll each row, which takes longer to run and to compile.
+Inside of the passes, an array of one number per edge is ``(n_neighbors, n_cells)``. With the
+cells along the minor axis, XLA makes short vector loops of every operation. With the few
+neighbours along it, XLA would unroll each row, which takes longer to run and to compile.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ CellLoss = Callable[[Columns, Columns, Columns], Array]
 
 
 class Edges(NamedTuple):
-    r"""Which cells the edges join, and what is known of each edge: constants.
+    r"""The edges as constants: which cells they join, and what is known of each edge.
 
     Attributes:
         indices: the edges' second cells, each in ``[0, n_cells)``.
@@ -105,7 +105,7 @@ def edge_losses(
 def _edge_losses(
     cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
 ) -> Float[Array, " n_cells"]:
-    """As ``edge_losses``, whose arguments vary over the same axes of a mesh."""
+    """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
     block = _block_size(points, edges)
 
     def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
@@ -139,12 +139,12 @@ def _operands(points: Points, edges: Edges, start: Int[Array, ""], block: int) -
 def _products(
     points: Points, edges: Edges, start: Int[Array, ""], block: int
 ) -> tuple[Float[Array, "n_neighbors block"], ...]:
-    """What a cell loss is a function of."""
+    """The products that a cell loss takes, for a block of cells."""
     return _transposed(sums_over_last_axis(_terms, *_operands(points, edges, start, block)))
 
 
 def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
-    """The products' terms; the last from differences, since its three parts would cancel."""
+    """The terms of the products; the last squares a difference, whose parts would cancel."""
     return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 
@@ -168,7 +168,7 @@ def _write_all(arrays: Tree, blocks: Tree, start: Int[Array, ""]) -> Tree:
 
 
 class _Coefficients(NamedTuple):
-    """With them, the cotangent of d is ``along d + onto p`` and that of p ``onto d + own p``."""
+    """Coefficients of the cotangents: ``along d + onto p`` for d, ``onto d + own p`` for p."""
 
     along: Float[Array, "n_neighbors n_cells"]
     onto: Float[Array, "n_neighbors n_cells"] | None = None
@@ -191,7 +191,7 @@ def _coefficients(
 def _forward(
     cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
 ) -> tuple[Float[Array, " n_cells"], _Residuals]:
-    """The losses, and each loss's own derivatives, which its cotangent will scale."""
+    """The losses, and their derivatives, which the backward pass scales by the cotangents."""
     block = _block_size(points, edges)
 
     def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:

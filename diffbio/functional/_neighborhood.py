@@ -18,7 +18,7 @@ def listed_neighbors(
     n_neighbors: StaticInteger,
     x: Float[Array, "n_cells dim"],
 ) -> Int[AnyArray, "n_cells n_listed"] | None:
-    """The caller's lists, checked; None if it has none and ``n_neighbors`` can be searched."""
+    """The caller's lists, checked; None, with ``n_neighbors`` checked, if there are none."""
     if neighbor_indices is None:
         _checks.neighbor_count(n_neighbors, x.shape[0])
         return None

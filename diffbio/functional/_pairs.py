@@ -17,8 +17,8 @@ def pair_distances(points: Points) -> Float[Array, "n_points n_points"]:
     """``|p_k - p_l|``: exactly 0, without a gradient, for equal points.
 
     Both passes form the differences themselves. A product of points would be faster, but
-    it loses the distance and the direction of points that lie close together. A block of
-    rows at a time, no ``(n_points, n_points, dim)`` array is formed for many points.
+    it loses the distance and the direction of points that lie close together. The passes
+    take a block of rows at a time, so that no ``(n_points, n_points, dim)`` array is formed.
     """
 
     def step(start: Int[Array, ""], _: Array, distances: Array) -> Array:

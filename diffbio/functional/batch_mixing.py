@@ -171,7 +171,7 @@ def _batch_mixing_loss(
         partial(_cell_loss, n_batches=n_batches, normalize=normalize, local=local),
         (x,),
         (jnp.broadcast_to(temperature, len(x)),),
-        # A local loss does not see the scale, but squares and their inverses would.
+        # The scale does not change a local loss, but squares may leave the float range.
         Edges(neighbors, labels, unit_of(x) if local else 1.0),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
@@ -203,7 +203,7 @@ def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
 
 
 def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:
-    """The labels in one byte where they fit, since they are gathered once per edge; else -1."""
+    """The labels, -1 for unknown batches, in one byte if they fit: each edge gathers one."""
     known = (batch_labels >= 0) & (batch_labels < n_batches)
     dtype = jnp.int8 if n_batches <= 128 else jnp.int32
     return jnp.where(known, batch_labels, -1).astype(dtype)
@@ -215,9 +215,9 @@ def _batch_entropy(
 ) -> Float[Array, " n_cells"]:
     """``-sum_b p_b ln p_b`` with ``p_b = sum_j w_j [b_j = b]``, for weights that sum to 1.
 
-    The gradient is given for such weights: ``-ln p_b`` for a weight of batch b, where the
-    1 that every partial derivative has besides is left out, since the derivative of a
-    softmax maps equal numbers to 0. Without that 1, nothing cancels where p is near 1.
+    The partial derivative by a weight of batch b is ``-ln p_b - 1``. The gradient is
+    ``-ln p_b``, without the -1: it is the same for all weights, and the derivative of a
+    softmax maps equal numbers to 0. Nothing then cancels where p is near 1.
     """
     p, log_p = _shares(weights, neighbor_labels, n_batches)
     return -jnp.sum(p * log_p, axis=0)
@@ -229,8 +229,8 @@ def _shares(
     """``p`` and ``ln p`` of every batch, ``(n_batches, n_cells)``; ``ln p`` is 0 for p = 0.
 
     Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0.
-    There ``ln p`` is ``log1p(-o)`` of the weight o of all *other* batches, as
-    ``o ln u / (1 - u)`` with ``u = 1 - o``, in which the rounding of u cancels. Value and
+    There ``ln p`` is ``log1p(-o)``, with o the weight of all *other* batches. It is written
+    as ``o ln u / (1 - u)`` with ``u = 1 - o``, in which the rounding of u cancels. Value and
     gradient stay accurate however small the entropy, with one logarithm to compile.
     """
     in_batch = _in_batch(neighbor_labels, n_batches)
@@ -260,7 +260,10 @@ def _batch_entropy_forward(
 def _batch_entropy_backward(
     n_batches: int, residuals: tuple[Array, Array], entropy_bar: Float[Array, " n_cells"]
 ) -> tuple[Float[Array, "k n_cells"], None]:
-    """The weight of an unknown batch adds nothing to the sum: 0, and the 1 left out is -1."""
+    """The partial derivatives without their -1; see ``_batch_entropy``.
+
+    A weight of an unknown batch has the partial derivative 0, so that it gets 1 here.
+    """
     log_p, neighbor_labels = residuals
     in_batch = _in_batch(neighbor_labels, n_batches)
     slopes = jnp.sum(jnp.where(in_batch, -log_p[:, None], 0), axis=0)

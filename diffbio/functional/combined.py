@@ -1,4 +1,4 @@
-"""The combined objective of an integration model, with the document's weights."""
+"""The combined objective of an integration model, with the weights that DiffBio recommends."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -78,7 +78,7 @@ def combined_loss(
         batch_labels: ``(n_cells,)`` integers in ``[0, n_batches)``.
         assignments: ``(n_cells, n_clusters)`` soft assignments.
         features: ``(n_cells, n_features)`` what a decoder should reproduce.
-        reconstructed: ``(n_cells, n_features)`` what it did; given together with
+        reconstructed: ``(n_cells, n_features)`` what it reproduced; given together with
             ``features`` or not at all, in which case the term is 0.
         weights: :class:`LossWeights`, three numbers in its order, or a preset:
             :data:`STRONG_BATCH_EFFECTS`, :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`;

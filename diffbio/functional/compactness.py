@@ -31,9 +31,9 @@ def clustering_compactness_loss(
         L = \frac{1}{N} \sum_{ik} a_{ik} \lVert x_i - c_k \rVert^2
           + \lambda \, \operatorname*{mean}_{k \ne l} \max(0, m - \lVert c_k - c_l \rVert)
 
-    With ``L_inter = mean min(|c_k - c_l|, m)`` this is the document's ``L_intra -
-    lambda L_inter`` plus the constant ``lambda m``: pushing centroids apart beyond m
-    earns nothing.
+    With ``L_inter = mean min(|c_k - c_l|, m)`` this is ``L_intra - lambda L_inter``, as in
+    DiffBio's documentation, plus the constant ``lambda m``. Pushing centroids apart beyond
+    m does not lower the loss.
 
     Args:
         embeddings: ``(n_cells, dim)`` floating coordinates x, any unit.
@@ -118,8 +118,8 @@ def _centre(
     """The mean, or the first cell's coordinate where the two agree to half their digits.
 
     Identical cells then lie exactly at the centre. The selection also makes XLA round the
-    mean: without it, some of those who subtract the centre get ``x - sum / n`` in one
-    rounding and others in two, so that cells and centroids have different centres.
+    mean. Without it, XLA may compute ``x - sum / n`` with one rounding in one place and two
+    in another, so that cells and centroids have different centres.
     """
     first = x[0] if where is None else x[jnp.argmax(where)]
     mean = jnp.sum(x, axis=0) / n_counted(x, where)

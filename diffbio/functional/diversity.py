@@ -25,12 +25,12 @@ OVER = ("cells", "clusters")
 
 
 class _Index(NamedTuple):
-    """What an index adds up.
+    """The functions that a diversity index is made of.
 
     Attributes:
         terms: the terms of the entries.
         total: their sum over all entries.
-        reverse_only: the loss's name, if these are differentiated by hand in reverse mode.
+        reverse_only: the loss's name, if its backward pass is written by hand.
     """
 
     terms: Callable[[Array], Array]

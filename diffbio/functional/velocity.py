@@ -124,8 +124,8 @@ def _compare_directions(
 ) -> Moments:
     """``cos(v, f - x)``, ``|v|`` and ``|f - x|`` of every cell.
 
-    The custom derivative needs those three numbers per cell alone, so that the backward
-    pass is one read of the inputs and one write of their gradients.
+    The custom derivative needs only these three numbers per cell beside the inputs, so that
+    the backward pass is one read of the inputs and one write of their gradients.
     """
     return _moments(v, x, f, where)
 
@@ -133,10 +133,11 @@ def _compare_directions(
 def _moments(
     v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
 ) -> Moments:
-    """One pass over the inputs; a second, scaled one only where squares left the float range.
+    """The three numbers per cell, from one pass over the inputs, or from two.
 
-    Exactly zero vectors cannot be told from squares that underflowed, so they cause the
-    second pass too: it costs time, never correctness.
+    If squares left the float range, a second pass repeats the work on scaled inputs. A
+    zero vector looks like squares that underflowed, so it causes the second pass too. That
+    costs time, but no accuracy.
     """
     smallest = jnp.finfo(v.dtype).tiny / jnp.finfo(v.dtype).eps
     largest = jnp.finfo(v.dtype).max

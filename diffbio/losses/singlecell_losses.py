@@ -5,14 +5,14 @@ The formulas, errors and gradients are those of the functions in
 constructors take it, and ignored: nothing here is random.
 
 A number that changes during training, such as ``loss.temperature``, may be assigned
-between calls. Called directly, a module compiles nothing for it. Inside ``nnx.jit``, with
+between calls. A direct call compiles nothing again for it. Inside ``nnx.jit``, with
 the module as an argument, a Python number is part of the program, which is compiled again
 for each new one; an array is an argument of the program, which is compiled once::
 
     loss.temperature = jnp.asarray(temperature)
 
-What a compiled function closes over is a constant of it, a module too: hand the module to
-the function, or its later assignments do not reach the program.
+A compiled function takes what it closes over, a module too, as constants. Hand the module
+to the function as an argument, or later assignments do not reach the program.
 """
 
 from typing import Any
@@ -175,8 +175,8 @@ class VelocityConsistencyLoss(_Loss):
         dt: time step.
         cosine_weight: weight of the direction.
         magnitude_weight: weight of the length.
-        transition_weight: weight of the transition term; a traced one may be 0, and the
-            term is computed.
+        transition_weight: weight of the transition term. With a traced weight the term is
+            computed even if the weight is 0.
         n_neighbors: neighbours per cell in the transition term.
         transition_temperature: softmax temperature of the transition probabilities.
         rngs: ignored.

@@ -1,4 +1,4 @@
-"""Nearest neighbours: exact in blocks of rows, never an (N, N) array, or approximate."""
+"""Nearest neighbours: an exact search that forms no (N, N) array, and an approximate one."""
 
 from diffbio.neighbors._approximate import approximate_neighbors
 from diffbio.neighbors._exact import Neighbors

@@ -14,7 +14,7 @@ __all__ = ["approximate_neighbors"]
 def approximate_neighbors(
     x: Float[AnyArray, "n_cells dim"], n_neighbors: StaticInteger, *, seed: int = 0
 ) -> Neighbors:
-    """The ``n_neighbors`` nearest other cells by nearest-neighbour descent, nearly all right.
+    """The ``n_neighbors`` nearest other cells by nearest-neighbour descent; nearly all are right.
 
     Needs the extra ``approximate``: pynndescent, the library that scanpy uses. It runs on
     the CPU in float32, outside of ``jit``; hand its ``indices`` to a loss as

@@ -14,10 +14,10 @@ __all__ = ["FAR", "lower_bounds", "search_columns"]
 # them is NaN, and powers of two, so that a key with fewer bits still holds them.
 FAR = 2.0**100
 _ABSENT = 2.0**110
-# A cell has a place if its coordinates are numbers below this part of the largest one: sums
-# over the cells stay finite. The distance from another to a cell without a place overflows.
+# A cell has a place if its coordinates are numbers below this share of the largest float, so
+# that sums over the cells stay finite. The distance to a cell without a place overflows.
 _LARGEST = 2.0**-32
-# Rows at a time when the product's rows are made: a second array of all of them is spared.
+# The product's rows are made in blocks of this size, which saves a second array of all rows.
 _COLUMN_BLOCK = 4096
 
 
@@ -65,7 +65,7 @@ def search_columns(
 def lower_bounds(
     columns: Float[Array, "n_padded dim_plus_2"], start: Int[Array, ""], block: int
 ) -> Float[Array, "n_padded block"]:
-    """No more than ``|z_j - z_i|^2``, for all cells j and the block's cells i.
+    """Numbers no larger than ``|z_j - z_i|^2``, for all cells j and the block's cells i.
 
     One product of ``[-2 z_j, n_j, 1]`` with ``[z_i, 1, n_i]``: the norms ride along as
     two more columns, so that no second pass over the block adds them.

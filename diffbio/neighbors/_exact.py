@@ -25,8 +25,8 @@ __all__ = ["Neighbors", "search"]
 
 # Candidates measured beside the k wanted ones and the cell itself: with them the
 # bound on all other cells lies clear of the k-th distance in nearly every row. The
-# bound is looser, and distances are closer to each other, in many dimensions. They
-# are closer among many neighbours, too.
+# bound is looser, and distances are closer to each other, in many dimensions.
+# Distances are closer to each other among many neighbours, too.
 _SPARE_CANDIDATES = 4
 _DIMENSIONS_PER_SPARE_CANDIDATE = 64
 _NEIGHBORS_PER_SPARE_CANDIDATE = 16
@@ -93,8 +93,8 @@ def _are_proven(
 ) -> Bool[Array, " block"]:
     """Whether no cell outside of the candidates is nearer than the k-th, ``farthest`` one.
 
-    A k-th distance that is infinite or NaN is as far as all others like it: the proof is
-    then that every cell outside is without a place.
+    If the k-th distance is infinite or NaN, its cell counts as no farther than any cell
+    without a place. The proof is then that every cell outside is without a place.
     """
     scaled = jnp.where(jnp.isfinite(farthest), farthest / scale / scale, FAR)
     return scaled <= bound.astype(scaled.dtype)
@@ -122,9 +122,10 @@ def _measure(
     rows: Int[Array, " block"],
     cells: Int[Array, "n_candidates block"],
 ) -> Float[Array, "n_candidates block"]:
-    """The squared distances of the rows to their cells; many cells of one row at a time.
+    """The squared distances of the rows to their cells.
 
-    The differences of many candidates would otherwise be the largest array of the search.
+    Where a row has many cells, one row is measured at a time. The differences of all rows
+    would otherwise be the largest array of the search.
     """
 
     def measure(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
@@ -137,7 +138,10 @@ def _measure(
 
 
 def _order(distances: Float[Array, "*shape"], valid: Bool[Array, "*shape"]) -> Array:
-    """What is no neighbour comes after every distance, though that be infinite or NaN."""
+    """Keys to sort by: a cell that is no neighbour comes after every distance.
+
+    A distance that is infinite or NaN counts as the largest float.
+    """
     largest = jnp.finfo(distances.dtype).max
     return jnp.where(valid, jnp.where(distances <= largest, distances, largest), jnp.inf)
 

@@ -55,8 +55,8 @@ def smallest_per_column(
     rounds its keys more, and drops groups with minima a little below it.
 
     Returns:
-        The rows, in ascending order of value, and a number that no value outside
-        of the chosen ones is below.
+        The rows, in ascending order of value, and a lower bound of the values that are
+        not chosen.
     """
     levels: list[Array] = [values]
     for group in groups:

@@ -21,10 +21,10 @@ class Agreement:
     """The worst errors of one loss; None where nothing was measured.
 
     Attributes:
-        simulated_value, simulated_gradient, real_value, real_gradient: relative, float32
-            against the float64 reference.
-        finite_difference: of the reference's differences against the float64 gradient.
-        neighbors, other_blocks: of the search, where the loss has one.
+        simulated_value, simulated_gradient, real_value, real_gradient: relative errors in
+            float32 against the float64 reference.
+        finite_difference: error of the reference's differences against the float64 gradient.
+        neighbors, other_blocks: errors of the search, where the loss has one.
         differing: arrays that a second call or a second process returned with other bits.
         n_failed: measurements of the loss that failed, of whatever size and metric.
     """
@@ -42,9 +42,9 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """Nothing failed or differs, no error is missing, and each is within its tolerance.
+        """Whether nothing failed or differs, and every error is there and within its tolerance.
 
-        The errors of a search are missing where the loss has none.
+        The errors of a search are missing where the loss does not search.
         """
         errors = (
             ("value_error", self.simulated_value),
@@ -71,7 +71,7 @@ def agreements(sweep: Sweep) -> list[Agreement]:
 
 
 def holds(read: Results) -> bool:
-    """Every loss was shown to agree with its reference, and nothing failed."""
+    """Whether every loss was shown to agree with its reference, and nothing failed."""
     if (read.measurements.frame["status"] == Status.FAILED).any() or read.newest is None:
         return False
     return all(row.holds for row in agreements(read.newest))
@@ -97,7 +97,7 @@ def _agreement(loss: str, rows: pd.DataFrame) -> Agreement:
 
 
 def _worst(values: Iterable[float | None]) -> float | None:
-    """The largest, unless one is no error at all: negative, or no number."""
+    """The largest error, or the first that is impossible: negative, or not a number."""
     numbers = pd.Series(list(values), dtype=float)
     if numbers.empty:
         return None

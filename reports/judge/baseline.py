@@ -28,9 +28,9 @@ class IncomparableError(ValueError):
 def key(results: Sweep) -> dict[str, Any]:
     """What the figures depend on, besides the code.
 
-    Found by experiment: on a CPU no counter depends on the instruction set
-    (``--xla_cpu_max_isa``), and only the fingerprint on the number of cores, over which XLA
-    partitions its loops.
+    Experiments show that on a CPU no counter depends on the instruction set
+    (``--xla_cpu_max_isa``). Only the fingerprint depends on the number of cores, over which
+    XLA partitions its loops.
     """
     environment = results.environment
     packages = environment["packages"]
@@ -52,7 +52,7 @@ def write_baseline(results: Sweep) -> Path:
     """Make these results the baseline; whole or not at all.
 
     Raises:
-        DamagedError: a benchmark failed, which is nothing to hold others against.
+        DamagedError: a benchmark failed, and a failure cannot be a baseline.
     """
     rows = _deterministic(results)
     failed = rows[rows["status"] == Status.FAILED]

@@ -1,4 +1,4 @@
-"""Two commits against each other: measured in turn by asv, and judged."""
+"""The comparison of two commits, which asv measures in turn."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ __all__ = [
 
 RESULTS = Path(".asv/results")
 _BASELINES = "reports/baselines"
-# Figures are compared where they were measured on one machine, in one environment.
+# Figures are compared if they were measured on one machine, in one environment.
 _PLACE = ["machine", "environment"]
 # Rows on which a reader need not act are folded away, in this order.
 _FOLDED = (Verdict.NOISE, Verdict.CHANGED, Verdict.UNDECIDED, Verdict.UNCHANGED)
@@ -84,7 +84,7 @@ class Comparison:
 
     @property
     def folded(self) -> pd.DataFrame:
-        """What else was measured, first what a reader may wonder about."""
+        """The other rows that were measured, first those that a reader may wonder about."""
         rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED)]
         return rows.sort_values(
             "verdict", key=lambda found: found.map(_FOLDED.index), kind="stable"

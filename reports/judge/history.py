@@ -73,7 +73,7 @@ def _courses(rows: pd.DataFrame) -> Iterator[Course]:
 
 
 def _steps(rows: pd.DataFrame, values: list[float]) -> Iterator[Step]:
-    """Where asv's fit of constant pieces takes a step that is worth a line."""
+    """The steps of asv's fit of constant pieces that are worth a line on the page."""
     for (_, _, before, *_), (start, _, after, *_) in itertools.pairwise(detect_steps(values)):
         if abs(after - before) > _SMALLEST_STEP * abs(before):
             row = rows.iloc[start]

@@ -1,4 +1,4 @@
-"""A published sweep against the same measured again: row by row, what is the same."""
+"""The comparison of a published sweep with the same sweep measured again, row by row."""
 
 from enum import StrEnum
 from typing import Any
@@ -34,7 +34,7 @@ _OF_THE_PROCESSOR = ("hlo_fingerprint", "result_digest")
 
 
 def outcomes(published: Sweep, again: Sweep) -> pd.DataFrame:
-    """Every figure of either sweep, and of the data, with its outcome and the reason.
+    """Every figure of either sweep, and every data set, with its outcome and the reason.
 
     Returns:
         ``KEY``, ``kind``, ``published``, ``again``, ``outcome``, ``reason``.
@@ -108,7 +108,7 @@ def _data_outcome(then: str | None, now: str | None) -> Outcome:
 
 
 class _Comparability:
-    """What may be expected to be the same, given where both were measured."""
+    """Judges figures by what should be the same on the machines that both were measured on."""
 
     def __init__(self, published: Sweep, again: Sweep) -> None:
         then, now = published.environment, again.environment
@@ -117,7 +117,7 @@ class _Comparability:
         self._machine = self._cores and then["cpu"] == now["cpu"]
 
     def judge(self, row: Any) -> tuple[Outcome, str]:
-        """The outcome of a figure, and why, where that is not plain."""
+        """The outcome of a figure, and the reason where it is not obvious."""
         if not row.status_then == row.status_now == Status.OK:
             return _of_the_unmeasured(row)
         if row.value_then == row.value_now:
@@ -137,7 +137,7 @@ class _Comparability:
         return Outcome.INCOMPARABLE, "another processor, number of cores or version"
 
     def _time(self, row: Any) -> tuple[Outcome, str]:
-        """By the test of the reports, where a run's own visits say what is usual."""
+        """The outcome by the test for commits; a run's own visits say what change is usual."""
         if not self._machine:
             return Outcome.INCOMPARABLE, "another machine or version"
         then, now = row.samples_then, row.samples_now

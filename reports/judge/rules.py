@@ -15,12 +15,13 @@ from reports.sources.frame import KEY
 
 __all__ = ["judge", "judge_counters", "mark_unmeasured", "tolerated"]
 
-# What names a benchmark at one place; with the metric it is the KEY of a figure.
+# The columns that name a benchmark at one place; with the metric they are the KEY of a figure.
 _BENCHMARK = ["benchmark", "source", "n_cells", "device"]
 
-# A step of less does not count, however large a share of the value before it is.
+# A smaller step does not count, even if it is a large share of the value before.
 _SMALLEST_STEP = {"bytes": 4096, "instructions": 5}
-# Rounding may fall differently on another processor; a lost digit and a half does not.
+# Another processor rounds differently. An error is worse above this multiple of the error
+# before, unless it is below this share of its tolerance.
 _ACCURACY_FACTOR = 4
 _ACCURACY_FLOOR = 0.1
 # A time scatters where its quartiles lie further apart than this share of the median.
@@ -38,7 +39,7 @@ def judge(before: pd.DataFrame, after: pd.DataFrame, history: pd.DataFrame) -> p
 
     Returns:
         ``KEY``, ``kind``, ``unit``, ``better``, the fields of ``Judgement``, ``unstable``, and
-        in ``detail`` why nothing was measured after.
+        ``detail``, which says why nothing was measured after.
     """
     medians = {figure: rows["value"].tolist() for figure, rows in history.groupby(KEY)}
     merged = _merged(before, after)
@@ -57,9 +58,10 @@ def judge_counters(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def mark_unmeasured(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """The rows after, with a row for each figure before of a benchmark that was not measured.
+    """The rows after, where every figure that could not be measured again has its own row.
 
-    Where a benchmark failed or was skipped, a sweep has a single row for it.
+    A sweep has a single row for a benchmark that failed or was skipped. It is repeated here
+    for each figure that the benchmark had before.
     """
     whole = after["status"].isin([Status.FAILED, Status.SKIPPED])
     missing = after[whole].merge(before[KEY], on=_BENCHMARK, how="left", suffixes=("", "_before"))
@@ -134,7 +136,7 @@ def _judge(row: Any, history: Sequence[float] = (), *, same_program: bool = Fals
 def _absence(row: Any) -> Verdict | None:
     """The verdict where a side was not measured; None where both were.
 
-    A benchmark that failed before is a benchmark: it can vanish, too.
+    A benchmark that failed before was there, so it can vanish, too.
     """
     existed = row.status_before in (Status.OK, Status.FAILED)
     if row.status_after == Status.FAILED:
@@ -160,7 +162,7 @@ def _certain(
 
 
 def _counter(metric: str, before: float, after: float) -> tuple[float, Verdict]:
-    """Worse, or better, by more than the smallest change and the smallest step."""
+    """The larger of the smallest change and the smallest step, and the verdict beyond it."""
     threshold = max(SMALLEST_CHANGE * before, _SMALLEST_STEP.get(METRICS[metric].unit, 0))
     if after - before > threshold:
         return threshold, Verdict.REGRESSED
@@ -168,7 +170,11 @@ def _counter(metric: str, before: float, after: float) -> tuple[float, Verdict]:
 
 
 def _accuracy(metric: str, before: float, after: float) -> tuple[float, Verdict]:
-    """Worse beyond the tolerance, or at several times the error before and near the tolerance."""
+    """The threshold of the error after, and the verdict.
+
+    The threshold is a multiple of the error before, at least a share of the tolerance and
+    at most the tolerance itself.
+    """
     tolerance = TOLERANCES[metric]
     threshold = min(tolerance, max(_ACCURACY_FACTOR * before, _ACCURACY_FLOOR * tolerance))
     if not 0 <= after <= threshold:

@@ -1,4 +1,4 @@
-"""Wall-clock samples before and after: whether they differ by more than chance and habit."""
+"""Whether wall-clock samples before and after differ by more than chance and what is usual."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def judge_samples(
     Returns:
         Regressed or improved where p < 0.002 and the medians differ by more than the
         threshold; noise where only the effect is that large, or the programs are
-        identical; unchanged; undecided for fewer than 6 samples a side.
+        identical; unchanged for a smaller effect; undecided for fewer than 6 samples a side.
     """
     threshold = max(SMALLEST_CHANGE, usual_change(history))
     median_before, median_after = float(np.median(before)), float(np.median(after))
@@ -69,16 +69,16 @@ def judge_samples(
 
 
 def ratio_of(before: float, after: float) -> float:
-    """After over before; infinite where something came of nothing, 1 where both are nothing."""
+    """After over before; infinite if only the value before is 0, and 1 if both are 0."""
     if before:
         return after / before
     return np.inf if after else 1.0
 
 
 def usual_change(history: Sequence[float]) -> float:
-    """What is usual from one result to the next, relative: Q3 + 3 IQR of the last changes.
+    """The usual relative change from one result to the next: Q3 + 3 IQR of the last changes.
 
-    Without three results it is 0.
+    It is 0 for fewer than three results.
     """
     values = np.asarray(history[-_HISTORY:], float)
     if len(values) < 3:

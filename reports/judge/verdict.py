@@ -90,7 +90,7 @@ def gates(
 
 
 def urgent_first(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """What failed, went or came, then the rest, each by how far it moved."""
+    """The rows that failed, vanished or came, then the rest, those that moved farthest first."""
     rank = verdicts["verdict"].map(
         lambda found: _URGENCY.index(found) if found in _URGENCY else len(_URGENCY)
     )

@@ -1,1 +1,1 @@
-"""Pages, pictures and what is published; nothing here judges."""
+"""Pages, pictures and published reports; nothing here judges."""

@@ -1,4 +1,4 @@
-"""Folders of pages: replaced as a whole, and only where this program made what is there."""
+"""Folders of pages, which are replaced as a whole, and only if this program made them."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ __all__ = ["check_folder", "replacing_folder"]
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is neither absent, nor empty, nor one that this program wrote.
+    """Refuse a folder that holds anything that this program did not write.
 
     Raises:
         UnwritableError: it must not be replaced; the message says why.
@@ -47,10 +47,10 @@ def _check_parent(folder: Path) -> None:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder, which takes the place of another where the block ends well.
+    """An empty folder to write to, which replaces the old one if the block ends without an error.
 
-    The old one is moved away first and deleted last, so that at every moment one of them is
-    whole: in its place, or beside it in a hidden folder.
+    The old folder is moved away first and deleted last, so that at every moment one of the
+    two is whole: in its place, or beside it in a hidden folder.
 
     Raises:
         UnwritableError: it must not be replaced or cannot be written; the old one is in place.
@@ -73,7 +73,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def _mark(folder: Path) -> None:
-    """List the files that were written, as what may be replaced the next time."""
+    """List the files that were written, so that the next report may replace them."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
     (folder / PAGE_MARKER).write_text("".join(f"{name}\n" for name in names))
 

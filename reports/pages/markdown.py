@@ -1,4 +1,4 @@
-"""Text from files in Markdown: it shows as it is, whatever it holds."""
+"""Escapes text from files, so that Markdown shows it as it is."""
 
 import re
 from typing import Any
@@ -12,9 +12,9 @@ _SPECIAL = re.compile(r"[&<>|\[\]`]")
 
 
 def as_text(value: Any) -> markupsafe.Markup:
-    """The value on one line, with character references for what Markdown would take for its own.
+    """The value on one line, with Markdown's special characters as character references.
 
-    What is marked up already stays as it is: the output of a macro.
+    Markup, such as the output of a macro, stays as it is.
     """
     if isinstance(value, markupsafe.Markup):
         return value

@@ -1,4 +1,4 @@
-"""The panels that pictures are made of: one per loss, logarithmic axes, and what is not drawn said.
+"""The panels of a picture: one per loss, with logarithmic axes, and words for missing curves.
 
 Colours are those that colour-blind eyes tell apart.
 """
@@ -99,13 +99,14 @@ def curves(
 ) -> None:
     """A curve over the cells per transform and device, dotted on a GPU.
 
-    A logarithmic axis shows no zero, and no curve shows what was not measured: both are said.
+    The panel says in words if values are 0, which a logarithmic axis cannot show, or if they
+    were not measured.
 
     Args:
         rows: with ``loss``, ``transform``, ``device``, ``n_cells`` and ``value``; for a band
             also ``ratio_low`` and ``ratio_high``.
         factor: by which values are multiplied.
-        unit: of the values, to say of what there is none.
+        unit: unit of the values, for the words that say they are 0.
     """
     missing = {}
     for transform, (colour, marker, label) in STYLES.items():
@@ -130,13 +131,13 @@ def curves(
 def dashed(
     axes: Axes, rows: pd.DataFrame, loss: str, factor: float, *, colour: str, label: str
 ) -> None:
-    """A dashed line over the cells of what a loss is held against on the CPU."""
+    """A dashed line over the cells, with which a loss is compared on the CPU."""
     own = rows[(rows["loss"] == loss) & (rows["device"] == "cpu")].sort_values("n_cells")
     axes.plot(own["n_cells"], factor * own["value"], color=colour, linestyle="--", label=label)
 
 
 def say_missing(axes: Axes, missing: Mapping[str, str]) -> None:
-    """Why curves are missing, by their labels; without labels where it is the same for all."""
+    """Say why curves are missing, by label, or once if all are missing for one reason."""
     reasons = set(missing.values())
     if len(missing) == len(STYLES) and len(reasons) == 1:
         say(axes, *reasons)
@@ -145,6 +146,6 @@ def say_missing(axes: Axes, missing: Mapping[str, str]) -> None:
 
 
 def say(axes: Axes, *lines: str) -> None:
-    """Words in the upper left corner of a panel."""
+    """Write words into the upper left corner of a panel."""
     text = "\n".join(lines)
     axes.text(0.03, 0.95, text, transform=axes.transAxes, va="top", color=GREY, fontsize=8)

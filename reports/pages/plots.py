@@ -97,7 +97,7 @@ def _memory_picture(rows: pd.DataFrame) -> Picture:
 
 
 def _lower_bound_picture(ratios: pd.DataFrame) -> Picture:
-    """The roofline: how near a loss comes to the least work of its kind."""
+    """How near a loss comes to the least work of its kind."""
     rows = ratios.assign(device="cpu", value=ratios["ratio"])
 
     def draw(axes: Axes, loss: str) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 __all__ = ["error", "number", "quantity", "significant"]
 
 _ABSENT = "-"
-# The largest that a value reaches is taken; below all, the value stands in its own unit.
+# A value is shown in the largest of these that it reaches, or else in its own unit.
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
     "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")),

@@ -1,4 +1,4 @@
-"""Write pages, the same as Markdown, the pictures and the data, into one folder."""
+"""Write pages, as HTML and as Markdown, with their pictures and data, into one folder."""
 
 import base64
 import functools
@@ -47,7 +47,7 @@ def build_report(read: Results, output: Path) -> Path:
 
 
 def build_comparison(comparison: Comparison, output: Path) -> Path:
-    """Write a comparison's page, comment and rows likewise."""
+    """Write a comparison into ``output``, replacing it as a whole, and return the page's path."""
     with replacing_folder(output) as folder:
         _write_comparison(comparison, folder)
     return output / "index.html"
@@ -126,7 +126,7 @@ def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) 
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """A template of the reports, filled in; text is text there, in HTML and in Markdown."""
+    """A template of the reports, filled in; its text is escaped, in HTML and in Markdown."""
     templates = _markdown_templates() if template.endswith(".md.j2") else _templates()
     return templates.get_template(template).render(content)
 

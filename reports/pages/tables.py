@@ -12,10 +12,11 @@ __all__ = ["Speed", "cost_table", "problems", "speeds"]
 
 
 class Speed(NamedTuple):
-    """What a call of a loss takes at the largest size, per transform and in their order.
+    """What a call of a loss costs at the largest size.
 
     Attributes:
-        costs: seconds and their ratio to those of the lower bound, None where not measured.
+        costs: per transform, in the order of ``TRANSFORMS``, the seconds and their ratio to
+            those of the lower bound; None where not measured.
     """
 
     loss: str

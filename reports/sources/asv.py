@@ -93,7 +93,7 @@ def is_results_folder(folder: Path) -> bool:
 
 
 def read_asv(folder: Path) -> Measurements:
-    """All results; a file that cannot be read, and a row that says nothing, is a complaint."""
+    """All results, with a complaint for every file or benchmark that cannot be used."""
     parts = [_read_file(path) for path in sorted(folder.glob("*/*"))]
     parts += [_foreign(path) for path in sorted(folder.glob("*")) if path.is_file()]
     read = [part for part in parts if part is not None]
@@ -168,7 +168,8 @@ def _measured(
     """The rows of a benchmark, and a line if some are infinite.
 
     Raises:
-        DamagedError: it is none of this suite or version, or its lists do not belong together.
+        DamagedError: the benchmark is not of this suite or version, or its lists do not fit
+            each other.
     """
     function = name.rsplit(".", 1)[-1]
     metric = _METRICS.get(function, function.removeprefix("track_"))

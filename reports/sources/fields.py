@@ -1,4 +1,4 @@
-"""What a field of a results file may hold, and complaints that name the field that does not."""
+"""What a field of a results file may hold, and checks whose errors name the wrong field."""
 
 import datetime
 import math
@@ -33,7 +33,7 @@ __all__ = [
     "misfit",
 ]
 
-# A float counts one by one up to here; no machine has as many bytes, cells or seconds.
+# A float holds every whole number up to here; no machine has as many bytes, cells or seconds.
 _LARGEST = 2**53
 _MOST_TOLD = 3
 _POSITIVE_KINDS = (Kind.TIME, Kind.COMPILE)
@@ -110,7 +110,7 @@ def _is_hexadecimal(text: str) -> bool:
 
 
 def checked(model: type[_M], content: Any) -> _M:
-    """The content as the model has it.
+    """The content, read by the model.
 
     Raises:
         DamagedError: a field is missing, unknown or of another type or range; it is named.
@@ -130,7 +130,7 @@ def checked_rows(
         model: what a row must be.
         rows: the elements of a list in the file.
         name: the list's name in the file.
-        noted: fields that say, where a wrong row has them, which one it is.
+        noted: fields by which a problem names its row, if the row has them.
     """
     found: list[_M] = []
     wrong: list[str] = []
@@ -164,6 +164,6 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 def _told(problems: list[str]) -> list[str]:
-    """The first few, and how many more there are."""
+    """The first few problems, and how many more there are."""
     more = len(problems) - _MOST_TOLD
     return [*problems[:_MOST_TOLD], *([f"and {more} more such fields"] if more > 0 else [])]

@@ -23,7 +23,7 @@ __all__ = [
     "measurement",
 ]
 
-# What names a figure, wherever and whenever it was measured.
+# The columns that name a figure, wherever and whenever it was measured.
 KEY = ["benchmark", "source", "n_cells", "device", "metric"]
 _ORIGIN = ["commit", "date", "machine", "environment", "file"]
 COLUMNS = [
@@ -33,7 +33,7 @@ COLUMNS = [
 
 
 class Complaint(NamedTuple):
-    """Something that could not be read, or not be believed, and the file it stands in."""
+    """A file, and what in it could not be read or believed."""
 
     path: str
     problem: str
@@ -55,7 +55,10 @@ class Measurements:
 
     @classmethod
     def joined(cls, parts: Iterable["Measurements"]) -> "Measurements":
-        """All rows and all complaints; of a figure that stands twice the last is kept, and told."""
+        """All rows and all complaints.
+
+        Of a figure that stands twice, the last is kept, and a complaint says so.
+        """
         parts = list(parts)
         frames = [part.frame for part in parts if not part.frame.empty]
         frame = pd.concat(frames, ignore_index=True) if frames else as_frame([])

@@ -23,7 +23,7 @@ class Results:
     Attributes:
         measurements: everything, in one frame.
         newest: the newest sweep, if there is one.
-        ratios: its losses against their lower bounds, and against peers where those were measured.
+        ratios: losses against their lower bounds, and against peers that were measured.
     """
 
     measurements: Measurements
@@ -32,7 +32,7 @@ class Results:
 
 
 def read_results(paths: Sequence[Path]) -> Results:
-    """Read files and folders; what cannot be used is a complaint and the rest is read."""
+    """Read files and folders, with a complaint for everything that cannot be used."""
     found = [_read(path) for given in paths for path in _parts(given)]
     sweeps = [one for one in found if isinstance(one, Sweep)]
     newest = max(sweeps, key=lambda sweep: sweep.environment["date"], default=None)
@@ -46,17 +46,17 @@ def read_results(paths: Sequence[Path]) -> Results:
 
 
 def _measurements(found: Sweep | Measurements | Ratios) -> Measurements:
-    """The rows of the frame, and all complaints; ratios are no rows of it."""
+    """The rows for the frame, and all complaints; ratios give no rows."""
     if isinstance(found, Ratios):
         return Measurements(as_frame([]), found.complaints)
     return found.measurements if isinstance(found, Sweep) else found
 
 
 def _parts(path: Path) -> list[Path]:
-    """The files and asv's folders in a folder; anything else as it is.
+    """The parts of a folder that are read: JSON files and folders of them; or else the path.
 
-    A folder in the folder that holds JSON is a part too, and is read or complained of. Only
-    pages that this program wrote are passed over: their data are copies.
+    A folder of JSON that is not asv's is a part, too, so that a complaint names it. Folders
+    of pages that this program wrote are left out, since their data are copies.
     """
     if not path.is_dir() or is_results_folder(path):
         return [path]
@@ -70,7 +70,7 @@ def _parts(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Sweep | Measurements | Ratios:
-    """What a file or a folder of asv's holds; nothing but a complaint where that is nothing."""
+    """The content of a file or of asv's folder; a complaint alone if it cannot be used."""
     try:
         return _read_file(path) if not path.is_dir() else _read_folder(path)
     except DamagedError as error:

@@ -163,7 +163,7 @@ class Curve(Ours):
 
 
 class Claim(Ours):
-    """A statement of the document, and what was measured about it."""
+    """A statement of DiffBio's documentation, and what was measured about it."""
 
     loss: Name
     statement: Name

@@ -34,12 +34,12 @@ class Sweep:
     Attributes:
         path: where it was read.
         frame: one row per measurement.
-        complaints: what stands in the file and cannot be used.
+        complaints: the parts of the file that cannot be used.
         environment: the machine, software and commit they come from.
         data_digests: digest of every data set that was used, by name.
         v_curves: error of the finite differences over the step, per loss.
         ratios: each loss against its lower bound, called in turn.
-        claims: what the document says of the losses, and what was measured about it.
+        claims: what DiffBio's documentation says of the losses, and what was measured about it.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class Sweep:
 
     @property
     def measurements(self) -> Measurements:
-        """The rows, for the history."""
+        """The rows and the complaints."""
         return Measurements(self.frame, self.complaints)
 
 
@@ -109,9 +109,10 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
 
 
 def _renamed(content: dict[str, Any]) -> dict[str, Any]:
-    """A sweep of the version before, which differs in names alone: published ones have it.
+    """A sweep of the version before, with today's names.
 
-    What is no such sweep stays as it is, for the schema to complain of.
+    Published sweeps have that version, which differs in names alone. Content of another
+    shape stays as it is, and the schema complains about it.
     """
 
     def of_record(record: Any) -> Any:

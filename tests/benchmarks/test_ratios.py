@@ -1,4 +1,4 @@
-"""Ratios: every loss has a limit that runs, and a table says what was compared."""
+"""Ratios: every loss has a lower bound that runs, and a table says what was compared."""
 
 import json
 
