@@ -8,6 +8,8 @@ import numpy as np
 
 KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
+# One size for most tests, so that they share what is compiled.
+N_CELLS = 48
 
 
 def draw(case, kind, n_cells, seed=0, dtype=jnp.float64):

@@ -31,6 +31,7 @@ def test_inputs_are_seeded_and_typed(entry):
     assert all(len(array) == 64 for array in first.values())
 
 
+@pytest.mark.slow
 @CASES
 def test_the_simulated_loss_is_worth_measuring(entry):
     for n_cells in (256, 4096):

@@ -18,6 +18,7 @@ def require(peer):
         pytest.skip(f"{peer.name} needs the extra: peers")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("peer", "loss"), SAME, ids=lambda value: getattr(value, "name", value))
 def test_values_and_gradients_are_the_losses(peer, loss):
     require(peer)

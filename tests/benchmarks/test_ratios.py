@@ -16,6 +16,7 @@ from benchmarks.schema.suite import TRANSFORMS
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
 
+@pytest.mark.slow
 @CASES
 def test_every_loss_is_compared_with_its_limit(case):
     arrays = case.make_inputs(300)

@@ -72,7 +72,7 @@ def measurements(step):
     )
 
 
-@pytest.mark.parametrize("name", ["batch_mixing", "shannon"])
+@pytest.mark.parametrize("name", [pytest.param("batch_mixing", marks=pytest.mark.slow), "shannon"])
 def test_a_step_measures_every_metric(name):
     step = Step(case(name), "cpu", "simulated", 256)
     bench = Workbench()

@@ -7,14 +7,14 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import draw, split
+from tests.inputs import N_CELLS, draw, split
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
 
 @CASES
 def test_eager_equals_jit_equals_vmap(case):
-    batch = [draw(case, "random", 40, seed) for seed in range(3)]
+    batch = [draw(case, "random", N_CELLS, seed) for seed in range(3)]
     eager = [case.loss(**arrays) for arrays in batch]
     jitted = jax.jit(lambda arrays: case.loss(**arrays))
     for arrays, expected in zip(batch, eager, strict=True):
@@ -26,7 +26,7 @@ def test_eager_equals_jit_equals_vmap(case):
 
 @CASES
 def test_vmapped_gradients_equal_single_ones(case):
-    batch = [draw(case, "random", 40, seed) for seed in range(2)]
+    batch = [draw(case, "random", N_CELLS, seed) for seed in range(2)]
 
     def gradients(arrays):
         differentiated, constant = split(case, arrays)
@@ -50,7 +50,7 @@ def test_new_values_trace_nothing(case):
 
     program = jax.jit(jax.value_and_grad(counting))
     for seed in range(3):
-        program(*split(case, draw(case, "random", 40, seed)))
+        program(*split(case, draw(case, "random", N_CELLS, seed)))
     assert traces == 1
 
 
@@ -66,13 +66,14 @@ SCALARS = {
     "case", [c for c in CATALOG if c.name in SCALARS], ids=lambda case: case.name
 )
 def test_eager_calls_with_new_values_and_scalars_compile_nothing(case, caplog):
-    first, second = draw(case, "random", 40, 0), draw(case, "random", 40, 1)
+    first, second = draw(case, "random", N_CELLS, 0), draw(case, "random", N_CELLS, 1)
     case.loss(**first)
     with jax.log_compiles(), caplog.at_level("WARNING", logger="jax"):
         case.loss(**second, **SCALARS[case.name])
     assert not [text for text in caplog.messages if "Compiling" in text and "loss" in text]
 
 
+@pytest.mark.slow
 @CASES
 def test_default_matmul_precision_does_not_change_the_answer(case):
     arrays = draw(case, "clustered", 64, dtype=jnp.float32)

@@ -7,10 +7,9 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import draw, for_reference, split
+from tests.inputs import N_CELLS, draw, for_reference, split
 from tests.tolerances import GRADIENT, VALUE
 
-N_CELLS = 40
 N_CELLS_OF_BLOCKS = 300
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 TRACING = {
@@ -21,7 +20,10 @@ TRACING = {
 
 
 @CASES
-@pytest.mark.parametrize("switch", TRACING)
+@pytest.mark.parametrize(
+    "switch",
+    ["strict dtypes", "strict ranks", pytest.param("tracer leaks", marks=pytest.mark.slow)],
+)
 def test_value_and_gradient_are_traced_under(switch, case):
     for kind, dtype in (("random", jnp.float64), ("masked", jnp.bfloat16)):
         arrays = draw(case, kind, N_CELLS_OF_BLOCKS, dtype=dtype)

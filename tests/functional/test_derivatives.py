@@ -12,9 +12,8 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import draw, split
+from tests.inputs import N_CELLS, draw, split
 
-N_CELLS = 40
 NAMES = {
     "batch_mixing": "batch_mixing_loss",
     "batch_mixing_local": "batch_mixing_loss",

@@ -9,7 +9,7 @@ from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import gradient_v_curve, relative_error
 from reference import finite_difference as fd
 from reference import neighbors
-from tests.inputs import draw, for_reference, split
+from tests.inputs import N_CELLS, draw, for_reference, split
 from tests.tolerances import FINITE_DIFFERENCE_PLATEAU, GRADIENT
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -73,11 +73,13 @@ def test_random_directions_reach_the_plateau(case, seed):
         assert fd.plateau(errors) <= FINITE_DIFFERENCE_PLATEAU, (name, errors)
 
 
+@pytest.mark.slow
 @CASES
 def test_the_reports_gradient_check_reaches_the_plateau(case):
     assert gradient_v_curve(case, n_cells=64)["plateau"] <= FINITE_DIFFERENCE_PLATEAU
 
 
+@pytest.mark.slow
 @CASES
 def test_float32_gradient_equals_the_float64_one(case):
     cells = case.make_inputs(500, dtype=np.float32)
@@ -95,7 +97,7 @@ def test_float32_gradient_equals_the_float64_one(case):
 
 @CASES
 def test_gradient_scales_with_the_cotangent(case):
-    arrays = draw(case, "random", 40)
+    arrays = draw(case, "random", N_CELLS)
     differentiated, constant = split(case, arrays)
     once = jax.grad(lambda d: case.loss(**d, **constant))(differentiated)
     thrice = jax.grad(lambda d: 3 * case.loss(**d, **constant))(differentiated)
@@ -114,7 +116,7 @@ def test_gradient_of_traced_scalars_is_the_difference_quotient():
     }
     for loss, (argument, at) in scalars.items():
         case = by_name[loss]
-        arrays = draw(case, "random", 40)
+        arrays = draw(case, "random", N_CELLS)
         inputs = for_reference(arrays)
         slope = jax.grad(lambda s, c=case, a=arrays, n=argument: c.loss(**a, **{n: s}))(at)
         h = 1e-5 * at

@@ -16,11 +16,10 @@ from diffbio.functional import (
     simpson_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_BATCHES, N_CLUSTERS, draw, value_and_gradients
+from tests.inputs import N_BATCHES, N_CELLS, N_CLUSTERS, draw, value_and_gradients
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 SEEDS = st.integers(0, 10_000)
-N_CELLS = 48
 POINTS = ("embeddings", "expression", "future_expression")
 
 

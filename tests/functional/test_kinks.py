@@ -17,7 +17,7 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from reference import batch_mixing as reference
-from tests.inputs import draw, split
+from tests.inputs import N_CELLS, draw, split
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
@@ -182,8 +182,8 @@ def test_entropy_has_no_gradient_at_zero_probability():
 
 @CASES
 def test_all_masked_gives_zero_and_zero_gradient(case):
-    arrays = draw(case, "random", 40)
-    arrays["where"] = jnp.zeros(40, bool)
+    arrays = draw(case, "random", N_CELLS)
+    arrays["where"] = jnp.zeros(N_CELLS, bool)
     differentiated, constant = split(case, arrays)
     value, gradients = jax.value_and_grad(lambda d: case.loss(**d, **constant))(differentiated)
     assert float(value) == 0
@@ -193,7 +193,7 @@ def test_all_masked_gives_zero_and_zero_gradient(case):
 @CASES
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_are_never_hidden(case, bad):
-    arrays = draw(case, "random", 40)
+    arrays = draw(case, "random", N_CELLS)
     for name in case.differentiable:
         spoiled = {**arrays, name: arrays[name].at[7, 1].set(bad)}
         assert np.isnan(case.loss(**spoiled)) or np.isinf(case.loss(**spoiled)), name
@@ -201,7 +201,7 @@ def test_nan_and_infinity_are_never_hidden(case, bad):
 
 @CASES
 def test_what_a_masked_cell_holds_does_not_matter(case):
-    arrays = draw(case, "masked", 40)
+    arrays = draw(case, "masked", N_CELLS)
     masked = int(np.flatnonzero(~np.asarray(arrays["where"]))[0])
     differentiated, constant = split(case, arrays)
     expected = jax.value_and_grad(lambda d: case.loss(**d, **constant))(differentiated)

@@ -48,6 +48,7 @@ def test_no_large_intermediate(case):
     assert not [shape for shape in found if list(shape).count(N_CELLS) > 1]
 
 
+@pytest.mark.slow
 @CASES
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_temporary_memory_at_262144_cells_stays_within_its_target(case, transform):

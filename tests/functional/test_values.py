@@ -6,11 +6,10 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import KINDS, draw, for_reference, search_options, split
+from tests.inputs import KINDS, N_CELLS, draw, for_reference, search_options, split
 from tests.tolerances import DTYPES, GRADIENT, VALUE
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
-N_CELLS = 50
 
 
 @CASES
@@ -35,7 +34,8 @@ def test_value_and_gradient_equal_the_reference(case, dtype):
 @CASES
 def test_result_is_at_least_float32(case):
     for name, dtype in DTYPES.items():
-        value = case.loss(**draw(case, "random", N_CELLS, dtype=dtype))
+        arrays = draw(case, "random", N_CELLS, dtype=dtype)
+        value = jax.eval_shape(lambda arrays: case.loss(**arrays), arrays)
         assert value.dtype == ("float64" if name == "float64" else "float32")
         assert value.shape == ()
 
@@ -49,6 +49,7 @@ def test_real_cells_agree_with_the_reference(case):
 SEARCHING = [case for case in CATALOG if case.n_neighbors is not None and case.module is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SEARCHING, ids=lambda case: case.name)
 def test_blocks_of_every_size_around_the_number_of_cells_agree_with_the_reference(case):
     block = 32
@@ -73,6 +74,7 @@ def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers(
         assert relative_error(case.loss(**arrays), case.reference(**for_reference(arrays))) <= 1e-4
 
 
+@pytest.mark.slow
 @CASES
 @pytest.mark.parametrize("n_cells", [32, 55])
 def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatch):

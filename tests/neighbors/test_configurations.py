@@ -34,6 +34,7 @@ def test_the_search_gives_the_same_neighbors_under(setting, n_neighbors):
 
 
 # Without jit a loop counts in Python's numbers, which the annotations do not allow.
+@pytest.mark.slow
 @pytest.mark.usefixtures("only_our_checks")
 @pytest.mark.parametrize("n_neighbors", [5, 130])
 def test_no_step_of_a_search_over_finite_cells_makes_a_nan(n_neighbors):

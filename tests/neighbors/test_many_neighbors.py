@@ -15,6 +15,7 @@ def cells(kind, dtype):
     return jnp.asarray(np.round(2 * x) if kind == "grid" else x, dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random", "grid"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_neighbors", [1000, N_CELLS - 1])

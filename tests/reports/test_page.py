@@ -11,7 +11,10 @@ from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, sweep
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
+]
 
 
 @pytest.fixture(scope="module")
