@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import N_CELLS, draw, split
+from tests.inputs import N_CELLS, draw, split, value_and_gradients
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
@@ -29,8 +29,7 @@ def test_vmapped_gradients_equal_single_ones(case):
     batch = [draw(case, "random", N_CELLS, seed) for seed in range(2)]
 
     def gradients(arrays):
-        differentiated, constant = split(case, arrays)
-        return jax.grad(lambda d: case.loss(**d, **constant))(differentiated)
+        return value_and_gradients(case, arrays)[1]
 
     stacked = {name: jnp.stack([arrays[name] for arrays in batch]) for name in batch[0]}
     mapped = jax.vmap(gradients)(stacked)
@@ -83,6 +82,7 @@ def test_default_matmul_precision_does_not_change_the_answer(case):
     assert relative_error(found, expected) <= 1e-6
 
 
+@pytest.mark.slow
 @CASES
 def test_the_same_input_gives_the_same_bits(case):
     arrays = draw(case, "duplicated", 64, dtype=jnp.float32)

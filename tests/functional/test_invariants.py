@@ -167,6 +167,7 @@ def test_the_block_size_changes_nothing(seed, block_size):
     assert close(batch_mixing_loss(x, labels, block_size=block_size), expected, 1e-14)
 
 
+@pytest.mark.slow
 def test_per_cell_losses_average_to_the_loss():
     for name in ("batch_mixing", "batch_mixing_local", "velocity", "shannon", "simpson"):
         case = next(c for c in CATALOG if c.name == name)

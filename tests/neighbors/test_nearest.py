@@ -70,6 +70,7 @@ def test_distances_are_those_of_an_exhaustive_search(kind, dtype):
         assert all(len(set(row)) == k for row in np.asarray(found.indices).tolist())
 
 
+@pytest.mark.slow
 @given(
     n_cells=st.sampled_from([6, 31, 32, 33, 100]),
     block_size=st.sampled_from([1, 32, 33, None]),
