@@ -1,1 +1,1 @@
-"""Pages, pictures and published reports; nothing here judges."""
+"""Pages, plots and published reports; nothing here judges."""

@@ -7,7 +7,7 @@ import markupsafe
 
 __all__ = ["as_text"]
 
-# HTML, links, pictures, code and the columns of a table begin or end with one of these.
+# HTML, links, plots, code and the columns of a table begin or end with one of these.
 _SPECIAL = re.compile(r"[&<>|\[\]`]")
 
 

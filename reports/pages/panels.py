@@ -1,4 +1,4 @@
-"""The panels of a picture: one per loss, with logarithmic axes, and words for missing curves.
+"""The panels of a plot: one per loss, with logarithmic axes, and words for missing curves.
 
 Colours are those that colour-blind eyes tell apart.
 """
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.schema.suite import LOSSES
 
-__all__ = ["BLUE", "GREY", "STYLES", "Picture", "curves", "dashed", "grid", "say", "say_missing"]
+__all__ = ["BLUE", "GREY", "STYLES", "Plot", "curves", "dashed", "grid", "say", "say_missing"]
 
 BLUE, GREY = "#0072B2", "#666666"
 _ORANGE = "#D55E00"
@@ -36,7 +36,7 @@ matplotlib.rcParams.update(
 
 
 @dataclass(frozen=True)
-class Picture:
+class Plot:
     """A figure with its file name, its title, the sentence that describes it, and its data."""
 
     name: str

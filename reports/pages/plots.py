@@ -1,4 +1,4 @@
-"""The pictures of a report: what each shows, and the numbers that it draws."""
+"""The plots of a report: what each shows, and the numbers that it draws."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,30 +11,30 @@ from benchmarks.schema.records import Source, Status
 from benchmarks.schema.suite import TRANSFORMS
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.history import Course
-from reports.pages.panels import BLUE, GREY, STYLES, Picture, curves, dashed, grid, say, say_missing
+from reports.pages.panels import BLUE, GREY, STYLES, Plot, curves, dashed, grid, say, say_missing
 from reports.sources.results import Results
 
-__all__ = ["pictures"]
+__all__ = ["plots"]
 
 _RATIO_TICKS = (0.5, 1, 2, 5, 10)
 _PEERS = {"torch": "#009E73", "dense jax": "#CC79A7", "faiss": "#E69F00"}
 
 
-def pictures(read: Results, history: list[Course]) -> Iterator[Picture]:
-    """Every picture of the report that there are numbers for, in the order of the page."""
+def plots(read: Results, history: list[Course]) -> Iterator[Plot]:
+    """Every plot of the report that there are numbers for, in the order of the page."""
     sweep = read.newest
     if sweep is not None:
         rows = sweep.frame[
             (sweep.frame["source"] == Source.SIMULATED) & (sweep.frame["status"] == Status.OK)
         ]
-        yield _lower_bound_picture(sweep.ratios)
-        yield _throughput_picture(rows, read.ratios)
-        yield _memory_picture(rows)
-        yield _compile_picture(rows)
-        yield _v_curve_picture(sweep.v_curves)
+        yield _lower_bound_plot(sweep.ratios)
+        yield _throughput_plot(rows, read.ratios)
+        yield _memory_plot(rows)
+        yield _compile_plot(rows)
+        yield _v_curve_plot(sweep.v_curves)
     calls = [course for course in history if course.metric == "call_seconds"]
     if calls:
-        yield _history_picture(calls)
+        yield _history_plot(calls)
 
 
 def _of(rows: pd.DataFrame, *metrics: str) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def _of(rows: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     return found[columns].assign(value=found["value"].astype(float))
 
 
-def _throughput_picture(rows: pd.DataFrame, ratios: pd.DataFrame) -> Picture:
+def _throughput_plot(rows: pd.DataFrame, ratios: pd.DataFrame) -> Plot:
     times = _of(rows, "call_seconds", "lower_bound_seconds")
     calls, bounds = (times[times["metric"] == m] for m in ("call_seconds", "lower_bound_seconds"))
     peers = ratios[~ratios["other"].str.startswith("lower bound")]
@@ -65,7 +65,7 @@ def _throughput_picture(rows: pd.DataFrame, ratios: pd.DataFrame) -> Picture:
             )  # fmt: skip
 
     drawn = peers.assign(metric=peers["other"], value=peers["other_seconds"], unit="s")
-    return Picture(
+    return Plot(
         "throughput",
         "Time per call (ms)",
         "Per loss, time per call over the number of cells, both axes logarithmic, for the value "
@@ -76,7 +76,7 @@ def _throughput_picture(rows: pd.DataFrame, ratios: pd.DataFrame) -> Picture:
     )
 
 
-def _memory_picture(rows: pd.DataFrame) -> Picture:
+def _memory_plot(rows: pd.DataFrame) -> Plot:
     memory = _of(rows, "temp_bytes", "argument_bytes")
     temporary = memory[memory["metric"] == "temp_bytes"]
     inputs = memory[memory["metric"] == "argument_bytes"]
@@ -86,7 +86,7 @@ def _memory_picture(rows: pd.DataFrame) -> Picture:
         curves(axes, temporary, loss, 1e-6, unit="bytes")
         dashed(axes, inputs, loss, 1e-6, colour=GREY, label="inputs")
 
-    return Picture(
+    return Plot(
         "memory",
         "Temporary memory (MB)",
         "Per loss, temporary memory of a call over the number of cells, both axes logarithmic, "
@@ -96,7 +96,7 @@ def _memory_picture(rows: pd.DataFrame) -> Picture:
     )
 
 
-def _lower_bound_picture(ratios: pd.DataFrame) -> Picture:
+def _lower_bound_plot(ratios: pd.DataFrame) -> Plot:
     """How near a loss comes to the least work of its kind."""
     rows = ratios.assign(device="cpu", value=ratios["ratio"])
 
@@ -105,7 +105,7 @@ def _lower_bound_picture(ratios: pd.DataFrame) -> Picture:
         axes.axhline(1, color=GREY, linestyle="--", label="lower bound")
         axes.set_yticks(_RATIO_TICKS, [f"{tick:g}" for tick in _RATIO_TICKS])
 
-    return Picture(
+    return Plot(
         "lower-bounds",
         "Time over the lower bound",
         "Per loss, the time of a call over that of the bare product, reads or writes that no "
@@ -116,7 +116,7 @@ def _lower_bound_picture(ratios: pd.DataFrame) -> Picture:
     )
 
 
-def _compile_picture(rows: pd.DataFrame) -> Picture:
+def _compile_plot(rows: pd.DataFrame) -> Plot:
     phases = _of(rows, "trace_seconds", "lower_seconds", "compile_seconds")
     where = ["loss", "transform", "device", "n_cells"]
     totals = phases.groupby(where, sort=False)["value"].sum().reset_index()
@@ -124,7 +124,7 @@ def _compile_picture(rows: pd.DataFrame) -> Picture:
     def draw(axes: Axes, loss: str) -> None:
         curves(axes, totals, loss, 1, unit="seconds")
 
-    return Picture(
+    return Plot(
         "compile",
         "Compile time (s)",
         "Per loss, seconds to trace, lower and compile with empty caches over the number of "
@@ -134,7 +134,7 @@ def _compile_picture(rows: pd.DataFrame) -> Picture:
     )
 
 
-def _v_curve_picture(v_curves: list[dict[str, Any]]) -> Picture:
+def _v_curve_plot(v_curves: list[dict[str, Any]]) -> Plot:
     curves = {curve["loss"]: curve for curve in v_curves}
 
     def draw(axes: Axes, loss: str) -> None:
@@ -149,7 +149,7 @@ def _v_curve_picture(v_curves: list[dict[str, Any]]) -> Picture:
             say(axes, "not measured")
         axes.axhline(tolerance, color=GREY, linestyle="--", label=f"tolerance {tolerance:g}")
 
-    return Picture(
+    return Plot(
         "v-curves",
         "Gradient check",
         "Per loss, relative error of the central difference of the reference against the loss's "
@@ -162,7 +162,7 @@ def _v_curve_picture(v_curves: list[dict[str, Any]]) -> Picture:
     )
 
 
-def _history_picture(calls: list[Course]) -> Picture:
+def _history_plot(calls: list[Course]) -> Plot:
     """The largest size of every loss over the commits, relative to the first."""
 
     def draw(axes: Axes, loss: str) -> None:
@@ -183,7 +183,7 @@ def _history_picture(calls: list[Course]) -> Picture:
         for commit, date, value in zip(c.commits, c.dates, c.values, strict=True)
     ]
     columns = ["benchmark", "n_cells", "device", "commit", "date", "call_seconds"]
-    return Picture(
+    return Plot(
         "history",
         "Time per call over the commits",
         "Per loss, the time of a call at its largest size at every commit that was measured, "

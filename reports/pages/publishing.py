@@ -16,7 +16,7 @@ from reports.sources.sweep import Sweep
 
 __all__ = ["check_asv_pages", "publish"]
 
-_PICTURE = "throughput.png"
+_PLOT = "throughput.png"
 _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -->)", re.DOTALL)
 
 
@@ -89,12 +89,12 @@ def _date(one: Published) -> str:
 
 
 def _newest(newest: Published, readme: Path) -> str:
-    picture = (newest.folder / _PICTURE).relative_to(readme.parent)
+    plot = (newest.folder / _PLOT).relative_to(readme.parent)
     environment = newest.manifest["environment"]
     jax = environment["packages"]["jax"]
     return (
         f"**{newest.manifest['headline']}**\n\n"
-        f"![Time per call over the number of cells, for every loss]({picture})\n\n"
+        f"![Time per call over the number of cells, for every loss]({plot})\n\n"
         f"*{environment['date'][:10]}, {environment['cores']} cores of {environment['cpu']}, "
         f"jax {jax}, commit {environment['commit'][:8]}. `python -m reports reproduce "
         f"{newest.folder.relative_to(readme.parent)}` measures it again.*\n"

@@ -1,4 +1,4 @@
-"""Write pages, as HTML and as Markdown, with their pictures and data, into one folder."""
+"""Write pages, as HTML and as Markdown, with their plots and data, into one folder."""
 
 import base64
 import functools
@@ -19,7 +19,7 @@ from reports.judge.history import courses
 from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
 from reports.pages.folders import replacing_folder
 from reports.pages.markdown import as_text
-from reports.pages.plots import pictures
+from reports.pages.plots import plots
 from reports.pages.quantities import error, number, quantity
 from reports.pages.tables import cost_table, problems, speeds
 from reports.pages.words import report_headline, verdict_headline
@@ -56,11 +56,11 @@ def build_comparison(comparison: Comparison, output: Path) -> Path:
 def write_report(read: Results, folder: Path) -> None:
     """Write all files of the report into a folder that is there."""
     history = courses(read.measurements.frame)
-    drawn = list(pictures(read, history))
-    for picture in drawn:
-        (folder / f"{picture.name}.svg").write_text(picture.svg)
-        picture.figure.savefig(folder / f"{picture.name}.png", dpi=110)
-        (folder / f"{picture.name}.csv").write_text(picture.csv)
+    drawn = list(plots(read, history))
+    for plot in drawn:
+        (folder / f"{plot.name}.svg").write_text(plot.svg)
+        plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
+        (folder / f"{plot.name}.csv").write_text(plot.csv)
     measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
     (folder / "measurements.csv").write_text(measurements)
     content = {
@@ -68,7 +68,7 @@ def write_report(read: Results, folder: Path) -> None:
         "complaints": read.measurements.complaints,
         "problems": problems(read.measurements.frame),
         "history": history,
-        "pictures": drawn,
+        "plots": drawn,
         "ratios": read.ratios,
         "tolerances": TOLERANCES,
         "measurements": measurements,

@@ -18,7 +18,7 @@ CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
 @pytest.mark.slow
 @CASES
-def test_every_loss_is_compared_with_its_limit(case):
+def test_every_loss_is_compared_with_its_lower_bound(case):
     arrays = case.make_inputs(300)
     for transform in TRANSFORMS:
         assert transform in LOWER_BOUNDS[case.lower_bound]
@@ -29,7 +29,7 @@ def test_every_loss_is_compared_with_its_limit(case):
         assert row.n_rounds >= 5
 
 
-def test_limits_touch_everything_they_claim_to():
+def test_lower_bounds_touch_everything_they_claim_to():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(300, 7)))
     distances = ((x[:, None] - x[None]) ** 2).sum(axis=-1)
     np.testing.assert_allclose(blocked_product(x), distances.min(axis=1), atol=1e-12)

@@ -2,6 +2,6 @@ import pytest
 
 
 @pytest.fixture
-def without_pictures(monkeypatch):
-    """Pages without their pictures, which take seconds to draw."""
-    monkeypatch.setattr("reports.pages.render.pictures", lambda *_: ())
+def without_plots(monkeypatch):
+    """Pages without their plots, which take seconds to draw."""
+    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())

@@ -28,7 +28,7 @@ def run(tmp_path):
     return CliRunner().invoke(main, ["build", *arguments])
 
 
-def test_page_markdown_pictures_and_data_are_written(tmp_path):
+def test_page_markdown_plots_and_data_are_written(tmp_path):
     result = build(tmp_path, all_records())
     assert result.exit_code == 0, result.output
     assert str(tmp_path / "r" / "index.html") in result.output
@@ -41,13 +41,13 @@ def test_page_markdown_pictures_and_data_are_written(tmp_path):
     assert not [link for link in links if link.startswith(("http", "//"))]
     names = {p.name for p in (tmp_path / "r").iterdir()}
     drawn = ("lower-bounds", "throughput", "memory", "compile", "v-curves")
-    pictures = {f"{name}.{extension}" for name in drawn for extension in ("svg", "png")}
+    plots = {f"{name}.{extension}" for name in drawn for extension in ("svg", "png")}
     data = {"measurements.csv", "sweep.json", PAGE_MARKER, *(f"{name}.csv" for name in drawn)}
-    assert names == {"index.html", "report.md", *data, *pictures}
+    assert names == {"index.html", "report.md", *data, *plots}
     assert "| shannon | 1.0e-07 |" in (tmp_path / "r" / "report.md").read_text()
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 def test_losses_that_do_not_agree_or_were_not_measured_are_named_and_fail(tmp_path):
     records = [r for r in all_records(simpson=1e-3) if r.loss != "shannon"]
     failed = record("shannon", "call_seconds", None, status="failed", detail="ValueError: no")
@@ -58,7 +58,7 @@ def test_losses_that_do_not_agree_or_were_not_measured_are_named_and_fail(tmp_pa
     assert "ValueError: no" in (tmp_path / "r" / "index.html").read_text()
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize(
     "metric",
     ["differing_repeats", "differing_processes", "neighbor_error", "block_size_error"],
@@ -105,14 +105,14 @@ def test_the_speed_is_that_of_the_largest_size(tmp_path):
     assert costs["simpson"] == (1024, ((None, None), (2.0, None)))
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 def test_no_number_of_the_headline_is_broken_in_two(tmp_path):
     build(tmp_path, all_records())
     page = (tmp_path / "r" / "index.html").read_text()
     assert 'value <span class="unbroken">1.0e-07</span>, gradient' in page
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 def test_absent_and_empty_results_are_errors(tmp_path):
     result = run(tmp_path)
     assert (result.exit_code, "sweep.json" in result.output) == (2, True)

@@ -16,8 +16,8 @@ SHOWN = "&#60;script&#62;alert(1)&#60;/script&#62; &#124; !&#91;x&#93;(http://x)
 
 
 @pytest.fixture(autouse=True)
-def without_pictures(monkeypatch):
-    monkeypatch.setattr("reports.pages.render.pictures", lambda *_: ())
+def without_plots(monkeypatch):
+    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())
 
 
 def assert_harmless(markdown):

@@ -235,7 +235,7 @@ def given(path):
 
 
 def use(path, page):
-    """Let every judge, and the page without its pictures, have what was read."""
+    """Let every judge, and the page without its plots, have what was read."""
     read = read_results([given(path)])
     report_headline(read)
     agreement.holds(read)
@@ -248,8 +248,8 @@ GATED: list[Sweep] = []
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch):
-    """Without pictures, which take a second each, and with a sweep to hold against baselines."""
-    monkeypatch.setattr("reports.pages.render.pictures", lambda *_: ())
+    """Without plots, which take a second each, and with a sweep to hold against baselines."""
+    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())
     monkeypatch.setattr(gate, "_FOLDER", tmp_path)
     GATED[:] = [read_sweep(sweep(tmp_path / "gated.json", [record("shannon", "flops", 1.5)]))]
 

@@ -124,12 +124,12 @@ def test_tables_filter_by_all_words(opened):
     assert len(column(view, "[aria-label='Agreement'] table", 1)) == 9
 
 
-def test_pictures_are_described_and_their_numbers_offered(opened):
+def test_plots_are_described_and_their_numbers_offered(opened):
     view = opened()
-    pictures = view.locator("figure[role=img]")
-    assert pictures.count() == 5
+    plots = view.locator("figure[role=img]")
+    assert plots.count() == 5
     for at in range(5):
-        assert len(pictures.nth(at).get_attribute("aria-label")) > 40
+        assert len(plots.nth(at).get_attribute("aria-label")) > 40
     with view.expect_download() as download:
         view.locator("a[download='lower-bounds.csv']").click()
     assert download.value.path().read_text().startswith("loss,transform,n_cells,other")

@@ -1,9 +1,9 @@
-"""The pictures draw what was measured, beside what it is held against, and say what is missing."""
+"""The plots draw what was measured, beside what it is held against, and say what is missing."""
 
 import pytest
 
 from benchmarks.schema.suite import LOSSES
-from reports.pages.plots import pictures
+from reports.pages.plots import plots
 from reports.sources.results import read_results
 from tests.reports.written import record, sweep
 
@@ -22,10 +22,10 @@ def records():
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """The panels by picture and loss."""
+    """The panels by plot and loss."""
     path = tmp_path_factory.mktemp("plots") / "sweep.json"
-    found = pictures(read_results([sweep(path, records())]), [])
-    return {picture.name: dict(zip(LOSSES, picture.figure.axes, strict=False)) for picture in found}
+    found = plots(read_results([sweep(path, records())]), [])
+    return {plot.name: dict(zip(LOSSES, plot.figure.axes, strict=False)) for plot in found}
 
 
 def words(panel):

@@ -145,7 +145,7 @@ def test_reproduce_says_so_with_its_exit_code(published, tmp_path):
     assert (result.exit_code, "value_error" in result.output) == (1, True)
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize(("change", "code"), [({"calls": 0.02}, 0), ({"flops": 101.0}, 1)])
 def test_times_that_differ_are_told_and_counters_that_differ_fail(tmp_path, change, code):
     (tmp_path / "README.md").write_text(README)

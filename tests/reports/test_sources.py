@@ -25,7 +25,7 @@ def build(folder, *paths):
     return result, (folder / "page" / "index.html").read_text()
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 def test_all_sources_fill_one_frame(tmp_path):
     samples = [0.001, 0.0012, 0.0011]
     asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": 0}})
@@ -72,7 +72,7 @@ WHOLE = {
 }
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("kind", WHOLE)
 @pytest.mark.parametrize("source", ["sweep", "asv"])
 def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path, source, kind):
@@ -92,7 +92,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path, source, kind
     assert "1 complaint about the files" in result.output
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("kind", WHOLE)
 def test_nothing_but_damage_is_a_page_too(tmp_path, kind):
     path = sweep(tmp_path / "bad.json", [record("shannon", "flops", 1.0)])
@@ -103,7 +103,7 @@ def test_nothing_but_damage_is_a_page_too(tmp_path, kind):
     assert "bad.json" in page
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
@@ -120,7 +120,7 @@ def test_a_row_of_asv_that_says_nothing_is_named(tmp_path, name, value, complain
     assert (read_results([tmp_path / "asv"]).measurements.frame["metric"] == "call_seconds").any()
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
     asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": None}})
     result, page = build(tmp_path, tmp_path / "asv")
@@ -129,7 +129,7 @@ def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
     assert "the benchmark raised an error" in page
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 def test_other_versions_of_a_benchmark_and_stray_files_are_named(tmp_path):
     path = asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": 1}})
     path.write_text(path.read_text().replace('"1", 0, 1.0', '"7", 0, 1.0'))
@@ -148,7 +148,7 @@ def test_flops_that_were_counted_otherwise_are_not_read_as_those_of_today(tmp_pa
     assert f"{TRACKED} has version" not in result.stderr
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_bare_numbers_that_are_none_are_named(tmp_path, value):
     path = sweep(tmp_path / "sweep.json", [*all_records(), record("shannon", "flops", 12345.5)])
