@@ -46,6 +46,7 @@ def sweep_with(monkeypatch, tmp_path):
     return sweep
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_nan_fails_by_name_and_the_sweep_goes_on(sweep_with, tmp_path):
     sound = sweep_with("sound", lambda value, _: value)
     path = sweep_with("nan", lambda value, _: value * jnp.nan)

@@ -58,6 +58,7 @@ def test_the_fingerprint_sees_the_program_and_not_its_values():
     assert len(set(fingerprints.values())) == 2
 
 
+@pytest.mark.slow
 def test_no_loss_traces_again_for_new_values():
     for entry in CATALOG:
         assert count_retraces(prepared(entry.name)) == 0, entry.name

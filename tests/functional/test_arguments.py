@@ -111,6 +111,7 @@ def test_three_numbers_are_the_weights_of_the_terms():
         assert found.total == expected.total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [np.float64(0.5), jnp.float64(0.5), 0.5])
 def test_the_type_of_a_weight_does_not_widen_the_loss(weight):
     x, v, f = jnp.asarray(rng.normal(size=(3, 40, 5)), jnp.float32)

@@ -49,6 +49,7 @@ def test_a_loss_without_forward_mode_says_so(case, mode):
         FORWARD[mode](*loss_of_one(case))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", [case for case in CATALOG if case.name != "combined"], ids=lambda case: case.name
 )

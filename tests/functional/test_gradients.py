@@ -95,6 +95,7 @@ def test_float32_gradient_equals_the_float64_one(case):
         assert relative_error(single[name], double[name]) <= GRADIENT["float32"], name
 
 
+@pytest.mark.slow
 @CASES
 def test_gradient_scales_with_the_cotangent(case):
     arrays = draw(case, "random", N_CELLS)

@@ -156,6 +156,7 @@ def test_bounds(seed, n_batches):
         assert 1 / 5 - 1e-12 <= simpson_diversity(assignments, over=over) <= 1 + 1e-12
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, block_size=st.sampled_from([1, 7, 16, 47, 48, 49, 1000]))
 def test_the_block_size_changes_nothing(seed, block_size):
     rng = np.random.default_rng(seed)
@@ -180,6 +181,7 @@ def test_per_cell_losses_average_to_the_loss():
             assert close(per_cell.sum() / counted.sum(), case.loss(**arrays), 1e-14)
 
 
+@pytest.mark.slow
 def test_descent_on_the_loss_mixes_batches_and_on_its_negative_separates_them():
     rng = np.random.default_rng(0)
     labels = jnp.asarray(rng.integers(3, size=120))

@@ -40,6 +40,7 @@ def test_result_is_at_least_float32(case):
         assert value.shape == ()
 
 
+@pytest.mark.slow
 @CASES
 def test_real_cells_agree_with_the_reference(case):
     arrays = case.real_inputs()

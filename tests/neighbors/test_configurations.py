@@ -21,6 +21,7 @@ def cells(n_cells):
     return x, np.arange(n_cells) % 5 > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("n_neighbors", [5, 150])
 def test_the_search_gives_the_same_neighbors_under(setting, n_neighbors):

@@ -45,6 +45,7 @@ def test_no_entry_outside_of_the_chosen_ones_is_below_the_bound(n_entries, count
     assert np.all(bound[None] <= np.where(outside, values, np.inf))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_entries", "count"), SIZES)
 def test_well_separated_entries_are_chosen_in_order_and_the_bound_is_close(n_entries, count):
     rng = np.random.default_rng(2)
