@@ -37,7 +37,7 @@ def test_a_loss_is_added_as_it_is_written_there(tmp_path):
         return done.stdout
 
     tested = run("pytest", "tests/functional", "-n", "0", "-v", "-k", "cluster_balance")
-    assert int(re.search(r"(\d+) passed", tested)[1]) >= 20
+    assert int(re.search(r"(\d+) passed", tested)[1]) >= 15
     sweep, page = "results/mine/sweep.json", "results/mine/report"
     run("benchmarks", "sweep", "--output", sweep, "--loss", "cluster_balance")
     built = run("reports", "build", "--results", sweep, "--output", page)
