@@ -14,10 +14,7 @@ TRACKED = "bench_memory.Memory.track_temp_bytes"
 HOSTILE = "<script>alert(1)</script> | ![x](http://x) `y`\n\n<img src=x> & [z](javascript:1)"
 SHOWN = "&#60;script&#62;alert(1)&#60;/script&#62; &#124; !&#91;x&#93;(http://x)"
 
-
-@pytest.fixture(autouse=True)
-def without_plots(monkeypatch):
-    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 
 def assert_harmless(markdown):

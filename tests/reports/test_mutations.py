@@ -246,10 +246,12 @@ def use(path, page):
 GATED: list[Sweep] = []
 
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
+
 @pytest.fixture(autouse=True)
-def quick(tmp_path, monkeypatch):
-    """Without plots, which take a second each, and with a sweep to hold against baselines."""
-    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())
+def gated(tmp_path, monkeypatch):
+    """A sweep to hold against baselines."""
     monkeypatch.setattr(gate, "_FOLDER", tmp_path)
     GATED[:] = [read_sweep(sweep(tmp_path / "gated.json", [record("shannon", "flops", 1.5)]))]
 

@@ -19,10 +19,9 @@ README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nr
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, without_plots):
     """A working folder with a sweep, in which nothing is measured and plots cost nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())
     monkeypatch.setattr(reports, "_measure", lambda *_, **__: pytest.fail("it was measured"))
     sweep(tmp_path / "results" / "sweep.json", all_records())
     return tmp_path
