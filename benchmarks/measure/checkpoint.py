@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from benchmarks.schema.files import write_json
+from benchmarks.schema.files import UnwritableError, write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
 __all__ = ["Checkpoint", "CheckpointError", "Measured", "reserved"]
@@ -127,6 +127,8 @@ def _acquire(lock: IO[bytes], path: Path) -> None:
 def _named_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except UnwritableError as error:  # which names the path already
+        raise CheckpointError(str(error)) from error
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
 

@@ -174,6 +174,18 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
     assert path.read_text() == old
 
 
+def test_a_file_that_cannot_take_its_place_is_named_once(tmp_path, monkeypatch):
+    path = tmp_path / "sweep.json"
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", no_space)
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: Measured([]))
+    result = sweep_command(path)
+    assert (result.exit_code, result.stderr.count(str(path))) == (2, 1)
+
+
 @pytest.mark.parametrize("n_measured", [0, 1])
 def test_an_interrupt_says_whether_the_file_holds_anything(tmp_path, monkeypatch, n_measured):
     steps = iter([Measured([])] * n_measured)
