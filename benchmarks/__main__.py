@@ -68,19 +68,49 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
 
 
 def _sweep(output: Path, cell_counts: tuple[int, ...], losses: tuple[str, ...]) -> None:
-    """Run the sweep, with the claims of DiffBio's page last; exit 2 if it cannot write."""
-    from benchmarks.claims import CLAIMS, examine
-    from benchmarks.measure.checkpoint import CheckpointError, Measured
+    """Run the sweep; exit 2 if it cannot write."""
+    from benchmarks.measure.checkpoint import CheckpointError
     from benchmarks.measure.sweep import run_sweep
 
-    def examine_claims() -> Measured:
-        return Measured([], claims=[examine(claim) for claim in CLAIMS])
-
     try:
-        run_sweep(output, cell_counts, losses, more={"claims": examine_claims})
+        run_sweep(output, cell_counts, losses)
     except CheckpointError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("results/claims.json"),
+    show_default=True,
+    callback=_only_over("the results of experiments", "schema_version", "environment", "margins"),
+    help="JSON file to write.",
+)
+@click.option("--only", default="", help="Only the experiments whose name contains this.")
+@click.option("--small", is_flag=True, help="Few seeds, cells and steps: to try the tool.")
+def claims(output: Path, only: str, small: bool) -> None:
+    """Put every claim to the test, and train models beside the field's methods.
+
+    The file is whole after every experiment: interrupt it, and the same command goes on.
+    """
+    from benchmarks.claims import EXPERIMENTS, FULL, SMALL
+    from benchmarks.claims.run import run_experiments
+    from benchmarks.measure.checkpoint import CheckpointError
+
+    chosen = [experiment for experiment in EXPERIMENTS if only in experiment.name]
+    if not chosen:
+        raise click.UsageError(f"--only={only}: no experiment has that in its name")
+    try:
+        run_experiments(output, chosen, SMALL if small else FULL)
+    except CheckpointError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        click.echo(f"interrupted; {str(interrupt) or 'nothing was measured'}", err=True)
+        sys.exit(130)
+    click.echo(f"wrote {output}")
 
 
 @main.command()

@@ -13,13 +13,16 @@ from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
+from reports.judge.claims import judged_claims
 from reports.judge.verdict import Answer
 from reports.pages import publishing
+from reports.pages.claims import build_claims, claims_headline
 from reports.pages.folders import check_folder
 from reports.pages.render import build_comparison, build_report
 from reports.pages.words import report_headline, unusual_rows, verdict_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import read_published
+from reports.sources.observations import read_observations
 from reports.sources.results import read_results
 from reports.sources.sweep import Sweep, read_sweep
 
@@ -100,6 +103,21 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
     if not agreement.holds(read):
         context.exit(2 if read.newest is None and complaints else 1)
     context.exit(2 if complaints else 0)
+
+
+@main.command()
+@click.option("--results", type=_PATH, default=Path("results/claims.json"), show_default=True)
+@click.option("--output", type=_PATH, default=Path("results/claims"), show_default=True)
+@click.pass_context
+def claims(context: click.Context, results: Path, output: Path) -> None:
+    """Build the page of the experiments on the claims: exit 2 if a part is unreadable."""
+    check_folder(output)
+    read = read_observations(results)
+    for complaint in read.complaints:
+        click.echo(str(complaint), err=True)
+    click.echo(f"page: {build_claims(read, output).resolve()}")
+    click.echo(claims_headline(judged_claims(read.margins)))
+    context.exit(2 if read.complaints else 0)
 
 
 @main.command()

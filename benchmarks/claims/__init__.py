@@ -1,17 +1,13 @@
-"""The claims of DiffBio's documentation page "Single-Cell Losses", each put to the test.
+"""Experiments: the document's claims put to the test, validity, and trained models.
 
-A claim that does not hold is listed with the others. Its numbers show how it fails, and the
-README says what we do instead.
+The document is DiffBio's documentation page "Single-Cell Losses", from which the library
+starts. A claim that does not hold is listed with the others. Its numbers show how it fails,
+and the README says what we do instead.
 """
 
-from benchmarks.claims import batch_mixing, compactness, diversity, velocity
-from benchmarks.claims.evidence import Claim, Evidence, examine
+from benchmarks.claims import document
+from benchmarks.claims.experiment import FULL, SMALL, Experiment
 
-__all__ = ["CLAIMS", "Claim", "Evidence", "examine"]
+__all__ = ["EXPERIMENTS", "FULL", "SMALL"]
 
-CLAIMS: tuple[Claim, ...] = (
-    *batch_mixing.CLAIMS,
-    *compactness.CLAIMS,
-    *velocity.CLAIMS,
-    *diversity.CLAIMS,
-)
+EXPERIMENTS: tuple[Experiment, ...] = (*(claim.experiment for claim in document.CLAIMS),)

@@ -1,4 +1,4 @@
-"""The file that a sweep fills step by step: complete and readable whenever it is interrupted."""
+"""A file that a run fills step by step: complete and readable whenever it is interrupted."""
 
 import fcntl
 import json
@@ -6,56 +6,76 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from benchmarks.schema.files import UnwritableError, write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
-__all__ = ["Checkpoint", "CheckpointError", "Measured", "reserved"]
+__all__ = ["Checkpoint", "CheckpointError", "Measured", "Parts", "reserved"]
 
-# These parts of the environment may differ when a sweep goes on. "changes" holds the state of
+# Lists that grow by rows, and mappings that grow by names.
+Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
+
+# These parts of the environment may differ when a run goes on. "changes" holds the state of
 # the code; "dirty" also counts files that are not code.
 _FREE = ("date", "command", "dirty")
 
 
 class CheckpointError(Exception):
-    """The file of a sweep cannot be written; the message names it and says why."""
+    """The file of a run cannot be written; the message names it and says why."""
+
+
+class Step(Protocol):
+    """What a step yields, by the name of the list or mapping that it is added to."""
+
+    def parts(self) -> Parts:
+        """The rows and names."""
+        ...
 
 
 class Measured(NamedTuple):
-    """What a step yields: records, and whatever stands beside them on the page."""
+    """What a step of a sweep yields: records, and whatever stands beside them on the page."""
 
     records: Sequence[Record]
     ratios: Sequence[Ratio] = ()
     v_curves: Sequence[Mapping[str, Any]] = ()
     digests: Mapping[str, str] = {}
-    claims: Sequence[Mapping[str, Any]] = ()
+
+    def parts(self) -> Parts:
+        """The rows and names, as the file holds them."""
+        return {
+            "data_digests": self.digests,
+            "records": [record.row() for record in self.records],
+            "v_curves": self.v_curves,
+            "ratios": [ratio._asdict() for ratio in self.ratios],
+        }
 
 
 class Checkpoint:
     """What was measured so far, and which steps are left.
 
-    An interrupted sweep of the same steps, by the same code in the same environment, is
-    taken up where it stopped. Anything else in the file is replaced by the first step.
+    An interrupted run of the same steps, by the same code in the same environment, is taken
+    up where it stopped. Anything else in the file is replaced by the first step.
     """
 
-    def __init__(self, path: Path, environment: Mapping[str, Any], steps: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environment: Mapping[str, Any],
+        steps: Sequence[str],
+        *,
+        version: int = SCHEMA_VERSION,
+        empty: Parts | None = None,
+    ) -> None:
         self._path = path
         earlier = _read(path)
-        if _goes_on(earlier, environment, steps):
+        header = {"schema_version": version, "environment": dict(environment)}
+        if _goes_on(earlier, header, steps):
             self._content = earlier
         else:
-            self._content = {
-                "schema_version": SCHEMA_VERSION,
-                "environment": dict(environment),
-                "steps": list(steps),
-                "unfinished": list(steps),
-                "data_digests": {},
-                "records": [],
-                "v_curves": [],
-                "ratios": [],
-                "claims": [],
-            }
+            parts = Measured([]).parts() if empty is None else empty
+            left = {"steps": list(steps), "unfinished": list(steps)}
+            self._content = {**header, **left, **parts}
 
     @property
     def unfinished(self) -> list[str]:
@@ -67,35 +87,33 @@ class Checkpoint:
         """How many steps the file holds."""
         return len(self._content["steps"]) - len(self._content["unfinished"])
 
-    def add(self, step: str, measured: Measured) -> None:
+    def add(self, step: str, measured: Step) -> None:
         """Write down what a step yielded; the file is then whole again.
 
         Raises:
             CheckpointError: the file cannot be written; it then holds what it held before.
         """
         held = self._content
-        content = {
-            **held,
-            "unfinished": [name for name in held["unfinished"] if name != step],
-            "data_digests": {**held["data_digests"], **measured.digests},
-            "records": [*held["records"], *(record.row() for record in measured.records)],
-            "v_curves": [*held["v_curves"], *measured.v_curves],
-            "ratios": [*held["ratios"], *(ratio._asdict() for ratio in measured.ratios)],
-            "claims": [*held["claims"], *measured.claims],
-        }
+        content = {**held, "unfinished": [name for name in held["unfinished"] if name != step]}
+        for name, part in measured.parts().items():
+            content[name] = _joined(held[name], part)
         with _named_errors(self._path):
             write_json(self._path, content)
         self._content = content
 
 
+def _joined(held: Any, new: Any) -> Any:
+    return {**held, **new} if isinstance(held, Mapping) else [*held, *new]
+
+
 @contextmanager
 def reserved(path: Path) -> Iterator[None]:
-    """Keep other sweeps from writing the file meanwhile, and check that this sweep can.
+    """Keep other runs from writing the file meanwhile, and check that this one can.
 
     A file beside it is locked. The system releases the lock however the process ends.
 
     Raises:
-        CheckpointError: another sweep is writing the file, or nothing can be written there.
+        CheckpointError: another run is writing the file, or nothing can be written there.
     """
     beside = path.with_name(f"{path.name}.lock")
     with _named_errors(path):
@@ -120,7 +138,7 @@ def _acquire(lock: IO[bytes], path: Path) -> None:
     except BlockingIOError:
         taken = True
     if taken:
-        raise BlockingIOError(None, "another sweep is writing it")
+        raise BlockingIOError(None, "another run is writing it")
 
 
 @contextmanager
@@ -141,12 +159,10 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _goes_on(
-    earlier: Mapping[str, Any], environment: Mapping[str, Any], steps: Sequence[str]
-) -> bool:
-    """Whether the file holds a part of this very sweep."""
-    if earlier.get("schema_version") != SCHEMA_VERSION or not earlier.get("unfinished"):
+def _goes_on(earlier: Mapping[str, Any], header: Mapping[str, Any], steps: Sequence[str]) -> bool:
+    """Whether the file holds a part of this very run."""
+    if earlier.get("schema_version") != header["schema_version"] or not earlier.get("unfinished"):
         return False
-    then = earlier["environment"]
-    same = all(then.get(name) == environment[name] for name in environment if name not in _FREE)
+    then, now = earlier["environment"], header["environment"]
+    same = all(then.get(name) == now[name] for name in now if name not in _FREE)
     return same and earlier["steps"] == list(steps)

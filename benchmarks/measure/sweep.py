@@ -28,7 +28,6 @@ def run_sweep(
     losses: Sequence[str] = LOSSES,
     *,
     real: bool = True,
-    more: Mapping[str, Task] | None = None,
 ) -> None:
     """Measure losses of the catalog into a file, which is written after every step.
 
@@ -39,15 +38,14 @@ def run_sweep(
         cell_counts: sizes of the simulated data sets.
         losses: names of the catalog.
         real: whether the real cells are measured too.
-        more: steps that come last, by name.
 
     Raises:
-        CheckpointError: another sweep is writing the file, or it cannot be written.
+        CheckpointError: another run is writing the file, or it cannot be written.
         KeyboardInterrupt: interrupted; the message says so if the file holds some steps.
     """
     with reserved(path):
         cases = [case(name) for name in losses]
-        tasks = {**_tasks(cell_counts, cases, real=real), **(more or {})}
+        tasks = _tasks(cell_counts, cases, real=real)
         checkpoint = Checkpoint(path, environment(), list(tasks))
         try:
             _fill(checkpoint, tasks)

@@ -8,7 +8,7 @@ from benchmarks.schema.metrics import METRICS
 
 __all__ = ["SCHEMA_VERSION", "Ratio", "Record", "Source", "Status"]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Source(StrEnum):

@@ -4,7 +4,7 @@ import base64
 import functools
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from reports.judge.history import courses
 from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
 from reports.pages.folders import replacing_folder
 from reports.pages.markdown import as_text
+from reports.pages.panels import Plot
 from reports.pages.plots import plots
 from reports.pages.quantities import error, number, quantity
 from reports.pages.tables import cost_table, problems, speeds
@@ -26,7 +27,15 @@ from reports.pages.words import report_headline, verdict_headline
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["build_comparison", "build_report", "render", "write_report"]
+__all__ = [
+    "build_comparison",
+    "build_report",
+    "environment_rows",
+    "render",
+    "render_pages",
+    "write_plots",
+    "write_report",
+]
 
 _COSTS = {
     "Time per call (ms)": ("call_seconds", 1e3),
@@ -57,10 +66,7 @@ def write_report(read: Results, folder: Path) -> None:
     """Write all files of the report into a folder that is there."""
     history = courses(read.measurements.frame)
     drawn = list(plots(read, history))
-    for plot in drawn:
-        (folder / f"{plot.name}.svg").write_text(plot.svg)
-        plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
-        (folder / f"{plot.name}.csv").write_text(plot.csv)
+    write_plots(folder, drawn)
     measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
     (folder / "measurements.csv").write_text(measurements)
     content = {
@@ -76,16 +82,24 @@ def write_report(read: Results, folder: Path) -> None:
     }
     if read.newest is not None:
         shutil.copyfile(read.newest.path, folder / "sweep.json")
-    _render(folder, content, {"report.html.j2": "index.html", "report.md.j2": "report.md"})
+    render_pages(folder, content, {"report.html.j2": "index.html", "report.md.j2": "report.md"})
+
+
+def write_plots(folder: Path, drawn: Sequence[Plot]) -> None:
+    """Write each plot as SVG and PNG, and its numbers as CSV."""
+    for plot in drawn:
+        (folder / f"{plot.name}.svg").write_text(plot.svg)
+        plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
+        (folder / f"{plot.name}.csv").write_text(plot.csv)
 
 
 def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
     """What a page says about the newest sweep; nothing where there is none."""
     if sweep is None:
         nothing: dict[str, Any] = {"environment": {}, "costs": {}, "digests": {}}
-        return {**nothing, "command": None, "speeds": [], "agreements": [], "claims": []}
+        return {**nothing, "command": None, "speeds": [], "agreements": []}
     return {
-        "environment": _environment_rows(sweep.environment),
+        "environment": environment_rows(sweep.environment),
         "command": sweep.environment["command"],
         "speeds": speeds(sweep),
         "agreements": agreements(sweep),
@@ -93,7 +107,6 @@ def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
             title: factor * cost_table(sweep, metric) for title, (metric, factor) in _COSTS.items()
         },
         "digests": sweep.data_digests,
-        "claims": sweep.claims,
     }
 
 
@@ -111,7 +124,9 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
         "n_gating": int(comparison.gates.sum()),
         "verdicts": verdicts,
     }
-    _render(folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"})
+    render_pages(
+        folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"}
+    )
     comment = folder / "comment.md"
     comment.write_text(comment.read_text()[:_LONGEST_COMMENT])
 
@@ -120,7 +135,8 @@ def _rows(verdicts: pd.DataFrame) -> list[Any]:
     return list(verdicts.itertuples(index=False))
 
 
-def _render(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
+def render_pages(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
+    """Fill in templates, each into the file that it is mapped to."""
     for template, page in pages.items():
         (folder / page).write_text(render(template, content))
 
@@ -179,7 +195,7 @@ def _unbroken(text: str) -> markupsafe.Markup:
     return markupsafe.Markup(re.sub(r"[\d.]+e-\d+", span, str(markupsafe.escape(text))))
 
 
-def _environment_rows(environment: Mapping[str, Any]) -> dict[str, str]:
+def environment_rows(environment: Mapping[str, Any]) -> dict[str, str]:
     """The environment in words."""
     packages = ", ".join(f"{name} {v}" for name, v in environment["packages"].items())
     tree = "with uncommitted changes" if environment["dirty"] else "clean"

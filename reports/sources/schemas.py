@@ -31,7 +31,6 @@ from reports.sources.fields import (
 __all__ = [
     "BaselineFile",
     "BaselineRow",
-    "Claim",
     "Curve",
     "Environment",
     "ManifestFile",
@@ -162,15 +161,6 @@ class Curve(Ours):
         return self
 
 
-class Claim(Ours):
-    """A statement of DiffBio's documentation, and what was measured about it."""
-
-    loss: Name
-    statement: Name
-    holds: bool
-    numbers: Text
-
-
 class SweepFile(Ours):
     """A sweep; the rows of its lists are checked one by one."""
 
@@ -182,7 +172,6 @@ class SweepFile(Ours):
     records: list[Any]
     v_curves: list[Any]
     ratios: list[Any]
-    claims: list[Any]
 
     @model_validator(mode="after")
     def _unfinished_are_steps(self) -> "SweepFile":

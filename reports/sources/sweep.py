@@ -19,7 +19,7 @@ from reports.sources.frame import (
     measurement,
 )
 from reports.sources.ratios import ratios_frame
-from reports.sources.schemas import Claim, Curve, RecordRow, SweepFile
+from reports.sources.schemas import Curve, RecordRow, SweepFile
 
 __all__ = ["Sweep", "is_sweep", "read_sweep"]
 
@@ -39,7 +39,6 @@ class Sweep:
         data_digests: digest of every data set that was used, by name.
         v_curves: error of the finite differences over the step, per loss.
         ratios: each loss against its lower bound, called in turn.
-        claims: what DiffBio's documentation says of the losses, and what was measured about it.
     """
 
     path: Path
@@ -49,7 +48,6 @@ class Sweep:
     data_digests: dict[str, str]
     v_curves: list[dict[str, Any]]
     ratios: pd.DataFrame
-    claims: list[dict[str, Any]]
 
     def numbers(self, metric: str) -> pd.DataFrame:
         """The rows of a numeric metric that were measured, with float values."""
@@ -90,8 +88,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     rows, problems = _rows(file.records, _origin(environment, path))
     v_curves, wrong_curves = checked_rows(Curve, file.v_curves, "v_curves", noted=["loss"])
     ratios, wrong_ratios = ratios_frame(file.ratios)
-    claims, wrong_claims = checked_rows(Claim, file.claims, "claims", noted=["loss"])
-    problems += [*wrong_curves, *wrong_ratios, *wrong_claims]
+    problems += [*wrong_curves, *wrong_ratios]
     if left := len(file.unfinished):
         problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
@@ -104,15 +101,13 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         file.data_digests,
         [curve.model_dump() for curve in v_curves],
         ratios,
-        [claim.model_dump() for claim in claims],
     )
 
 
 def _renamed(content: dict[str, Any]) -> dict[str, Any]:
-    """A sweep of the version before, with today's names.
+    """A sweep of the version that was published, with today's names and without its claims.
 
-    Published sweeps have that version, which differs in names alone. Content of another
-    shape stays as it is, and the schema complains about it.
+    Content of another shape stays as it is, and the schema complains about it.
     """
 
     def of_record(record: Any) -> Any:
@@ -125,6 +120,7 @@ def _renamed(content: dict[str, Any]) -> dict[str, Any]:
         return _replaced(ratio, "other", "limit: ", "lower bound: ")
 
     found = {**content, "schema_version": SCHEMA_VERSION}
+    found.pop("claims", None)
     for name, rename in (("records", of_record), ("ratios", of_ratio)):
         if isinstance(content.get(name), list):
             found[name] = [rename(row) for row in content[name]]

@@ -1,5 +1,6 @@
 """The file of a sweep: never lost half-way, never mixed, never written by two."""
 
+import contextlib
 import errno
 import json
 import os
@@ -138,7 +139,7 @@ def test_two_sweeps_do_not_write_one_file(tmp_path, monkeypatch):
     with reserved(path):
         result = sweep_command(path)
     assert result.exit_code == 2
-    assert result.stderr == f"{path}: another sweep is writing it\n"
+    assert result.stderr == f"{path}: another run is writing it\n"
     assert list(tmp_path.iterdir()) == []
     with reserved(path):  # which is free again
         pass
@@ -160,7 +161,7 @@ def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, m
 
 
 def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
-    path, old = tmp_path / "sweep.json", '{"schema_version": 4, "environment": {}, "records": []}'
+    path, old = tmp_path / "sweep.json", '{"schema_version": 5, "environment": {}, "records": []}'
     path.write_text(old)
 
     def full(path, content):
@@ -203,20 +204,20 @@ def test_an_interrupt_says_whether_the_file_holds_anything(tmp_path, monkeypatch
     assert f"interrupted; {said}" in result.stderr
 
 
-def test_no_result_in_single_precision_goes_on_in_double(tmp_path):
-    def interrupt():
-        raise KeyboardInterrupt
-
-    path = tmp_path / "sweep.json"
+def test_no_result_in_single_precision_goes_on_in_double(tmp_path, monkeypatch):
     measured = []
-    first = {"first": lambda: measured.append(jax.config.jax_enable_x64) or Measured([])}
-    for x64, then in ((False, interrupt), (True, lambda: Measured([]))):
-        with jax.enable_x64(x64):
-            try:
-                run_sweep(path, (64,), [], real=False, more={**first, "second": then})
-            except KeyboardInterrupt:
-                assert not x64
-    assert measured == [False, True]
+
+    def interrupted(*_, **__):
+        measured.append(jax.config.jax_enable_x64)
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        return Measured([])
+
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", interrupted)
+    for x64 in (False, True):
+        with jax.enable_x64(x64), contextlib.suppress(KeyboardInterrupt):
+            run_sweep(tmp_path / "sweep.json", (64,), ["simpson"], real=False)
+    assert measured == [False, False, True, True]
 
 
 def environment_with(**variables):

@@ -189,7 +189,7 @@ def test_a_baseline_is_not_made_of_failures_and_nothing_measured_is_no_pass(fold
     path = gate.baseline_path(read_sweep(folder / "quick.json"))
     assert path.read_text() == before
     assert json.loads(before)["cores"] == 2
-    (folder / "quick.json").write_text(json.dumps({"schema_version": 4}))
+    (folder / "quick.json").write_text(json.dumps({"schema_version": 5}))
     result = run("gate", str(folder / "quick.json"))
     assert (result.exit_code, "not a complete sweep" in result.output) == (2, True)
     result = run("gate", sweep(folder, {}))

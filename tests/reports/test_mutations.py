@@ -60,8 +60,6 @@ LEGAL = {
         r"v_curves": ({"list"}, "no gradient was checked"),
         r"v_curves\.\d\.loss": (ANY_TEXT, "losses come and go"),
         r"v_curves\.\d\.errors\.\d": ({"huge"}, "an error has no largest value"),
-        r"claims": ({"list"}, "a sweep that is not whole tests none"),
-        r"claims\.\d\.(loss|statement|numbers)": (ANY_TEXT, "any text says something"),
         r"steps\.\d": (ANY_TEXT, "steps are named as they like"),
         r"steps": ({"list"}, "a sweep of no steps has none unfinished"),
         r"unfinished": ({"list"}, "the sweep is finished"),

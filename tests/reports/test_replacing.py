@@ -174,7 +174,7 @@ STRANGERS = {
     "not text": b"\xff\xfe\x00",
 }
 WRITING = {
-    "sweep --output": {"schema_version": 4, "environment": {}, "records": []},
+    "sweep --output": {"schema_version": 5, "environment": {}, "records": []},
     "ratios --json": {"environment": {}, "ratios": []},
     "million --json": [{"phase": "exact", "n_cells": 7}],
 }

@@ -69,8 +69,7 @@ def sweep(path, records, **environment):
         for loss in LOSSES
     ]
     checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
-    claims = [{"loss": "shannon", "statement": "It is so", "holds": False, "numbers": "1, not 2"}]
-    checkpoint.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}, claims))
+    checkpoint.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}))
     return path
 
 

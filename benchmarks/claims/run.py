@@ -1,0 +1,99 @@
+"""Run all experiments into one file: a process per core, resumable after each experiment."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.claims.experiment import Experiment, Observed, Size
+from benchmarks.measure.checkpoint import Checkpoint, reserved
+from benchmarks.measure.environment import environment, usable_cores
+from benchmarks.measure.processes import end_with_parent
+from benchmarks.schema.observations import OBSERVATIONS_VERSION
+
+__all__ = ["run_experiments"]
+
+
+def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -> None:
+    """Measure the experiments into a file, which is written after each of them.
+
+    Where the file holds the beginning of the same run, only what is missing is measured.
+    Each experiment has a core to itself, so that its seconds are those of one core.
+
+    Args:
+        path: the JSON file.
+        experiments: what is measured; long ones first, so that the cores end together.
+        size: how much each does.
+
+    Raises:
+        CheckpointError: another run is writing the file, or it cannot be written.
+        KeyboardInterrupt: interrupted; the message says so if the file holds some experiments.
+    """
+    named = {experiment.name: experiment for experiment in experiments}
+    described = {**environment(), "size": size._asdict()}
+    with reserved(path):
+        checkpoint = Checkpoint(
+            path,
+            described,
+            list(named),
+            version=OBSERVATIONS_VERSION,
+            empty=Observed().parts(),
+        )
+        try:
+            _fill(checkpoint, named, size)
+        except KeyboardInterrupt as interrupt:
+            if not checkpoint.n_finished:
+                raise
+            held = f"{path} holds what was measured, run again to go on"
+            raise KeyboardInterrupt(held) from interrupt
+
+
+def _fill(checkpoint: Checkpoint, named: Mapping[str, Experiment], size: Size) -> None:
+    unfinished = checkpoint.unfinished
+    with (
+        tqdm(
+            total=len(named), initial=checkpoint.n_finished, unit="experiment", dynamic_ncols=True
+        ) as progress,
+        _workers(len(unfinished)) as pool,
+    ):
+        names = {pool.submit(named[name].measure, size): name for name in unfinished}
+        for done in as_completed(names):
+            checkpoint.add(names[done], done.result())
+            progress.set_description(names[done][:40])
+            progress.update()
+
+
+@contextmanager
+def _workers(n_tasks: int) -> Iterator[ProcessPoolExecutor]:
+    """A process for every core, which starts afresh, since JAX does not survive a fork."""
+    spawn = multiprocessing.get_context("spawn")
+    cores = spawn.Queue()
+    for core in _usable():
+        cores.put(core)
+    n_workers = max(1, min(usable_cores(), n_tasks))
+    pool = ProcessPoolExecutor(n_workers, spawn, initializer=_keep_to_one, initargs=(cores,))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    else:
+        pool.shutdown()
+
+
+def _usable() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(usable_cores()))
+
+
+def _keep_to_one(cores: "multiprocessing.Queue[int]") -> None:
+    """Keep this process to a core of its own, where the system can do that."""
+    end_with_parent()
+    core = cores.get()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})

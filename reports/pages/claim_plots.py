@@ -1,0 +1,168 @@
+"""The plots of the experiments: losses beside measures, trainings, cells before and after."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.judge.claims import correlations, methods
+from reports.pages.panels import BLUE, GREY, Plot
+from reports.sources.observations import Observations
+
+__all__ = ["claim_plots"]
+
+_ORANGE = "#D55E00"
+_N_COLUMNS = 3
+_TYPES, _BATCHES = colormaps["tab20"], colormaps["Set1"]
+
+
+def claim_plots(read: Observations) -> Iterator[Plot]:
+    """Every plot that there are numbers for, in the order of the page."""
+    if not read.trainings.empty:
+        yield _method_plot(read.trainings)
+    if not read.courses.empty:
+        yield _course_plot(read.courses)
+    for cells, rows in read.scatters.groupby("cells", sort=False):
+        yield _scatter_plot(str(cells), rows)
+    recommended = read.associations[read.associations["recommended"].astype(bool)]
+    if not recommended.empty:
+        yield _association_plot(recommended)
+
+
+def _method_plot(trainings: pd.DataFrame) -> Plot:
+    """Mixing over preservation: a point per method, with its intervals."""
+    found = methods(trainings)
+    data_sets = list(dict.fromkeys(method.cells for method in found))
+    figure, panels = _panels(len(data_sets), height=4.0, n_columns=2)
+    rows = []
+    for axes, cells in zip(panels, data_sets, strict=False):
+        axes.set_title(cells)
+        axes.set_xlabel("cLISI (types kept apart)")
+        axes.set_ylabel("iLISI (batches mixed)")
+        shown = [m for m in found if m.cells == cells and {"ilisi", "clisi"} <= set(m.measurements)]
+        for at, method in enumerate(shown):
+            x, y = (method.measurements[name] for name in ("clisi", "ilisi"))
+            axes.errorbar(
+                x.mean, y.mean, xerr=[[x.mean - x.low], [x.high - x.mean]],
+                yerr=[[y.mean - y.low], [y.high - y.mean]], marker="o", markersize=4,
+                color=_TYPES(at % 20), linestyle="none", label=method.method,
+            )  # fmt: skip
+            rows.append({"cells": cells, "method": method.method, "clisi": x.mean, "ilisi": y.mean})
+        axes.legend(fontsize=6, loc="lower left")
+    return Plot(
+        "methods",
+        "Mixing against preservation",
+        "Per data set and method, the mean iLISI over the mean cLISI, with 95 % intervals over "
+        "seeds: up is better mixed, right is better preserved.",
+        figure,
+        pd.DataFrame(rows),
+    )
+
+
+def _course_plot(courses: pd.DataFrame) -> Plot:
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    methods_found = list(dict.fromkeys(courses["method"]))
+    rows = []
+    for row in courses.itertuples():
+        colour = _TYPES(2 * methods_found.index(row.method) % 20)
+        label = row.method if row.seed == courses["seed"].min() else None
+        left.plot(row.steps, row.losses, color=colour, linewidth=1, label=label)
+        right.plot(row.steps, row.ilisi, color=colour, linewidth=1, label=label)
+        rows += [
+            {"method": row.method, "seed": row.seed, "step": step, "loss": loss, "ilisi": ilisi}
+            for step, loss, ilisi in zip(row.steps, row.losses, row.ilisi, strict=True)
+        ]
+    for axes, words in ((left, "objective"), (right, "iLISI")):
+        axes.set_xlabel("step")
+        axes.set_ylabel(words)
+    left.legend(fontsize=7)
+    return Plot(
+        "convergence",
+        "Convergence",
+        f"Objective and iLISI of {courses['cells'].iloc[0]} over the steps of the training, a "
+        "line per seed.",
+        figure,
+        pd.DataFrame(rows),
+    )
+
+
+def _scatter_plot(cells: str, scatters: pd.DataFrame) -> Plot:
+    """Cells by method: above coloured by batch, below by type."""
+    figure = Figure(figsize=(9, 6.2), layout="constrained")
+    panels = figure.subplots(2, len(scatters), squeeze=False)
+    rows = []
+    for (above, below), row in zip(panels.T, scatters.itertuples(), strict=True):
+        above.set_title(row.method)
+        _cells(above, row.x, row.y, row.batches, _BATCHES)
+        _cells(below, row.x, row.y, row.types, _TYPES)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "method": row.method,
+                    "x": row.x,
+                    "y": row.y,
+                    "batch": row.batches,
+                    "type": row.types,
+                }
+            )
+        )
+    panels[0, 0].set_ylabel("coloured by batch")
+    panels[1, 0].set_ylabel("coloured by type")
+    name = "cells-" + "".join(c if c.isalnum() else "-" for c in cells.lower())
+    return Plot(
+        name,
+        f"Cells of {cells}",
+        "Cells in two dimensions by method, above coloured by batch, below by published type.",
+        figure,
+        pd.concat(rows),
+    )
+
+
+def _cells(axes: Axes, x: list[float], y: list[float], labels: list[int], colours: object) -> None:
+    order = np.random.default_rng(0).permutation(len(x))  # so that no label lies on top
+    kept = np.asarray(labels)[order]
+    rgb = [colours(label % colours.N) if label >= 0 else GREY for label in kept]  # type: ignore[attr-defined,operator]
+    axes.scatter(np.asarray(x)[order], np.asarray(y)[order], s=2, c=rgb, rasterized=True)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+
+
+def _association_plot(associations: pd.DataFrame) -> Plot:
+    """A panel per correlation: the measure over the loss, a point per point of the sweep."""
+    found = correlations(associations)
+    figure, panels = _panels(len(found), height=2.6)
+    groups = associations.groupby(["loss", "measure", "cells", "varied"], sort=False)
+    for axes, correlation, (_, rows) in zip(panels, found, groups, strict=False):
+        marker, colour = (
+            ("o", BLUE) if correlation.cells.startswith("simulated") else ("s", _ORANGE)
+        )
+        axes.plot(
+            rows["loss_value"], rows["measure_value"], marker, color=colour, markersize=2.5,
+            alpha=0.6,
+        )  # fmt: skip
+        axes.set_title(f"{correlation.cells}; rho = {correlation.rho.mean:.2f}", fontsize=7)
+        axes.set_xlabel(correlation.loss, fontsize=7)
+        axes.set_ylabel(correlation.measure, fontsize=7)
+    return Plot(
+        "validity",
+        "Losses beside the field's measures",
+        "Each point is one set of cells of a sweep: the measure of the field over our loss at the "
+        "recommended setting. Circles are simulated cells, squares real ones.",
+        figure,
+        associations,
+    )
+
+
+def _panels(n: int, *, height: float, n_columns: int = _N_COLUMNS) -> tuple[Figure, list[Axes]]:
+    """As many panels as there are things to show, the rest of the grid left empty."""
+    n_rows = -(-n // n_columns)
+    figure = Figure(figsize=(9, height * n_rows), layout="constrained")
+    panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
+    for spare in panels[n:]:
+        spare.set_axis_off()
+    return figure, panels[:n]
