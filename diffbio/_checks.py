@@ -17,12 +17,14 @@ from jaxtyping import Array
 from diffbio._types import AnyArray
 
 __all__ = [
+    "as_array",
     "batch_labels",
     "block_size",
     "choice",
     "finite",
     "flag",
     "floating",
+    "is_traced",
     "is_zero",
     "mask",
     "neighbor_count",
@@ -36,20 +38,21 @@ __all__ = [
 _INT32_MAX = np.iinfo(np.int32).max
 
 
-def _is_traced(value: object) -> bool:
+def is_traced(value: object) -> bool:
+    """Whether the numbers are unknown while the program is made."""
     return isinstance(value, jax.core.Tracer)
 
 
 def floating(name: str, value: object, axes: Sequence[str]) -> Array:
     """Return ``value`` as a real floating array with one axis per name in ``axes``."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(f"{name} must have a real floating dtype, got {_described(value, array)}")
     return jnp.asarray(_ranked(name, array, axes))
 
 
 def _integers(name: str, value: object, axes: Sequence[str]) -> AnyArray:
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise TypeError(
             f"{name} must have an integer dtype, got {_described(value, array)}; "
@@ -58,7 +61,7 @@ def _integers(name: str, value: object, axes: Sequence[str]) -> AnyArray:
     return _ranked(name, array, axes)
 
 
-def _as_array(name: str, value: object) -> AnyArray:
+def as_array(name: str, value: object) -> AnyArray:
     """``value`` as an array that is concrete wherever ``value`` is.
 
     ``jnp.asarray`` would trace NumPy's arrays under ``jit``, and wrap around their wide
@@ -104,7 +107,7 @@ def mask(where: object, n_cells: int) -> AnyArray | None:
     """Return ``where`` as a boolean ``(n_cells,)`` array, or None if there is none."""
     if where is None:
         return None
-    array = _as_array("where", where)
+    array = as_array("where", where)
     if array.dtype != np.bool_:
         raise TypeError(f"where must have dtype bool, got {_described(where, array)}")
     if array.shape != (n_cells,):
@@ -115,7 +118,7 @@ def mask(where: object, n_cells: int) -> AnyArray | None:
 def batch_labels(value: object, n_batches: int, where: AnyArray | None) -> AnyArray:
     """Return int32 batch labels; concrete ones must lie in ``[0, n_batches)``."""
     labels = _integers("batch_labels", value, ("n_cells",))
-    if not (_is_traced(labels) or _is_traced(where)):
+    if not (is_traced(labels) or is_traced(where)):
         counted = np.asarray(labels)
         if where is not None and where.shape == counted.shape:
             counted = counted[np.asarray(where)]
@@ -140,7 +143,7 @@ def neighbor_indices(value: object, x: Array) -> AnyArray:
     n_cells = x.shape[0]
     indices = _integers("neighbor_indices", value, ("n_cells", "n_neighbors"))
     same_axis("n_cells", {"neighbor_indices": (indices, 0), "the cells": (x, 0)})
-    if not _is_traced(indices):
+    if not is_traced(indices):
         largest = np.asarray(indices).max()
         if largest >= n_cells:
             raise ValueError(f"neighbor_indices must be below n_cells={n_cells}, got {largest}")
@@ -156,7 +159,7 @@ def _as_int32(array: AnyArray) -> AnyArray:
     """The integers in int32; one that does not fit becomes -1 instead of wrapping around."""
     if array.dtype == np.int32:
         return array
-    if not _is_traced(array):
+    if not is_traced(array):
         array = np.asarray(array)
     narrowed = array.astype(np.int32)
     if np.iinfo(array.dtype).max <= _INT32_MAX:
@@ -167,7 +170,7 @@ def _as_int32(array: AnyArray) -> AnyArray:
 
 def positive_integer(name: str, value: object) -> int:
     """Return a concrete integer of at least 1; arrays that hold a single one are read."""
-    if _is_traced(value):
+    if is_traced(value):
         raise TypeError(f"{name} must be an integer known before tracing, got a traced {value}")
     array = np.asarray(value)
     if array.ndim or array.dtype.kind not in "iu":
@@ -202,7 +205,7 @@ def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]
         raise ValueError(f"{name} must be a scalar, got shape {np.shape(value)}")
     if isinstance(value, str | bytes) or np.iscomplexobj(value):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    if _is_traced(value):
+    if is_traced(value):
         return
     try:
         number = float(value)
@@ -214,7 +217,7 @@ def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]
 
 def is_zero(value: Any) -> bool:
     """Whether a checked scalar is known to be 0; False for a traced one, which is unknown."""
-    return not _is_traced(value) and float(value) == 0
+    return not is_traced(value) and float(value) == 0
 
 
 def choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -1,23 +1,20 @@
 r"""Batch mixing, cell by cell.
 
-With d_j = |x_i - x_j|^2 and e_j = d_j / T_i for the neighbours j of one cell i:
+With the weights w of one cell's neighbours, see ``reference.weights``, and batch b
+holding the share p_b = sum_j w_j [b_j = b]:
 
-    w = softmax(-e),   p_b = sum_j w_j [b_j = b],   loss_i = sum_b p_b ln p_b
+    entropy:  loss_i = sum_b p_b ln(p_b / (B q_b)),    dloss / dw_j = ln(p / (B q)) + 1
+    simpson:  loss_i = sum_b p_b^2,                    dloss / dw_j = 2 p
 
-Derivatives of loss_i, from the outside in:
-
-    dloss / dw_j = ln p_{b_j} + 1                          (0 where p_b = 0)
-    dloss / de_j = -w_j (dloss/dw_j - sum_l w_l dloss/dw_l)
-    global:  dloss / dd_j = dloss/de_j / T
-    local, e_j = d_j / (T m) with m = mean_l d_l:
-             dloss / dd_j = (dloss/de_j - mean_l(e_l T dloss/de_l)) / (T m)
-    dd_j / dx_i = 2 (x_i - x_j) = -dd_j / dx_j
+with p and q those of neighbour j's batch, and dloss / dw_j = 0 where p = 0 or the batch is
+unknown. Then dd2_j / dx_i = 2 (x_i - x_j) = -dd2_j / dx_j.
 """
 
 import numpy as np
 
 from reference.counting import mean_over_cells, n_counted
 from reference.neighbors import nearest_neighbors, usable
+from reference.weights import WEIGHTS
 
 
 def batch_mixing_loss(embeddings, batch_labels, **options):
@@ -46,7 +43,10 @@ def _losses_and_gradients(
     n_neighbors=15,
     temperature=1.0,
     normalize=False,
+    proportions="uniform",
     bandwidth="global",
+    perplexity=None,
+    index="entropy",
     neighbor_indices=None,
     where=None,
 ):
@@ -54,44 +54,70 @@ def _losses_and_gradients(
     where = None if where is None else np.asarray(where)
     if neighbor_indices is None:
         neighbor_indices = nearest_neighbors(x, n_neighbors, where)
-    scale = 1 / np.log(n_batches) if normalize else 1.0
+    expected = n_batches * _proportions(proportions, labels, n_batches, where)
+    width = temperature
+    if bandwidth == "perplexity":
+        width = np.shape(neighbor_indices)[1] / 3 if perplexity is None else perplexity
+    offset, scale = _range(index, n_batches) if normalize else (0.0, 1.0)
     losses, gradient = np.zeros(len(x)), np.zeros_like(x)
     for i in range(len(x)):
         neighbors = usable(neighbor_indices, i, where)
         if len(neighbors) == 0:
+            counted = where is None or where[i]
+            losses[i] = scale * (1 - offset) if index == "simpson" and counted else 0
             continue
         differences = x[i] - x[neighbors]
         distances = (differences**2).sum(axis=1)
-        loss, slopes = _one_cell(distances, labels[neighbors], n_batches, temperature, bandwidth)
-        losses[i] = scale * loss
-        pulls = scale * 2 * slopes[:, None] * differences
+        weights, pull_back = WEIGHTS[bandwidth](distances, width)
+        loss, by_weight = INDEX[index](weights, labels[neighbors], expected)
+        losses[i] = scale * (loss - offset)
+        pulls = scale * 2 * pull_back(by_weight)[:, None] * differences
         gradient[i] += pulls.sum(axis=0)
         np.subtract.at(gradient, neighbors, pulls)
     return losses, gradient
 
 
-def _one_cell(distances, labels, n_batches, temperature, bandwidth):
-    """The loss of one cell and its derivatives by the squared distances."""
-    width = temperature
-    if bandwidth == "local":
-        mean = distances.mean()
-        width = temperature * mean if mean > 0 else np.inf
-    energies = distances / width
-    weights = np.exp(-(distances - distances.min()) / width)
-    weights /= weights.sum()
+def _proportions(proportions, labels, n_batches, where):
+    if isinstance(proportions, str):
+        counted = labels if where is None else labels[where]
+        if proportions == "uniform" or len(counted) == 0:
+            return np.full(n_batches, 1 / n_batches)
+        return np.array([np.mean(counted == b) for b in range(n_batches)])
+    return np.asarray(proportions, dtype=np.float64)
 
-    proportions = np.array([weights[labels == b].sum() for b in range(n_batches)])
-    present = proportions > 0
-    logs = np.log(np.where(present, proportions, 1))
-    if proportions.max() > 0.5:  # ln p = log1p(p - 1), where p - 1 must not be rounded
-        most = proportions.argmax()
+
+def _range(index, n_batches):
+    """What ``normalize`` subtracts, and what it multiplies by."""
+    if index == "simpson":
+        return 1 / n_batches, 1 / (1 - 1 / n_batches)
+    return 0.0, 1 / np.log(n_batches)
+
+
+def _entropy(weights, labels, expected):
+    """``sum_b p_b ln(p_b / expected_b)`` and its derivatives by the weights."""
+    p = _shares(weights, labels, len(expected))
+    present = p > 0
+    logs = np.log(np.where(present, p, 1))
+    if p.max() > 0.5:  # ln p = log1p(p - 1), where p - 1 must not be rounded
+        most = p.argmax()
         logs[most] = np.log1p(-weights[labels != most].sum())
-    loss = (proportions * logs).sum()
+    logs[present] -= np.log(expected[present])
+    return p @ logs, _by_weight(np.where(present, logs + 1, 0), labels)
 
-    by_batch = np.where(present, logs + 1, 0)
-    in_range = (labels >= 0) & (labels < n_batches)
-    by_weight = np.where(in_range, by_batch[np.where(in_range, labels, 0)], 0)
-    by_energy = -weights * (by_weight - (weights * by_weight).sum())
-    if bandwidth == "local":
-        by_energy = by_energy - (temperature * energies * by_energy).mean()
-    return loss, by_energy / width
+
+def _simpson(weights, labels, expected):
+    """``sum_b p_b^2`` and its derivatives by the weights."""
+    p = _shares(weights, labels, len(expected))
+    return p @ p, _by_weight(2 * p, labels)
+
+
+INDEX = {"entropy": _entropy, "simpson": _simpson}
+
+
+def _shares(weights, labels, n_batches):
+    return np.array([weights[labels == b].sum() for b in range(n_batches)])
+
+
+def _by_weight(by_batch, labels):
+    known = (labels >= 0) & (labels < len(by_batch))
+    return np.where(known, by_batch[np.where(known, labels, 0)], 0)

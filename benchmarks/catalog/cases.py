@@ -125,35 +125,28 @@ def _transition_module(expression: Any, velocity: Any) -> Any:
     return module(expression, velocity, expression)
 
 
-CATALOG: tuple[Case, ...] = (
-    Case(
-        name="batch_mixing",
-        title="Batch mixing",
+def _batch_mixing(name: str, title: str, **options: Any) -> Case:
+    """Batch mixing with other options than the defaults."""
+    return Case(
+        name=name,
+        title=title,
         simulation="clusters",
         select=_fields("embeddings", "batch_labels"),
-        loss=F.batch_mixing_loss,
-        module=losses.BatchMixingLoss(),
-        reference=reference.batch_mixing.batch_mixing_loss,
-        reference_gradients=reference.batch_mixing.batch_mixing_gradients,
-        differentiable=("embeddings",),
-        lower_bound="search",
-        n_neighbors=MIXING_NEIGHBORS,
-    ),
-    Case(
-        name="batch_mixing_local",
-        title="Batch mixing, local bandwidth",
-        simulation="clusters",
-        select=_fields("embeddings", "batch_labels"),
-        loss=functools.partial(F.batch_mixing_loss, bandwidth="local"),
-        module=losses.BatchMixingLoss(bandwidth="local"),
-        reference=functools.partial(reference.batch_mixing.batch_mixing_loss, bandwidth="local"),
+        loss=functools.partial(F.batch_mixing_loss, **options),
+        module=losses.BatchMixingLoss(**options),
+        reference=functools.partial(reference.batch_mixing.batch_mixing_loss, **options),
         reference_gradients=functools.partial(
-            reference.batch_mixing.batch_mixing_gradients, bandwidth="local"
+            reference.batch_mixing.batch_mixing_gradients, **options
         ),
         differentiable=("embeddings",),
         lower_bound="search",
         n_neighbors=MIXING_NEIGHBORS,
-    ),
+    )
+
+
+CATALOG: tuple[Case, ...] = (
+    _batch_mixing("batch_mixing", "Batch mixing"),
+    _batch_mixing("batch_mixing_local", "Batch mixing, local bandwidth", bandwidth="local"),
     Case(
         name="batch_mixing_precomputed",
         title="Batch mixing, precomputed neighbours",
@@ -166,6 +159,11 @@ CATALOG: tuple[Case, ...] = (
         differentiable=("embeddings",),
         lower_bound="gather",
     ),
+    _batch_mixing(
+        "batch_mixing_proportions", "Batch mixing, observed proportions", proportions="observed"
+    ),
+    _batch_mixing("batch_mixing_perplexity", "Batch mixing, perplexity", bandwidth="perplexity"),
+    _batch_mixing("batch_mixing_simpson", "Batch mixing, Simpson's index", index="simpson"),
     Case(
         name="compactness",
         title="Clustering compactness",

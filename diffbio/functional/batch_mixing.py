@@ -1,5 +1,6 @@
 """Batch mixing: the entropy of the batches around each cell."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
@@ -16,12 +17,23 @@ from diffbio._numerics import (
     zeroed,
 )
 from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._batch_configuration import (
+    check_batch_mixing_configuration,
+    checked_perplexity,
+)
+from diffbio.functional._batch_index import entropy, expectation, simpson
+from diffbio.functional._batch_proportions import (
+    Proportions,
+    check_expected_batches,
+    checked_proportions,
+    log_expected,
+    observed_proportions,
+)
 from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._perplexity import perplexity_weights
 
-__all__ = ["batch_mixing_loss", "check_batch_mixing_configuration"]
-
-BANDWIDTHS = ("global", "local")
+__all__ = ["batch_mixing_loss"]
 
 
 def batch_mixing_loss(
@@ -32,7 +44,10 @@ def batch_mixing_loss(
     n_neighbors: StaticInteger = 15,
     temperature: Scalar = 1.0,
     normalize: bool = False,
+    proportions: Proportions = "uniform",
     bandwidth: str = "global",
+    perplexity: Scalar | None = None,
+    index: str = "entropy",
     neighbor_indices: NeighborLists | None = None,
     where: Bool[AnyArray, " n_cells"] | None = None,
     block_size: StaticInteger | None = None,
@@ -92,7 +107,10 @@ def batch_mixing_loss(
         n_neighbors=n_neighbors,
         temperature=temperature,
         normalize=normalize,
+        proportions=proportions,
         bandwidth=bandwidth,
+        perplexity=perplexity,
+        index=index,
         block_size=block_size,
     )
     _checks.flag("reduce", reduce)
@@ -100,39 +118,27 @@ def batch_mixing_loss(
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
     listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings)
+    width = temperature
+    if bandwidth == "perplexity":
+        width = checked_perplexity(perplexity, n_neighbors if listed is None else listed.shape[1])
+    target = checked_proportions(proportions, n_batches)
+    check_expected_batches(batch_labels, target, where)
     return _batch_mixing_loss(
         embeddings,
         batch_labels,
-        temperature,
+        width,
+        None if isinstance(target, str) else target,
         listed,
         where,
         n_batches=n_batches,
         n_neighbors=n_neighbors,
         normalize=normalize,
+        observed=isinstance(target, str) and target == "observed",
         bandwidth=bandwidth,
+        index=index,
         block_size=block_size,
         reduce=reduce,
     )
-
-
-def check_batch_mixing_configuration(
-    *,
-    n_batches: StaticInteger,
-    n_neighbors: StaticInteger,
-    temperature: Scalar,
-    normalize: bool,
-    bandwidth: str,
-    block_size: StaticInteger | None,
-) -> tuple[int, int, int | None]:
-    """Raise for a configuration that no data could make valid; return its integers."""
-    n_batches = _checks.positive_integer("n_batches", n_batches)
-    n_neighbors = _checks.positive_integer("n_neighbors", n_neighbors)
-    _checks.positive("temperature", temperature)
-    _checks.flag("normalize", normalize)
-    _checks.choice("bandwidth", bandwidth, BANDWIDTHS)
-    if normalize and n_batches == 1:
-        raise ValueError("normalize=True divides by ln(n_batches) and needs n_batches >= 2, got 1")
-    return n_batches, n_neighbors, _checks.block_size(block_size)
 
 
 @partial(
@@ -141,7 +147,9 @@ def check_batch_mixing_configuration(
         "n_batches",
         "n_neighbors",
         "normalize",
+        "observed",
         "bandwidth",
+        "index",
         "block_size",
         "reduce",
     ),
@@ -149,30 +157,40 @@ def check_batch_mixing_configuration(
 def _batch_mixing_loss(
     embeddings: Float[Array, "n_cells dim"],
     batch_labels: Int[Array, " n_cells"],
-    temperature: Scalar,
+    width: Scalar,
+    proportions: Float[Array, " n_batches"] | None,
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,
     *,
     n_batches: int,
     n_neighbors: int,
     normalize: bool,
+    observed: bool,
     bandwidth: str,
+    index: str,
     block_size: int | None,
     reduce: bool,
 ) -> Float[Array, "..."]:
+    """``width`` is the temperature or the perplexity, as the bandwidth wants it."""
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
-    x, temperature = reverse_only("batch_mixing_loss", x, jnp.asarray(temperature, x.dtype))
-    local = bandwidth == "local"
+    x, width = reverse_only("batch_mixing_loss", x, jnp.asarray(width, x.dtype))
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size
     )
-    labels = (usable, _narrow(batch_labels, n_batches)[neighbors])
+    batches = _narrow(batch_labels, n_batches)
+    labels: Columns = (usable, batches[neighbors])
+    if observed:
+        proportions = observed_proportions(batches, where, n_batches, x.dtype)
+    if proportions is not None:
+        labels = (*labels, log_expected(proportions.astype(x.dtype), batches)[neighbors])
     losses = edge_losses(
-        partial(_cell_loss, n_batches=n_batches, normalize=normalize, local=local),
+        partial(
+            _cell_loss, n_batches=n_batches, normalize=normalize, bandwidth=bandwidth, index=index
+        ),
         (x,),
-        (jnp.broadcast_to(temperature, len(x)),),
-        # The scale does not change a local loss, but squares may leave the float range.
-        Edges(neighbors, labels, unit_of(x) if local else 1.0),
+        (jnp.broadcast_to(width, len(x)),),
+        # The scale changes neither weights, but squares may leave the float range.
+        Edges(neighbors, labels, 1.0 if bandwidth == "global" else unit_of(x)),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
 
@@ -184,22 +202,36 @@ def _cell_loss(
     *,
     n_batches: int,
     normalize: bool,
-    local: bool,
+    bandwidth: str,
+    index: str,
 ) -> Float[Array, " block"]:
-    """Minus the entropy of the neighbours' batches, for the cells of a block."""
-    (squared_distances,), (temperature,), (usable, neighbor_labels) = products, parameters, labels
-    energies = _over_local_mean(squared_distances, usable) if local else squared_distances
-    weights = softmax_over(energies, temperature, usable)
-    losses = -_batch_entropy(weights, neighbor_labels, n_batches)
+    """How far the neighbours' batches are from mixed, for the cells of a block."""
+    (squared_distances,), (width,) = products, parameters
+    usable, neighbor_labels, *expected = labels
+    weights = _WEIGHTS[bandwidth](squared_distances, width, usable)
+    if index == "simpson":
+        # A cell without neighbours is not mixed.
+        losses = jnp.where(jnp.any(usable, axis=0), simpson(weights, neighbor_labels, n_batches), 1)
+        return (losses - 1 / n_batches) / (1 - 1 / n_batches) if normalize else losses
+    losses = -entropy(weights, neighbor_labels, n_batches)
+    for logs in expected:
+        losses = losses - expectation(weights, logs)
     return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
 
 
-def _over_local_mean(squared_distances: Array, usable: Array) -> Array:
-    """``d^2 / mean d^2`` of each cell's neighbours; 0 if all are 0."""
+def _local_weights(squared_distances: Array, temperature: Array, usable: Array) -> Array:
+    """Softmax of ``-d^2 / (T mean d^2)`` of each cell's neighbours; uniform if all are 0."""
     distances = jnp.where(usable, squared_distances, 0)
     n_usable = jnp.sum(usable, axis=0, dtype=distances.dtype)
     mean = (jnp.sum(distances, axis=0) / jnp.maximum(n_usable, 1))[None]
-    return safe_ratio(distances, mean)
+    return softmax_over(safe_ratio(distances, mean), temperature, usable)
+
+
+_WEIGHTS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
+    "global": softmax_over,
+    "local": _local_weights,
+    "perplexity": perplexity_weights,
+}
 
 
 def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:
@@ -207,67 +239,3 @@ def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, 
     known = (batch_labels >= 0) & (batch_labels < n_batches)
     dtype = jnp.int8 if n_batches <= 128 else jnp.int32
     return jnp.where(known, batch_labels, -1).astype(dtype)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _batch_entropy(
-    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
-) -> Float[Array, " n_cells"]:
-    """``-sum_b p_b ln p_b`` with ``p_b = sum_j w_j [b_j = b]``, for weights that sum to 1.
-
-    The partial derivative by a weight of batch b is ``-ln p_b - 1``. The gradient is
-    ``-ln p_b``, without the -1: it is the same for all weights, and the derivative of a
-    softmax maps equal numbers to 0. Nothing then cancels where p is near 1.
-    """
-    p, log_p = _shares(weights, neighbor_labels, n_batches)
-    return -jnp.sum(p * log_p, axis=0)
-
-
-def _shares(
-    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
-) -> tuple[Float[Array, "n_batches n_cells"], Float[Array, "n_batches n_cells"]]:
-    """``p`` and ``ln p`` of every batch, ``(n_batches, n_cells)``; ``ln p`` is 0 for p = 0.
-
-    Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0.
-    There ``ln p`` is ``log1p(-o)``, with o the weight of all *other* batches. It is written
-    as ``o ln u / (1 - u)`` with ``u = 1 - o``, in which the rounding of u cancels. Value and
-    gradient stay accurate however small the entropy, with one logarithm to compile.
-    """
-    in_batch = _in_batch(neighbor_labels, n_batches)
-    p = jnp.sum(jnp.where(in_batch, weights[None], 0), axis=1)
-    others = jnp.sum(jnp.where(in_batch, 0, weights[None]), axis=1)
-    dominant = p > 0.5
-    u = jnp.where(dominant, 1 - others, jnp.where(p == 0, 1, p))
-    log_u = jnp.log(u)
-    log1p = jnp.where(u == 1, -others, others * log_u / jnp.where(u == 1, 1, 1 - u))
-    return p, jnp.where(dominant, log1p, log_u)
-
-
-def _in_batch(
-    neighbor_labels: Int[Array, "k n_cells"], n_batches: int
-) -> Bool[Array, "n_batches k n_cells"]:
-    batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
-    return neighbor_labels[None] == batches[:, None, None]
-
-
-def _batch_entropy_forward(
-    weights: Float[Array, "k n_cells"], neighbor_labels: Int[Array, "k n_cells"], n_batches: int
-) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
-    p, log_p = _shares(weights, neighbor_labels, n_batches)
-    return -jnp.sum(p * log_p, axis=0), (log_p, neighbor_labels)
-
-
-def _batch_entropy_backward(
-    n_batches: int, residuals: tuple[Array, Array], entropy_bar: Float[Array, " n_cells"]
-) -> tuple[Float[Array, "k n_cells"], None]:
-    """The partial derivatives without their -1; see ``_batch_entropy``.
-
-    A weight of an unknown batch has the partial derivative 0, so that it gets 1 here.
-    """
-    log_p, neighbor_labels = residuals
-    in_batch = _in_batch(neighbor_labels, n_batches)
-    slopes = jnp.sum(jnp.where(in_batch, -log_p[:, None], 0), axis=0)
-    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar[None], None
-
-
-_batch_entropy.defvjp(_batch_entropy_forward, _batch_entropy_backward)

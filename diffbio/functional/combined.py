@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Integer
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._batch_proportions import Proportions
 from diffbio.functional._neighborhood import NeighborLists
 from diffbio.functional.batch_mixing import batch_mixing_loss
 from diffbio.functional.compactness import clustering_compactness_loss
@@ -58,7 +59,10 @@ def combined_loss(
     n_neighbors: StaticInteger = 15,
     temperature: Scalar = 1.0,
     normalize: bool = False,
+    proportions: Proportions = "uniform",
     bandwidth: str = "global",
+    perplexity: Scalar | None = None,
+    index: str = "entropy",
     neighbor_indices: NeighborLists | None = None,
     block_size: StaticInteger | None = None,
     centroids: Float[AnyArray, "n_clusters dim"] | None = None,
@@ -83,8 +87,8 @@ def combined_loss(
         weights: :class:`LossWeights`, three numbers in its order, or a preset:
             :data:`STRONG_BATCH_EFFECTS`, :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`;
             each may be traced.
-        n_batches, n_neighbors, temperature, normalize, bandwidth, neighbor_indices,
-            block_size: as in :func:`batch_mixing_loss`.
+        n_batches, n_neighbors, temperature, normalize, proportions, bandwidth, perplexity,
+            index, neighbor_indices, block_size: as in :func:`batch_mixing_loss`.
         centroids, separation_weight, min_separation: as in
             :func:`clustering_compactness_loss`.
         where: ``(n_cells,)`` mask of the cells that count, for every term.
@@ -107,7 +111,10 @@ def combined_loss(
         n_neighbors=n_neighbors,
         temperature=temperature,
         normalize=normalize,
+        proportions=proportions,
         bandwidth=bandwidth,
+        perplexity=perplexity,
+        index=index,
         neighbor_indices=neighbor_indices,
         where=where,
         block_size=block_size,

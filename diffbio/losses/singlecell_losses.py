@@ -23,8 +23,10 @@ from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
 from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.functional._batch_configuration import check_batch_mixing_configuration
+from diffbio.functional._batch_proportions import Proportions
 from diffbio.functional._neighborhood import NeighborLists
-from diffbio.functional.batch_mixing import batch_mixing_loss, check_batch_mixing_configuration
+from diffbio.functional.batch_mixing import batch_mixing_loss
 from diffbio.functional.compactness import (
     check_compactness_configuration,
     clustering_compactness_loss,
@@ -62,8 +64,12 @@ class BatchMixingLoss(_Loss):
         n_neighbors: neighbours per cell.
         n_batches: number of batches.
         temperature: softmax temperature, in the squared unit of the embedding.
-        normalize: divide by the logarithm of ``n_batches``.
-        bandwidth: ``"global"``, or ``"local"`` for invariance to the embedding's scale.
+        normalize: divide by the logarithm of ``n_batches``, or map the index to [0, 1].
+        proportions: ``"uniform"``, ``"observed"``, or the batches' shares of a mixed cell.
+        bandwidth: ``"global"``, or for invariance to the embedding's scale ``"local"`` or
+            ``"perplexity"``.
+        perplexity: with that bandwidth; a third of the neighbours by default.
+        index: ``"entropy"``, or ``"simpson"`` for the inverse of LISI.
         block_size: rows searched at once; chosen from the shape by default.
         rngs: ignored.
 
@@ -78,7 +84,10 @@ class BatchMixingLoss(_Loss):
         temperature: Scalar = 1.0,
         *,
         normalize: bool = False,
+        proportions: Proportions = "uniform",
         bandwidth: str = "global",
+        perplexity: Scalar | None = None,
+        index: str = "entropy",
         block_size: StaticInteger | None = None,
         rngs: nnx.Rngs | None = None,
     ) -> None:
@@ -87,14 +96,20 @@ class BatchMixingLoss(_Loss):
             n_neighbors=n_neighbors,
             temperature=temperature,
             normalize=normalize,
+            proportions=proportions,
             bandwidth=bandwidth,
+            perplexity=perplexity,
+            index=index,
             block_size=block_size,
         )
         self.n_neighbors = n_neighbors
         self.n_batches = n_batches
         self.temperature = temperature
         self.normalize = normalize
+        self.proportions = tuple(proportions) if isinstance(proportions, list) else proportions
         self.bandwidth = bandwidth
+        self.perplexity = perplexity
+        self.index = index
         self.block_size = block_size
 
     def __call__(
@@ -113,7 +128,10 @@ class BatchMixingLoss(_Loss):
             n_neighbors=self.n_neighbors,
             temperature=self.temperature,
             normalize=self.normalize,
+            proportions=self.proportions,
             bandwidth=self.bandwidth,
+            perplexity=self.perplexity,
+            index=self.index,
             neighbor_indices=neighbor_indices,
             where=where,
             block_size=self.block_size,

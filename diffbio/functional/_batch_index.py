@@ -1,0 +1,141 @@
+"""How mixed the batches are: indices of the shares that they hold of a cell's weights.
+
+With weights w that sum to 1, batch b holds the share ``p_b = sum_j w_j [b_j = b]``. The
+gradients by the weights leave out what is the same for all weights: the derivative of a
+softmax maps equal numbers to 0. What is left is 0 for the batch, or the neighbour, that has
+nearly all the weight, so that nothing cancels there.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+__all__ = ["entropy", "expectation", "simpson"]
+
+Weights = Float[Array, "k n_cells"]
+Labels = Int[Array, "k n_cells"]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def entropy(weights: Weights, neighbor_labels: Labels, n_batches: int) -> Float[Array, " n_cells"]:
+    """``-sum_b p_b ln p_b``.
+
+    The partial derivative by a weight of batch b is ``-ln p_b - 1``; the gradient leaves the
+    -1 out.
+    """
+    return _entropy_forward(weights, neighbor_labels, n_batches)[0]
+
+
+def _entropy_forward(
+    weights: Weights, neighbor_labels: Labels, n_batches: int
+) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
+    p, log_p = _shares_and_logarithms(weights, neighbor_labels, n_batches)
+    return -jnp.sum(p * log_p, axis=0), (log_p, neighbor_labels)
+
+
+def _entropy_backward(
+    n_batches: int, residuals: tuple[Array, Array], entropy_bar: Float[Array, " n_cells"]
+) -> tuple[Weights, None]:
+    """A weight of an unknown batch has the partial derivative 0, so that it gets 1 here."""
+    log_p, neighbor_labels = residuals
+    slopes = _of_own_batch(-log_p, neighbor_labels)
+    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar[None], None
+
+
+entropy.defvjp(_entropy_forward, _entropy_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def simpson(weights: Weights, neighbor_labels: Labels, n_batches: int) -> Float[Array, " n_cells"]:
+    """``sum_b p_b^2``, the inverse of LISI.
+
+    The partial derivative by a weight of batch b is ``2 p_b``; the gradient leaves out twice
+    the largest share.
+    """
+    return _simpson_forward(weights, neighbor_labels, n_batches)[0]
+
+
+def _simpson_forward(
+    weights: Weights, neighbor_labels: Labels, n_batches: int
+) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
+    p, _ = _shares(weights, neighbor_labels, n_batches)
+    return jnp.sum(p * p, axis=0), (p, neighbor_labels)
+
+
+def _simpson_backward(
+    n_batches: int, residuals: tuple[Array, Array], simpson_bar: Float[Array, " n_cells"]
+) -> tuple[Weights, None]:
+    """A weight of an unknown batch has the partial derivative 0."""
+    p, neighbor_labels = residuals
+    slopes = 2 * (_of_own_batch(p, neighbor_labels) - jnp.max(p, axis=0)[None])
+    return slopes * simpson_bar[None], None
+
+
+simpson.defvjp(_simpson_forward, _simpson_backward)
+
+
+@jax.custom_vjp
+def expectation(weights: Weights, values: Weights) -> Float[Array, " n_cells"]:
+    """``sum_j w_j v_j``, where a weight of 0 outweighs an infinite value.
+
+    The gradient leaves out the value of the neighbour of largest weight.
+    """
+    return _expectation_forward(weights, values)[0]
+
+
+def _expectation_forward(
+    weights: Weights, values: Weights
+) -> tuple[Float[Array, " n_cells"], Weights]:
+    values = jnp.where(weights == 0, 0, values)
+    heaviest = weights == jnp.max(weights, axis=0)[None]
+    left_out = jnp.max(values, axis=0, where=heaviest, initial=-jnp.inf)
+    return jnp.sum(weights * values, axis=0), values - left_out[None]
+
+
+def _expectation_backward(
+    slopes: Weights, expectation_bar: Float[Array, " n_cells"]
+) -> tuple[Weights, None]:
+    return slopes * expectation_bar[None], None
+
+
+expectation.defvjp(_expectation_forward, _expectation_backward)
+
+
+def _shares(
+    weights: Weights, neighbor_labels: Labels, n_batches: int
+) -> tuple[Float[Array, "n_batches n_cells"], Float[Array, "n_batches n_cells"]]:
+    """The weight of every batch, and of all others."""
+    in_batch = _in_batch(neighbor_labels, n_batches)
+    p = jnp.sum(jnp.where(in_batch, weights[None], 0), axis=1)
+    return p, jnp.sum(jnp.where(in_batch, 0, weights[None]), axis=1)
+
+
+def _shares_and_logarithms(
+    weights: Weights, neighbor_labels: Labels, n_batches: int
+) -> tuple[Float[Array, "n_batches n_cells"], Float[Array, "n_batches n_cells"]]:
+    """``p`` and ``ln p`` of every batch; ``ln p`` is 0 for p = 0.
+
+    Where one batch holds nearly all the weight, p rounds to 1 and its logarithm to 0.
+    There ``ln p`` is ``log1p(-o)``, with o the weight of all *other* batches. It is written
+    as ``o ln u / (1 - u)`` with ``u = 1 - o``, in which the rounding of u cancels. Value and
+    gradient stay accurate however small the entropy, with one logarithm to compile.
+    """
+    p, others = _shares(weights, neighbor_labels, n_batches)
+    dominant = p > 0.5
+    u = jnp.where(dominant, 1 - others, jnp.where(p == 0, 1, p))
+    log_u = jnp.log(u)
+    log1p = jnp.where(u == 1, -others, others * log_u / jnp.where(u == 1, 1, 1 - u))
+    return p, jnp.where(dominant, log1p, log_u)
+
+
+def _in_batch(neighbor_labels: Labels, n_batches: int) -> Bool[Array, "n_batches k n_cells"]:
+    batches = jnp.arange(n_batches, dtype=neighbor_labels.dtype)
+    return neighbor_labels[None] == batches[:, None, None]
+
+
+def _of_own_batch(by_batch: Float[Array, "n_batches n_cells"], neighbor_labels: Labels) -> Weights:
+    """What belongs to the batch of each neighbour; 0 for an unknown batch."""
+    in_batch = _in_batch(neighbor_labels, by_batch.shape[0])
+    return jnp.sum(jnp.where(in_batch, by_batch[:, None], 0), axis=0)

@@ -1,0 +1,140 @@
+r"""Weights of a given perplexity over distances, as t-SNE and LISI calibrate them.
+
+With the distances d of a cell to its neighbours, ``w = softmax(-d / T)``. T is such that the
+entropy of w is ``ln P``: the neighbours then count as much as P equal ones. The entropy grows
+with T from the logarithm of the number of nearest neighbours to that of all neighbours.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from diffbio._numerics import safe_ratio, safe_sqrt, softmax_over
+
+__all__ = ["perplexity_weights"]
+
+# Distances that differ from the smallest by this many roundings are equal to it.
+_ROUNDINGS = 8
+# Steps of the solver, by the bits of the dtype.
+_STEPS = {32: 14, 64: 20}
+# exp(-_FAR) is 0 in both dtypes, and _FAR^2 is finite.
+_FAR = 1000.0
+
+
+def perplexity_weights(
+    squared_distances: Float[Array, "k n_cells"],
+    perplexity: Float[Array, " n_cells"],
+    usable: Bool[Array, "k n_cells"],
+) -> Float[Array, "k n_cells"]:
+    """``softmax(-d / T)`` over each column's usable entries, of the given perplexity.
+
+    No T gives a column this perplexity if it has too few usable entries, or if so many are
+    nearest that they exceed it alone. The weights are then the nearest possible ones,
+    uniform over the usable or over the nearest entries, and have no gradient.
+    """
+    d = safe_sqrt(squared_distances)
+    excess = d - _lowest(d, usable)[None]
+    rounding = _ROUNDINGS * jnp.finfo(d.dtype).eps * (d - excess)
+    nearest = usable & (excess <= rounding)
+    crowded = _count(nearest, d) >= perplexity
+    scarce = _count(usable, d) <= perplexity
+    usable = jnp.where(crowded[None], nearest, usable)
+    temperature = _temperature(d, jnp.log(perplexity), usable)
+    return softmax_over(d, jnp.where(crowded | scarce, jnp.inf, temperature), usable)
+
+
+def _lowest(d: Array, usable: Array) -> Float[Array, " n_cells"]:
+    return lax.stop_gradient(jnp.min(d, axis=0, where=usable, initial=jnp.inf))
+
+
+def _count(entries: Array, like: Array) -> Float[Array, " n_cells"]:
+    return jnp.sum(entries, axis=0, dtype=like.dtype)
+
+
+@jax.custom_jvp
+def _temperature(
+    d: Float[Array, "k n_cells"],
+    log_perplexity: Float[Array, " n_cells"],
+    usable: Bool[Array, "k n_cells"],
+) -> Float[Array, " n_cells"]:
+    """T with ``entropy(softmax(-d / T)) = ln P``, finite where there is none.
+
+    The solver sees the distances beyond the nearest one, over their mean, so that their
+    scale does not matter.
+    """
+    excess = jnp.where(usable, d - _lowest(d, usable)[None], 0)
+    n = jnp.maximum(_count(usable, d), 1)
+    mean = jnp.sum(excess, axis=0) / n
+    return mean / _inverse_temperature(safe_ratio(excess, mean[None]), n, log_perplexity, usable)
+
+
+@_temperature.defjvp
+def _temperature_derivative(
+    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
+    """The implicit function theorem: what T must do for the entropy to stay ``ln P``.
+
+    In the energies ``e = d / T``, the entropy changes by ``Cov_w(e, e' )`` with
+    ``e' = (d' - e T') / T``. So ``T' = (Cov_w(e, d') + T (ln P)') / Var_w(e)``.
+    """
+    d, log_perplexity, usable = primals
+    d_dot, log_perplexity_dot, _ = tangents
+    temperature = _temperature(d, log_perplexity, usable)
+    energies = safe_ratio(d - _lowest(d, usable)[None], temperature[None])
+    weights = _boltzmann(energies, usable)
+    weights = weights / jnp.maximum(jnp.sum(weights, axis=0), 1)[None]
+    energies = jnp.where(weights == 0, 0, energies)
+    centered = energies - jnp.sum(weights * energies, axis=0)[None]
+    variance = jnp.sum(weights * centered * centered, axis=0)
+    covariance = jnp.sum(weights * centered * d_dot, axis=0)
+    return temperature, safe_ratio(covariance + temperature * log_perplexity_dot, variance)
+
+
+def _boltzmann(energies: Array, usable: Array) -> Array:
+    return jnp.where(usable, jnp.exp(-energies), 0)
+
+
+def _inverse_temperature(
+    excess: Float[Array, "k n_cells"],
+    n_usable: Float[Array, " n_cells"],
+    log_perplexity: Float[Array, " n_cells"],
+    usable: Bool[Array, "k n_cells"],
+) -> Float[Array, " n_cells"]:
+    """The b with ``entropy(softmax(-b excess)) = ln P``, for an excess of mean 1 and minimum 0.
+
+    Newton's steps in ``t = ln b``, in which the entropy is nearly a line. A step that leaves
+    the bracket halves it instead. The entropy is at least ``ln n - b`` by Jensen's
+    inequality, so b is at least ``ln n - ln P``. At the upper end of the bracket all but
+    the nearest neighbours together weigh less than rounding.
+    """
+    finfo = jnp.finfo(excess.dtype)
+    log_n = jnp.log(n_usable)
+    second = jnp.min(excess, axis=0, where=usable & (excess > 0), initial=jnp.inf)
+    low = jnp.log(jnp.maximum(log_n - log_perplexity, finfo.eps))
+    high = jnp.maximum(jnp.log((log_n - jnp.log(finfo.eps)) / second), low)
+
+    def step(_: Array | int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        t, low, high = state
+        entropy, variance = _entropy_and_variance(jnp.exp(t)[None] * excess, usable)
+        surplus = entropy - log_perplexity
+        low, high = jnp.where(surplus > 0, t, low), jnp.where(surplus > 0, high, t)
+        newton = t + surplus / jnp.maximum(variance, finfo.tiny)
+        inside = (newton >= low) & (newton <= high)
+        return jnp.where(inside, newton, (low + high) / 2), low, high
+
+    start = jnp.minimum(low + 1, (low + high) / 2)
+    t, _, _ = lax.fori_loop(0, _STEPS[finfo.bits], step, (start, low, high))
+    return jnp.exp(t)
+
+
+def _entropy_and_variance(
+    energies: Float[Array, "k n_cells"], usable: Bool[Array, "k n_cells"]
+) -> tuple[Float[Array, " n_cells"], Float[Array, " n_cells"]]:
+    """``ln Z + <e>``, the entropy of ``w = exp(-e) / Z``, and the variance of e under w."""
+    energies = jnp.minimum(energies, _FAR)
+    terms = _boltzmann(energies, usable)
+    z = jnp.sum(terms, axis=0)
+    mean = jnp.sum(terms * energies, axis=0) / z
+    square = jnp.sum(terms * energies * energies, axis=0) / z
+    return jnp.log(z) + mean, square - mean * mean
