@@ -12,7 +12,7 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CELLS, draw, split
+from tests.inputs import N_CELLS, draw, machinery, split
 
 NAMES = {
     "batch_mixing": "batch_mixing_loss",
@@ -27,9 +27,7 @@ NAMES = {
     "shannon": "shannon_diversity",
     "combined": "batch_mixing_loss",
 }
-REVERSE_ONLY = pytest.mark.parametrize(
-    "case", [case for case in CATALOG if case.name in NAMES], ids=lambda case: case.name
-)
+REVERSE_ONLY = machinery([case for case in CATALOG if case.name in NAMES])
 FORWARD = {
     "jvp": lambda f, x, t: jax.jvp(f, (x,), (t,)),
     "jit of jvp": lambda f, x, t: jax.jit(lambda x, t: jax.jvp(f, (x,), (t,)))(x, t),
