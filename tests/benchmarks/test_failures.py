@@ -115,7 +115,7 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
 ):
     asked = []
 
-    def watched(bench, step, *, retraces, other_blocks):
+    def watched(bench, step, *, compilation, retraces, other_blocks):
         asked.append((step.device, step.n_cells, retraces, other_blocks))
         return Measured([])
 
@@ -130,7 +130,9 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
         [4096, False, False],
         [16384, False, True],
         [65536, False, False],
+        [200, False, False],
         [700, False, False],
+        [3704, False, False],
     ]
 
 
