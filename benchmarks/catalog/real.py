@@ -28,7 +28,9 @@ _VELOCITY = frozenset({"expression", "velocity", "future_expression"})
 
 REAL_CELLS: dict[int, RealCells] = {
     200: RealCells(dentate_gyrus, _CLUSTERS | _VELOCITY | {"spliced", "unspliced"}),
-    400: RealCells(pbmc_two_batches, frozenset({"embeddings", "batch_labels", "expression"})),
+    400: RealCells(
+        pbmc_two_batches, frozenset({"embeddings", "batch_labels", "expression", "counts"})
+    ),
     700: RealCells(pbmc700, _CLUSTERS | _VELOCITY | {"batch_labels"}),
     3704: RealCells(starmap, _CLUSTERS | {"batch_labels", "expression", "counts", "positions"}),
 }
