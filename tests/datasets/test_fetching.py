@@ -150,8 +150,9 @@ def test_readers_at_the_same_time_do_not_harm_each_other(index):
     assert [path.name for path in index.kept.parent.iterdir()] == ["cells.bin"]
 
 
-def test_an_interrupted_write_leaves_nothing_behind(index, monkeypatch):
-    def stop(*_):
+def test_a_file_appears_whole_and_an_interrupted_write_leaves_nothing_behind(index, monkeypatch):
+    def stop(temporary, target):
+        assert not target.exists()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_archives.os, "replace", stop)
