@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from diffbio.datasets._cells import CellData, soft_assignments
+from diffbio.datasets._normalize import principal_components
 
 __all__ = ["simulate_clusters", "simulate_velocity"]
 
@@ -56,7 +57,7 @@ def simulate_clusters(
     def profiles(cells: slice) -> Array:
         return np.exp(baseline + programs[clusters[cells]] + shifts[batches[cells]])
 
-    embeddings = _principal_components(_log_counts(profiles, n_cells, n_genes, rng), n_components)
+    embeddings = principal_components(_log_counts(profiles, n_cells, n_genes, rng), n_components)
     return CellData(
         name=f"simulated clusters, {n_cells} cells, batch effect {batch_effect:g}, seed {seed}",
         embeddings=embeddings,
@@ -107,7 +108,7 @@ def simulate_velocity(
     log_counts = _log_counts(lambda cells: expression[cells] + 1e-3, n_cells, n_genes, rng)
     return CellData(
         name=f"simulated kinetics, {n_cells} cells, {n_genes} genes, noise {noise:g}, seed {seed}",
-        embeddings=_principal_components(log_counts, n_components),
+        embeddings=principal_components(log_counts, n_components),
         expression=expression,
         velocity=velocity,
         future_expression=future,
@@ -143,23 +144,3 @@ def _log_counts(
 
 def _chunks(n_cells: int) -> list[slice]:
     return [slice(at, at + _CHUNK_CELLS) for at in range(0, n_cells, _CHUNK_CELLS)]
-
-
-def _principal_components(values: Array, n_components: int) -> Array:
-    """Scores on the leading components, by subspace iteration.
-
-    The scores are rounded to 1e-4 and their signs are fixed, so that the digest seldom
-    depends on the BLAS.
-    """
-    values -= values.mean(axis=0)
-    n_components = min(n_components, *values.shape)
-    width = min(n_components + 10, *values.shape)
-    basis = np.random.default_rng(0).normal(size=(values.shape[1], width)).astype(values.dtype)
-    for _ in range(6):
-        basis, _ = np.linalg.qr(values.T @ (values @ basis))
-    left, sizes, axes = np.linalg.svd(values @ basis, full_matrices=False)
-    scores = (left * sizes)[:, :n_components]
-    loadings = (basis @ axes.T)[:, :n_components]
-    largest = np.abs(loadings).argmax(axis=0)
-    signs = np.sign(loadings[largest, np.arange(loadings.shape[1])])
-    return np.round(scores * signs, 4).astype(np.float32)

@@ -1,0 +1,11 @@
+"""What goes wrong when real cells are fetched."""
+
+__all__ = ["DataError", "OfflineError"]
+
+
+class DataError(RuntimeError):
+    """A data set cannot be had; the message says what is missing and where it would be kept."""
+
+
+class OfflineError(DataError):
+    """A data set is not in the cache, and a package index cannot be reached."""
