@@ -5,5 +5,8 @@ model.apply(data, state, metadata)``, with arrays by name in ``data`` and ``resu
 """
 
 from diffbio.models.batch_corrector import BatchCorrector
+from diffbio.models.integration_autoencoder import IntegrationAutoencoder
+from diffbio.models.soft_clusterer import SoftClusterer
+from diffbio.models.velocity_model import VelocityModel
 
-__all__ = ["BatchCorrector"]
+__all__ = ["BatchCorrector", "IntegrationAutoencoder", "SoftClusterer", "VelocityModel"]
