@@ -274,7 +274,7 @@ class _Losses:
 def _train(
     step: Step,
     cells: dict[str, Array],
-    minibatches: Iterable[tuple[np.ndarray, np.ndarray]],
+    minibatches: Iterable[Any],
     begun: Progress,
     started: float,
     save: Callable[[Progress], None] | None,
