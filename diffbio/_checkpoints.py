@@ -70,7 +70,12 @@ class Checkpoints:
         return Progress(leaves, np.asarray(arrays["losses"]), run["seconds"])
 
     def save(self, progress: Progress) -> None:
-        """Write the progress down; until that is done the folder holds the one before."""
+        """Write the progress down; until that is done the folder holds the one before.
+
+        Nothing is written for a step that the folder holds already.
+        """
+        if self._manager.latest_step() == len(progress.losses):
+            return
         args = self._orbax
         tree = _as_tree(progress.leaves, progress.losses)
         run = {"identity": self._identity, "seconds": progress.seconds}

@@ -22,7 +22,7 @@ class IntegrationAutoencoder(Model):
     without its sampling. Encoder and decoder see the batch and have one hidden layer each.
 
     .. math:: z = f(x, b), \quad \hat x = g(z, b),
-        \quad q_{ik} \propto \frac{1}{1 + \lVert z_i - \mu_k \rVert^2}
+        \quad q_{ik} = \operatorname*{softmax}_k \, -\lambda \lVert z_i - \mu_k \rVert^2
 
     Args:
         n_features: number of features, such as principal components.

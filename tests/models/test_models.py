@@ -23,8 +23,8 @@ MODELS = {
         {"corrected_features": (N_CELLS, 4)},
     ),
     "clusterer": (
-        lambda rngs: SoftClusterer(4, 5, n_embedding=2, rngs=rngs),
-        {"embeddings": (N_CELLS, 2), "cluster_assignments": (N_CELLS, 5)},
+        lambda rngs: SoftClusterer(4, 5, rngs=rngs),
+        {"embeddings": (N_CELLS, 4), "cluster_assignments": (N_CELLS, 5)},
     ),
     "velocity": (lambda rngs: VelocityModel(4, rngs=rngs), {"velocity": (N_CELLS, 4)}),
     "autoencoder": (
