@@ -35,9 +35,8 @@ def trained(sign: float) -> np.ndarray:
 # The document negates the batch term "to maximize mixing". The loss is minus an entropy and
 # lowest where batches are mixed: it is added. Negated, it pulls the batches apart.
 corrected = {"added": trained(+1.0), "negated": trained(-1.0)}
-print(
-    f"entropy of the batches around a cell, of at most 1 (before: {-batch_loss(*data.values()):.3f})"
-)
+before = -batch_loss(features, cells.batch_labels)
+print(f"entropy of the batches around a cell, of at most 1 (before: {before:.3f})")
 for how, values in corrected.items():
     entropy = -batch_loss(values, cells.batch_labels)
     moved = np.mean(np.sum((values - features) ** 2, axis=1))

@@ -3,13 +3,10 @@
 import argparse
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 
 from diffbio.datasets import CellData, starmap
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt  # noqa: E402
 
 
 def arguments(description: str, n_steps: int = 400) -> argparse.Namespace:
@@ -37,11 +34,13 @@ def panels(n_rows: int, n_columns: int) -> tuple[plt.Figure, np.ndarray]:
     return plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, layout="constrained")
 
 
-def scatter(axes: plt.Axes, places: np.ndarray, labels: np.ndarray, title: str) -> None:
+def scatter(
+    axes: plt.Axes, places: np.ndarray, labels: np.ndarray, title: str, size: float = 5
+) -> None:
     """Cells in the plane, in random order, coloured by label."""
     order = np.random.default_rng(0).permutation(len(places))
     colors = np.array(plt.get_cmap("tab20").colors)[2 * labels % 20 + (2 * labels // 20) % 2]
-    axes.scatter(*places[order].T, c=colors[order], s=5, linewidths=0)
+    axes.scatter(*places[order].T, c=colors[order], s=size, linewidths=0)
     axes.set_title(title)
     axes.set_xticks([])
     axes.set_yticks([])

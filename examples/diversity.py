@@ -17,7 +17,7 @@ features = cells.embeddings / np.sqrt(cells.embeddings.var(axis=0).sum())
 data = {"features": features}
 # Per cell, entropy blurs the assignments. Over clusters, it balances their sizes.
 TERMS = {"compactness alone": (0.0, "cells"), "entropy per cell": (0.1, "cells"),
-         "entropy over clusters": (0.1, "clusters")}  # fmt: skip
+         "entropy over clusters": (1.0, "clusters")}  # fmt: skip
 
 
 def clustered(weight: float, over: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,11 +37,19 @@ def clustered(weight: float, over: str, seed: int) -> tuple[np.ndarray, np.ndarr
     return tuple(np.asarray(result[key]) for key in ("embeddings", "cluster_assignments"))
 
 
+def purity(clusters: np.ndarray) -> float:
+    """Share of cells in a cluster whose most frequent type is theirs."""
+    table = np.zeros((N_TYPES, N_TYPES))
+    np.add.at(table, (clusters, cells.cluster_labels), 1)
+    return table.max(axis=1).sum() / len(clusters)
+
+
 figure, axes = panels(1, len(TERMS))
 for column, (title, term) in enumerate(TERMS.items()):
     runs = [clustered(*term, seed) for seed in range(N_SEEDS)]
-    used = [len(np.unique(assignments.argmax(axis=1))) for _, assignments in runs]
-    print(f"{title:22s} clusters in use, of {N_TYPES}: {used} with seeds 0 to {N_SEEDS - 1}")
+    shares = [purity(assignments.argmax(axis=1)) for _, assignments in runs]
+    listed = ", ".join(f"{share:.1%}" for share in shares)
+    print(f"{title:22s} cells in a cluster of mostly their type, by seed: {listed}")
     places = features @ principal_axes(features)
-    scatter(axes[0, column], places, runs[0][1].argmax(axis=1), f"{title}: {used[0]} in use")
+    scatter(axes[0, column], places, runs[0][1].argmax(axis=1), f"{title}: {shares[0]:.0%}")
 write(figure, options.output, "diversity.png")

@@ -56,7 +56,8 @@ for column, (title, weights) in enumerate(presets.items()):
     result = integrated(weights)
     measured = parts(result, data)
     print(f"{title:20s}  batch mixing {measured.batch:.3f} (lowest {-np.log(n_batches):.3f}), "
-          f"compactness {measured.cluster:.3f}, reconstruction {measured.reconstruction:.3f}")  # fmt: skip
+          f"compactness {measured.cluster:.3f}, "
+          f"reconstruction {measured.reconstruction:.3f}")  # fmt: skip
     embeddings = np.asarray(result["embeddings"])
     places = embeddings @ principal_axes(embeddings)
     scatter(axes[0, column], places, cells.batch_labels, f"{title}: batches")

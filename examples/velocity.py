@@ -52,8 +52,8 @@ plane = principal_axes(cells.spliced)
 places = cells.spliced @ plane
 named = {"steady state": before, "trained": after, "scVelo, for comparison": cells.velocity}
 for column, (title, velocity) in enumerate(named.items()):
-    scatter(axes[0, column], places, cells.cluster_labels, title)
+    scatter(axes[0, column], places, cells.cluster_labels, title, size=30)
     arrows = velocity @ plane
     arrows /= np.quantile(np.linalg.norm(arrows, axis=1), 0.95)
-    axes[0, column].quiver(*places.T, *arrows.T, scale=12, width=0.004, alpha=0.7)
+    axes[0, column].quiver(*places.T, *arrows.T, scale=12, width=0.003, alpha=0.6)
 write(figure, options.output, "velocity.png")
