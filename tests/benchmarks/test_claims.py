@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,13 @@ from benchmarks.claims.experiment import Claim, Found
 from benchmarks.claims.run import run_experiments
 from reports.judge.claims import Finding, judged_claims
 from reports.sources.observations import read_observations
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    """As a run has it: some of the field's packages mix precisions otherwise."""
+    with jax.enable_x64(False):
+        yield
 
 
 def finding(claim, size=SMALL):
