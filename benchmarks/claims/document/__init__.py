@@ -1,6 +1,14 @@
 """The document's claims, one file per loss that they are about."""
 
-from benchmarks.claims.document import batch_mixing, compactness, diversity, velocity
+from benchmarks.claims.document import (
+    batch_mixing,
+    collapse,
+    compactness,
+    diversity,
+    dominance,
+    silhouette,
+    velocity,
+)
 from benchmarks.claims.experiment import Claim
 
 __all__ = ["CLAIMS"]
@@ -8,6 +16,9 @@ __all__ = ["CLAIMS"]
 CLAIMS: tuple[Claim, ...] = (
     *batch_mixing.CLAIMS,
     *compactness.CLAIMS,
+    *silhouette.CLAIMS,
     *velocity.CLAIMS,
     *diversity.CLAIMS,
+    *collapse.CLAIMS,
+    *dominance.CLAIMS,
 )
