@@ -2,18 +2,27 @@
 
 The maths lives in :mod:`diffbio.functional`, the configured modules in
 :mod:`diffbio.losses`, the exact neighbour search in :mod:`diffbio.neighbors`, cells with
-known truth in :mod:`diffbio.datasets`. Each is imported when it is first used.
+known truth in :mod:`diffbio.datasets`, small models in :mod:`diffbio.models`, and their
+training in :mod:`diffbio.training`. Each is imported when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffbio import datasets, functional, losses, neighbors
+    from diffbio import datasets, functional, losses, models, neighbors, training
 
     __version__: str
 
-__all__ = ["__version__", "datasets", "functional", "losses", "neighbors"]
+__all__ = [
+    "__version__",
+    "datasets",
+    "functional",
+    "losses",
+    "models",
+    "neighbors",
+    "training",
+]
 
 
 def __getattr__(name: str) -> Any:

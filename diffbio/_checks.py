@@ -20,7 +20,9 @@ __all__ = [
     "as_array",
     "batch_labels",
     "block_size",
+    "cells",
     "choice",
+    "columns",
     "finite",
     "flag",
     "floating",
@@ -30,6 +32,7 @@ __all__ = [
     "neighbor_count",
     "neighbor_indices",
     "non_negative",
+    "non_negative_integer",
     "positive",
     "positive_integer",
     "same_axis",
@@ -115,16 +118,34 @@ def mask(where: object, n_cells: int) -> AnyArray | None:
     return array
 
 
-def batch_labels(value: object, n_batches: int, where: AnyArray | None) -> AnyArray:
+def cells(name: str, value: object) -> AnyArray:
+    """Return ``value`` as an array of numbers whose first axis is the cells."""
+    array = as_array(name, value)
+    if array.dtype.kind in "OSU":
+        raise TypeError(f"{name} must hold numbers, got {_described(value, array)}")
+    if not array.ndim or not array.shape[0]:
+        raise ValueError(f"{name} must have shape (n_cells, ...), got shape {array.shape}")
+    return array
+
+
+def columns(name: str, array: Array, axis: str, length: int) -> None:
+    """Require the last axis to have the length that a model was made for."""
+    if array.shape[-1] != length:
+        raise ValueError(f"{name} must have {axis}={length} columns, got shape {array.shape}")
+
+
+def batch_labels(
+    value: object, n_batches: int, where: AnyArray | None, name: str = "batch_labels"
+) -> AnyArray:
     """Return int32 batch labels; concrete ones must lie in ``[0, n_batches)``."""
-    labels = _integers("batch_labels", value, ("n_cells",))
+    labels = _integers(name, value, ("n_cells",))
     if not (is_traced(labels) or is_traced(where)):
         counted = np.asarray(labels)
         if where is not None and where.shape == counted.shape:
             counted = counted[np.asarray(where)]
         if counted.size and (counted.min() < 0 or counted.max() >= n_batches):
             raise ValueError(
-                f"batch_labels must lie in [0, {n_batches}) (n_batches={n_batches}), "
+                f"{name} must lie in [0, {n_batches}) (n_batches={n_batches}), "
                 f"got labels from {counted.min()} to {counted.max()}"
             )
     return _as_int32(labels)
@@ -170,13 +191,22 @@ def _as_int32(array: AnyArray) -> AnyArray:
 
 def positive_integer(name: str, value: object) -> int:
     """Return a concrete integer of at least 1; arrays that hold a single one are read."""
+    return _integer_of_at_least(1, name, value)
+
+
+def non_negative_integer(name: str, value: object) -> int:
+    """Return a concrete integer of at least 0; arrays that hold a single one are read."""
+    return _integer_of_at_least(0, name, value)
+
+
+def _integer_of_at_least(least: int, name: str, value: object) -> int:
     if is_traced(value):
         raise TypeError(f"{name} must be an integer known before tracing, got a traced {value}")
     array = np.asarray(value)
     if array.ndim or array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if array < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
+    if array < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(array)
 
 

@@ -39,7 +39,9 @@ def test_the_package_imports_nothing_until_a_folder_is_used():
     assert packages_loaded("import diffbio; dir(diffbio); diffbio.__version__") == {"diffbio"}
 
 
-@pytest.mark.parametrize("folder", ["datasets", "functional", "losses", "neighbors"])
+@pytest.mark.parametrize(
+    "folder", ["datasets", "functional", "losses", "models", "neighbors", "training"]
+)
 def test_every_folder_is_an_attribute_of_the_package(folder):
     then = f"import diffbio; diffbio.{folder}.__all__; from diffbio import {folder}"
     assert "diffbio" in packages_loaded(then)
