@@ -5,9 +5,12 @@ starts. A claim that does not hold is listed with the others. Its numbers show h
 and the README says what we do instead.
 """
 
-from benchmarks.claims import document
+from benchmarks.claims import document, validity
 from benchmarks.claims.experiment import FULL, SMALL, Experiment
 
 __all__ = ["EXPERIMENTS", "FULL", "SMALL"]
 
-EXPERIMENTS: tuple[Experiment, ...] = (*(claim.experiment for claim in document.CLAIMS),)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    *validity.EXPERIMENTS,
+    *(claim.experiment for claim in document.CLAIMS),
+)
