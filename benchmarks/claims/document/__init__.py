@@ -8,6 +8,7 @@ from benchmarks.claims.document import (
     dominance,
     silhouette,
     velocity,
+    weighting,
 )
 from benchmarks.claims.experiment import Claim
 
@@ -21,4 +22,5 @@ CLAIMS: tuple[Claim, ...] = (
     *diversity.CLAIMS,
     *collapse.CLAIMS,
     *dominance.CLAIMS,
+    *weighting.CLAIMS,
 )

@@ -5,15 +5,14 @@ diversity is the document's, the mean over the cells, or that of the clusters' s
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks.claims.document.training import trained
 from benchmarks.claims.experiment import Claim, Found, Size
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import clustering_compactness_loss, shannon_diversity
@@ -87,8 +86,18 @@ def _trained(
     )
     x = np.asarray(cells.embeddings)[:, :_DIM]
     weights = jnp.asarray([_ALONE, *_CONDITIONS.values()])
-    ends = _train(_start(seed, train_embedding), jnp.asarray(x / x.std()), weights, size.n_steps)
-    alone, *others = (_clusters(np.asarray(end), np.asarray(cells.cluster_labels)) for end in ends)
+    x = jnp.asarray(x / x.std())
+    ends = trained(
+        _objective,
+        _start(seed, train_embedding),
+        weights,
+        x,
+        rate=0.01 if train_embedding else 0.05,
+        n_steps=size.n_steps,
+    )
+    _, assignments = jax.vmap(_model, in_axes=(0, None))(ends, x)
+    labels = np.asarray(cells.cluster_labels)
+    alone, *others = (_clusters(np.asarray(soft), labels) for soft in assignments)
     return alone, dict(zip(_CONDITIONS, others, strict=True))
 
 
@@ -110,30 +119,12 @@ def _model(parameters: _Parameters, cells: jax.Array) -> tuple[jax.Array, jax.Ar
     return embeddings, jax.nn.softmax(embeddings @ parameters["slope"] + parameters["offset"])
 
 
-def _objective(parameters: _Parameters, cells: jax.Array, weights: jax.Array) -> jax.Array:
+def _objective(parameters: _Parameters, weights: jax.Array, cells: jax.Array) -> jax.Array:
     embeddings, assignments = _model(parameters, cells)
     per_cell = shannon_diversity(assignments)
     over_clusters = shannon_diversity(assignments, over="clusters")
     compactness = clustering_compactness_loss(embeddings, assignments)
     return compactness - weights @ jnp.stack([per_cell, over_clusters])
-
-
-@partial(jax.jit, static_argnames="n_steps")
-def _train(start: _Parameters, cells: jax.Array, weights: jax.Array, n_steps: int) -> jax.Array:
-    """The assignments after Adam's steps, for every row of weights."""
-    adam = optax.adam(0.01 if "embedding" in start else 0.05)
-
-    def end(weights: jax.Array) -> jax.Array:
-        def step(state: tuple, _: None) -> tuple[tuple, None]:
-            parameters, moments = state
-            gradient = jax.grad(_objective)(parameters, cells, weights)
-            updates, moments = adam.update(gradient, moments)
-            return (optax.apply_updates(parameters, updates), moments), None
-
-        (parameters, _), _ = jax.lax.scan(step, (start, adam.init(start)), length=n_steps)
-        return _model(parameters, cells)[1]
-
-    return jax.vmap(end)(weights)
 
 
 def _clusters(assignments: np.ndarray, labels: np.ndarray) -> _Clusters:
