@@ -130,7 +130,8 @@ def interval(values: Iterable[float]) -> Interval:
 
 
 def judged_claims(margins: pd.DataFrame) -> list[JudgedClaim]:
-    """One verdict per claim, in the order in which the claims were measured."""
+    """One verdict per claim; those of a loss stand together."""
+    ordered = margins.sort_values("loss", kind="stable")
     return [
         JudgedClaim(
             loss,
@@ -139,7 +140,7 @@ def judged_claims(margins: pd.DataFrame) -> list[JudgedClaim]:
                 _condition(words, rows) for words, rows in claim.groupby("condition", sort=False)
             ),
         )
-        for (loss, statement), claim in margins.groupby(["loss", "statement"], sort=False)
+        for (loss, statement), claim in ordered.groupby(["loss", "statement"], sort=False)
     ]
 
 

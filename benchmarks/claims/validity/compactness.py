@@ -1,0 +1,108 @@
+"""Compactness beside the silhouette, over what separates clusters and what widens them.
+
+The loss has the embedding's squared unit, the silhouette has none: it stays the same where
+clusters move apart and widen together. So the fair comparison is on an embedding divided by
+its total standard deviation, where the loss is the share of the variance within clusters. In
+the embedding's own unit the loss does not see separation beyond ``min_separation``.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import one_hot
+
+from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.measures import silhouette
+from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
+from diffbio.datasets import CellData, simulate_clusters, starmap
+from diffbio.functional import clustering_compactness_loss
+
+__all__ = ["EXPERIMENTS"]
+
+Array = np.ndarray
+
+_N_CLUSTERS = 5
+_LARGEST = 3.0
+_RECOMMENDED = "compactness, total variance 1"
+
+
+class _Point(NamedTuple):
+    embeddings: Array
+    labels: Array
+
+
+def _losses(point: _Point) -> dict[str, float]:
+    deviation = np.sqrt(point.embeddings.var(axis=0).sum())
+    return {
+        _RECOMMENDED: _loss(point.embeddings / deviation, point.labels),
+        "compactness, own unit": _loss(point.embeddings, point.labels),
+    }
+
+
+def _loss(embeddings: Array, labels: Array) -> float:
+    assignments = one_hot(labels, int(labels.max()) + 1)
+    return float(clustering_compactness_loss(jnp.asarray(embeddings, jnp.float32), assignments))
+
+
+def _measures(point: _Point) -> dict[str, float]:
+    return {"silhouette": silhouette(point.embeddings, point.labels)}
+
+
+def _simulated(size: Size, seed: int) -> CellData:
+    return simulate_clusters(size.n_cells, n_clusters=_N_CLUSTERS, batch_effect=0, seed=seed)
+
+
+def _labelled_starmap(size: Size, seed: int) -> CellData:
+    cells = starmap()
+    return nine_tenths(cells.subset(cells.arrays()["cluster_labels"] >= 0), size, seed)
+
+
+def _changed(
+    source: Callable[[Size, int], CellData],
+    change: Callable[[float, np.random.Generator], tuple[float, float]],
+) -> Prepare[_Point]:
+    """Cells whose clusters are moved apart by a factor, and widened by noise.
+
+    Noise of 1 is as wide as the cells are, per dimension.
+    """
+
+    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
+        cells, rng = source(size, seed).arrays(), np.random.default_rng(seed)
+        x, labels = cells["embeddings"], cells["cluster_labels"]
+        from_mean = _centroids(x, labels)[labels] - x.mean(axis=0)
+        noise = rng.normal(size=x.shape) * np.sqrt(x.var(axis=0).mean())
+
+        def point_at(at: float) -> _Point:
+            factor, share = change(at, rng)
+            return _Point(x + (factor - 1) * from_mean + share * noise, labels)
+
+        return point_at
+
+    return prepare
+
+
+def _centroids(embeddings: Array, labels: Array) -> Array:
+    """The mean of every cluster; 0 for one without cells."""
+    members = np.eye(labels.max() + 1)[labels]
+    return members.T @ embeddings / np.maximum(members.sum(axis=0), 1)[:, None]
+
+
+_CHANGES: dict[str, Callable[[float, np.random.Generator], tuple[float, float]]] = {
+    "separation": lambda at, _: (at, 0),
+    "noise": lambda at, _: (1, at),
+    "noise, random separation": lambda at, rng: (rng.uniform(0, _LARGEST), at),
+}
+
+EXPERIMENTS = tuple(
+    experiment(
+        f"compactness beside the silhouette, {cells}",
+        Comparison(_losses, _measures, {"silhouette": -0.95}, _RECOMMENDED),
+        [
+            Sweep(cells, varied, (0, _LARGEST), _changed(source, change))
+            for varied, change in _CHANGES.items()
+        ],
+    )
+    for cells, source in (("simulated clusters", _simulated), ("STARmap", _labelled_starmap))
+)

@@ -1,0 +1,151 @@
+"""Batch mixing beside iLISI and kBET, over the strength of the batch effect.
+
+The measures are computed on the same neighbours as the loss, found once per point. The sweeps
+go from batches that are mixed, or have a common mean, to batches that are apart.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.measures import N_LISI_NEIGHBORS, ilisi, kbet
+from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
+from diffbio.datasets import CellData, pbmc_two_batches, simulate_clusters, starmap
+from diffbio.functional import batch_mixing_loss
+from diffbio.neighbors import Neighbors, nearest_neighbors
+
+__all__ = ["EXPERIMENTS"]
+
+Array = np.ndarray
+_Offsets = Callable[[Array, Array, np.random.Generator], Array]
+
+_N_CLUSTERS, _N_NEIGHBORS = 5, 15
+_SETTINGS: dict[str, dict[str, Any]] = {
+    **{f"global, T = {t:g}": {"temperature": t} for t in (0.1, 1, 10, 100)},
+    **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1, 10)},
+    **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3, 5, 10)},
+    "Simpson, local, T = 1": {"bandwidth": "local", "index": "simpson"},
+}
+_RECOMMENDED = "batch mixing, local, T = 1"
+_TARGETS = {"iLISI": -0.95, "kBET": -0.95}
+
+
+class _Point(NamedTuple):
+    """Cells with their neighbours, and the unit in which the loss sees the embedding."""
+
+    embeddings: jax.Array
+    batch_labels: Array
+    neighbors: Neighbors
+    unit: float
+
+
+def _point(embeddings: Array, batch_labels: Array) -> _Point:
+    x = jnp.asarray(embeddings, jnp.float32)
+    return _Point(x, batch_labels, nearest_neighbors(x, N_LISI_NEIGHBORS - 1), 1.0)
+
+
+def _losses(point: _Point) -> dict[str, float]:
+    x, labels = point.embeddings / point.unit, jnp.asarray(point.batch_labels)
+    nearest = point.neighbors.indices[:, :_N_NEIGHBORS]
+    n_batches = len(np.unique(point.batch_labels))
+    return {
+        f"batch mixing, {words}": float(
+            batch_mixing_loss(x, labels, n_batches=n_batches, neighbor_indices=nearest, **options)
+        )
+        for words, options in _SETTINGS.items()
+    }
+
+
+def _measures(point: _Point) -> dict[str, float]:
+    return {
+        "iLISI": ilisi(point.neighbors, point.batch_labels),
+        "kBET": kbet(point.neighbors, point.batch_labels),
+    }
+
+
+def _simulated(size: Size, seed: int) -> Callable[[float], _Point]:
+    """Simulated cells with a batch effect."""
+
+    def point_at(batch_effect: float) -> _Point:
+        cells = simulate_clusters(
+            size.n_cells, n_clusters=_N_CLUSTERS, batch_effect=batch_effect, seed=seed
+        ).arrays()
+        return _point(cells["embeddings"], cells["batch_labels"])
+
+    return point_at
+
+
+def _shifted(read: Callable[[], CellData], offsets: _Offsets) -> Prepare[_Point]:
+    """Real cells whose batches have a common mean, and are shifted by a share of offsets."""
+
+    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
+        cells, rng = nine_tenths(read(), size, seed).arrays(), np.random.default_rng(seed)
+        embeddings, labels = cells["embeddings"], cells["batch_labels"]
+        centred = embeddings - _own_offsets(embeddings, labels, rng)[labels]
+
+        def point_at(share: float) -> _Point:
+            shifts = offsets(embeddings, labels, rng)
+            return _point(centred + share * shifts[labels], labels)
+
+        return point_at
+
+    return prepare
+
+
+def _own_offsets(embeddings: Array, labels: Array, rng: np.random.Generator) -> Array:
+    """By how much the mean of each batch differs from the mean of all cells."""
+    means = [embeddings[labels == batch].mean(axis=0) for batch in np.unique(labels)]
+    return np.stack(means) - embeddings.mean(axis=0)
+
+
+def _random_offsets(embeddings: Array, labels: Array, rng: np.random.Generator) -> Array:
+    """Directions drawn anew at every point, as long as the cells are far from their mean."""
+    directions = rng.normal(size=(len(np.unique(labels)), embeddings.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions * np.sqrt(embeddings.var(axis=0).sum())
+
+
+def _in_other_units(sweep: Sweep[_Point]) -> Sweep[_Point]:
+    """The same points, each in a random unit. Neither neighbours nor measures depend on it."""
+
+    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
+        point_at, rng = sweep.prepare(size, seed), np.random.default_rng(seed)
+        return lambda at: point_at(at)._replace(unit=float(10 ** rng.uniform(-1, 1)))
+
+    return sweep._replace(varied=f"{sweep.varied}, each point in another unit", prepare=prepare)
+
+
+def _labelled_starmap() -> CellData:
+    cells = starmap()
+    return cells.subset(cells.arrays()["cluster_labels"] >= 0)
+
+
+def _on_real(
+    cells: str, read: Callable[[], CellData], largest: float
+) -> tuple[Sweep[_Point], Sweep[_Point]]:
+    """Shifts up to a share of the batches' own offsets, and of random ones."""
+    return (
+        Sweep(cells, "share of the own offsets", (0, largest), _shifted(read, _own_offsets)),
+        Sweep(cells, "share of random offsets", (0, 0.6), _shifted(read, _random_offsets)),
+    )
+
+
+# Each sweep ends where the batches are apart: beyond, the measures are 0, and rank nothing.
+_SWEEPS: tuple[tuple[Sweep[_Point], ...], ...] = (
+    (Sweep("simulated clusters", "batch effect", (0, 0.5), _simulated),),
+    _on_real("STARmap", _labelled_starmap, 6),
+    _on_real("PBMC, two batches", pbmc_two_batches, 2),
+)
+
+EXPERIMENTS = tuple(
+    experiment(
+        f"batch mixing beside iLISI and kBET, {sweeps[0].cells}",
+        Comparison(_losses, _measures, _TARGETS, _RECOMMENDED),
+        (*sweeps, _in_other_units(sweeps[0])),
+    )
+    for sweeps in _SWEEPS
+)

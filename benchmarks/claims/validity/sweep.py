@@ -1,0 +1,104 @@
+"""A sweep over cells, at whose points losses stand beside the field's measures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+
+from benchmarks.claims.experiment import Experiment, Observed, Size
+from benchmarks.schema.observations import Association
+from diffbio.datasets import CellData
+
+__all__ = ["Comparison", "Prepare", "Sweep", "experiment", "nine_tenths"]
+
+Point = TypeVar("Point")
+Prepare: TypeAlias = Callable[[Size, int], Callable[[float], Point]]
+"""Maps a size and a seed to a function, which gives the point of a sweep at a value."""
+
+# A loss in float32 is no more accurate. What is equal to so many digits has no rank.
+_DIGITS = 5
+
+
+class Sweep(NamedTuple, Generic[Point]):
+    """Cells that change step by step.
+
+    Attributes:
+        cells: which cells.
+        varied: what changes.
+        ends: the first and the last value of what changes.
+        prepare: gives the points.
+    """
+
+    cells: str
+    varied: str
+    ends: tuple[float, float]
+    prepare: Prepare[Point]
+
+
+class Comparison(NamedTuple, Generic[Point]):
+    """The settings of a loss, and what they are compared with.
+
+    Attributes:
+        losses: maps a point to the loss in every setting, by its words.
+        measures: maps a point to every measure, by name.
+        targets: the rank correlation that is asked for, by measure.
+        recommended: the words of the setting that is recommended.
+    """
+
+    losses: Callable[[Point], Mapping[str, float]]
+    measures: Callable[[Point], Mapping[str, float]]
+    targets: Mapping[str, float]
+    recommended: str
+
+
+def experiment(
+    name: str, comparison: Comparison[Point], sweeps: Sequence[Sweep[Point]]
+) -> Experiment:
+    """The experiment that compares along the sweeps, for every seed."""
+
+    def measure(size: Size) -> Observed:
+        return Observed(
+            associations=[
+                row
+                for sweep in sweeps
+                for seed in range(size.n_seeds)
+                for row in _rows(comparison, sweep, seed, size)
+            ]
+        )
+
+    return Experiment(f"validity: {name}", measure)
+
+
+def _rows(
+    comparison: Comparison[Point], sweep: Sweep[Point], seed: int, size: Size
+) -> list[Association]:
+    """A row per point, setting and measure."""
+    point_at = sweep.prepare(size, seed)
+    rows = []
+    for at in np.linspace(*sweep.ends, size.n_points).tolist():
+        point = point_at(at)
+        measured = comparison.measures(point)
+        rows += [
+            Association(
+                loss=loss,
+                measure=measure,
+                target=comparison.targets[measure],
+                recommended=loss == comparison.recommended,
+                cells=sweep.cells,
+                varied=sweep.varied,
+                at=at,
+                seed=seed,
+                loss_value=float(f"{value:.{_DIGITS}g}"),
+                measure_value=found,
+            )
+            for loss, value in comparison.losses(point).items()
+            for measure, found in measured.items()
+        ]
+    return rows
+
+
+def nine_tenths(cells: CellData, size: Size, seed: int) -> CellData:
+    """A random nine tenths of real cells, others for every seed; at most ``n_real_cells``."""
+    n_kept = min(9 * cells.n_cells // 10, size.n_real_cells or cells.n_cells)
+    kept = np.random.default_rng(seed).permutation(cells.n_cells) < n_kept
+    return cells.subset(kept)
