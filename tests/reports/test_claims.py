@@ -104,9 +104,7 @@ def results(tmp_path):
         margins(**{HOSTILE: [1.0, 1.1]}),
         associations(-1),
         [
-            Training(
-                "cells", name, weight, seed, False, {"ilisi": 0.5, "clisi": 0.9, "moved": 0.01}
-            )
+            Training("cells", name, weight, seed, False, measured)
             for name, weight in (("ours", 1.0), ("Harmony", None))
             for seed in range(2)
         ],
