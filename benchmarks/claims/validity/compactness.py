@@ -14,9 +14,10 @@ import numpy as np
 from jax.nn import one_hot
 
 from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.cells import labelled_starmap, nine_tenths
 from benchmarks.claims.validity.measures import silhouette
-from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
-from diffbio.datasets import CellData, simulate_clusters, starmap
+from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
+from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import clustering_compactness_loss
 
 __all__ = ["EXPERIMENTS"]
@@ -51,12 +52,11 @@ def _measures(point: _Point) -> dict[str, float]:
 
 
 def _simulated(size: Size, seed: int) -> CellData:
-    return simulate_clusters(size.n_cells, n_clusters=_N_CLUSTERS, batch_effect=0, seed=seed)
+    return simulate_clusters(size.n_cells, n_clusters=_N_CLUSTERS, batch_effect=0.0, seed=seed)
 
 
-def _labelled_starmap(size: Size, seed: int) -> CellData:
-    cells = starmap()
-    return nine_tenths(cells.subset(cells.arrays()["cluster_labels"] >= 0), size, seed)
+def _starmap(size: Size, seed: int) -> CellData:
+    return nine_tenths(labelled_starmap(), size, seed)
 
 
 def _changed(
@@ -104,5 +104,5 @@ EXPERIMENTS = tuple(
             for varied, change in _CHANGES.items()
         ],
     )
-    for cells, source in (("simulated clusters", _simulated), ("STARmap", _labelled_starmap))
+    for cells, source in (("simulated clusters", _simulated), ("STARmap", _starmap))
 )

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.cells import labelled_starmap, nine_tenths, pbmc_two_batches
 from benchmarks.claims.validity.measures import N_LISI_NEIGHBORS, ilisi, kbet
-from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
-from diffbio.datasets import CellData, pbmc_two_batches, simulate_clusters, starmap
+from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
+from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import Neighbors, nearest_neighbors
 
@@ -25,9 +26,9 @@ _Offsets = Callable[[Array, Array, np.random.Generator], Array]
 
 _N_CLUSTERS, _N_NEIGHBORS = 5, 15
 _SETTINGS: dict[str, dict[str, Any]] = {
-    **{f"global, T = {t:g}": {"temperature": t} for t in (0.1, 1, 10, 100)},
-    **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1, 10)},
-    **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3, 5, 10)},
+    **{f"global, T = {t:g}": {"temperature": t} for t in (0.1, 1.0, 10.0, 100.0)},
+    **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1.0, 10.0)},
+    **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3.0, 5.0, 10.0)},
     "Simpson, local, T = 1": {"bandwidth": "local", "index": "simpson"},
 }
 _RECOMMENDED = "batch mixing, local, T = 1"
@@ -119,11 +120,6 @@ def _in_other_units(sweep: Sweep[_Point]) -> Sweep[_Point]:
     return sweep._replace(varied=f"{sweep.varied}, each point in another unit", prepare=prepare)
 
 
-def _labelled_starmap() -> CellData:
-    cells = starmap()
-    return cells.subset(cells.arrays()["cluster_labels"] >= 0)
-
-
 def _on_real(
     cells: str, read: Callable[[], CellData], largest: float
 ) -> tuple[Sweep[_Point], Sweep[_Point]]:
@@ -137,7 +133,7 @@ def _on_real(
 # Each sweep ends where the batches are apart: beyond, the measures are 0, and rank nothing.
 _SWEEPS: tuple[tuple[Sweep[_Point], ...], ...] = (
     (Sweep("simulated clusters", "batch effect", (0, 0.5), _simulated),),
-    _on_real("STARmap", _labelled_starmap, 6),
+    _on_real("STARmap", labelled_starmap, 6),
     _on_real("PBMC, two batches", pbmc_two_batches, 2),
 )
 

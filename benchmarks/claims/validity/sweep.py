@@ -7,9 +7,8 @@ import numpy as np
 
 from benchmarks.claims.experiment import Experiment, Observed, Size
 from benchmarks.schema.observations import Association
-from diffbio.datasets import CellData
 
-__all__ = ["Comparison", "Prepare", "Sweep", "experiment", "nine_tenths"]
+__all__ = ["Comparison", "Prepare", "Sweep", "experiment"]
 
 Point = TypeVar("Point")
 Prepare: TypeAlias = Callable[[Size, int], Callable[[float], Point]]
@@ -95,10 +94,3 @@ def _rows(
             for measure, found in measured.items()
         ]
     return rows
-
-
-def nine_tenths(cells: CellData, size: Size, seed: int) -> CellData:
-    """A random nine tenths of real cells, others for every seed; at most ``n_real_cells``."""
-    n_kept = min(9 * cells.n_cells // 10, size.n_real_cells or cells.n_cells)
-    kept = np.random.default_rng(seed).permutation(cells.n_cells) < n_kept
-    return cells.subset(kept)

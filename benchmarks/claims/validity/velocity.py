@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.cells import dentate_gyrus, nine_tenths
 from benchmarks.claims.validity.measures import velocity_confidence
-from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
-from diffbio.datasets import CellData, dentate_gyrus, simulate_velocity
+from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
+from diffbio.datasets import CellData, simulate_velocity
 from diffbio.functional import velocity_consistency_loss
 from diffbio.neighbors import Neighbors, nearest_neighbors
 
@@ -56,7 +57,7 @@ def _measures(point: _Point) -> dict[str, float]:
 
 
 def _simulated(size: Size, seed: int) -> CellData:
-    return simulate_velocity(size.n_cells, n_genes=_N_GENES, noise=0, seed=seed)
+    return simulate_velocity(size.n_cells, n_genes=_N_GENES, noise=0.0, seed=seed)
 
 
 def _dentate_gyrus(size: Size, seed: int) -> CellData:
