@@ -10,8 +10,17 @@ from diffbio.datasets import CellData
 
 __all__ = ["dentate_gyrus", "labelled_starmap", "nine_tenths", "pbmc_two_batches"]
 
-dentate_gyrus = cache(datasets.dentate_gyrus)
-pbmc_two_batches = cache(datasets.pbmc_two_batches)
+
+@cache
+def dentate_gyrus() -> CellData:
+    """As published."""
+    return datasets.dentate_gyrus()
+
+
+@cache
+def pbmc_two_batches() -> CellData:
+    """As published."""
+    return datasets.pbmc_two_batches()
 
 
 @cache

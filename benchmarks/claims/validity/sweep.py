@@ -1,6 +1,7 @@
 """A sweep over cells, at whose points losses stand beside the field's measures."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,7 +13,10 @@ __all__ = ["Comparison", "Prepare", "Sweep", "experiment"]
 
 Point = TypeVar("Point")
 Prepare: TypeAlias = Callable[[Size, int], Callable[[float], Point]]
-"""Maps a size and a seed to a function, which gives the point of a sweep at a value."""
+"""Maps a size and a seed to a function, which gives the point of a sweep at a value.
+
+It goes to another process, so it is a function of a module, or a ``partial`` of one.
+"""
 
 # A loss in float32 is no more accurate. What is equal to so many digits has no rank.
 _DIGITS = 5
@@ -55,17 +59,18 @@ def experiment(
 ) -> Experiment:
     """The experiment that compares along the sweeps, for every seed."""
 
-    def measure(size: Size) -> Observed:
-        return Observed(
-            associations=[
-                row
-                for sweep in sweeps
-                for seed in range(size.n_seeds)
-                for row in _rows(comparison, sweep, seed, size)
-            ]
-        )
+    return Experiment(f"validity: {name}", partial(_measure, comparison, sweeps))
 
-    return Experiment(f"validity: {name}", measure)
+
+def _measure(comparison: Comparison[Point], sweeps: Sequence[Sweep[Point]], size: Size) -> Observed:
+    return Observed(
+        associations=[
+            row
+            for sweep in sweeps
+            for seed in range(size.n_seeds)
+            for row in _rows(comparison, sweep, seed, size)
+        ]
+    )
 
 
 def _rows(
