@@ -118,7 +118,7 @@ def _in_other_units(prepare: Prepare[_Point], size: Size, seed: int) -> Callable
 def _with_units(sweeps: Sequence[Sweep[_Point]]) -> Sequence[Sweep[_Point]]:
     """The sweeps, and the first of them once more in other units."""
     first = sweeps[0]
-    varied = f"{first.varied}, each point in another unit"
+    varied = f"{first.varied}, unit varies"
     again = first._replace(varied=varied, prepare=partial(_in_other_units, first.prepare))
     return (*sweeps, again)
 
@@ -128,10 +128,8 @@ def _on_real(
 ) -> tuple[Sweep[_Point], Sweep[_Point]]:
     """Shifts up to a share of the batches' own offsets, and of random ones."""
     return (
-        Sweep(
-            cells, "share of the own offsets", (0, largest), partial(_shifted, read, _own_offsets)
-        ),
-        Sweep(cells, "share of random offsets", (0, 0.6), partial(_shifted, read, _random_offsets)),
+        Sweep(cells, "own offsets", (0, largest), partial(_shifted, read, _own_offsets)),
+        Sweep(cells, "random offsets", (0, 0.6), partial(_shifted, read, _random_offsets)),
     )
 
 
