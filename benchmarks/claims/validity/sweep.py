@@ -5,6 +5,7 @@ from functools import partial
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks.claims.experiment import Experiment, Observed, Size
 from benchmarks.schema.observations import Association
@@ -63,14 +64,16 @@ def experiment(
 
 
 def _measure(comparison: Comparison[Point], sweeps: Sequence[Sweep[Point]], size: Size) -> Observed:
-    return Observed(
-        associations=[
-            row
-            for sweep in sweeps
-            for seed in range(size.n_seeds)
-            for row in _rows(comparison, sweep, seed, size)
-        ]
-    )
+    # Threads of NumPy's BLAS that share a core wait for each other, which can take most time.
+    with threadpool_limits(1):
+        return Observed(
+            associations=[
+                row
+                for sweep in sweeps
+                for seed in range(size.n_seeds)
+                for row in _rows(comparison, sweep, seed, size)
+            ]
+        )
 
 
 def _rows(
