@@ -49,5 +49,5 @@ bench-pytest: .venv/.complete
 .venv/.complete: pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,data,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,claims,data,dev]'
 	touch $@
