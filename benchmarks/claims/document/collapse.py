@@ -84,9 +84,9 @@ def _trained(
     cells = simulate_clusters(
         size.n_cells, n_clusters=_N_CLUSTERS, n_batches=1, batch_effect=0.0, seed=seed
     )
-    x = np.asarray(cells.embeddings)[:, :_DIM]
+    x = jnp.asarray(cells.embeddings)[:, :_DIM]
+    x = x / jnp.std(x)
     weights = jnp.asarray([_ALONE, *_CONDITIONS.values()])
-    x = jnp.asarray(x / x.std())
     ends = trained(
         _objective,
         _start(seed, train_embedding),

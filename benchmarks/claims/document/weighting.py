@@ -112,7 +112,7 @@ def _objective(
 CLAIMS = (
     Claim(
         "combined loss",
-        "The recommended weights serve their scenario better than those of the other two",
+        "The recommended weights serve their scenario better than the other rows",
         _recommended_row_wins,
         many=True,
     ),

@@ -31,8 +31,9 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1.0, 10.0)},
     **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3.0, 5.0, 10.0)},
     "Simpson, local, T = 1": {"bandwidth": "local", "index": "simpson"},
+    "perplexity 10 of 30 neighbours": {"bandwidth": "perplexity", "n_neighbors": 30},
 }
-_RECOMMENDED = "batch mixing, local, T = 1"
+_RECOMMENDED = "batch mixing, perplexity 10 of 30 neighbours"
 _TARGETS = {"iLISI": -0.95, "kBET": -0.95}
 
 
@@ -52,14 +53,15 @@ def _point(embeddings: Array, batch_labels: Array) -> _Point:
 
 def _losses(point: _Point) -> dict[str, float]:
     x, labels = point.embeddings / point.unit, jnp.asarray(point.batch_labels)
-    nearest = point.neighbors.indices[:, :_N_NEIGHBORS]
     n_batches = len(np.unique(point.batch_labels))
-    return {
-        f"batch mixing, {words}": float(
+
+    def loss(*, n_neighbors: int = _N_NEIGHBORS, **options: Any) -> float:
+        nearest = point.neighbors.indices[:, :n_neighbors]
+        return float(
             batch_mixing_loss(x, labels, n_batches=n_batches, neighbor_indices=nearest, **options)
         )
-        for words, options in _SETTINGS.items()
-    }
+
+    return {f"batch mixing, {words}": loss(**options) for words, options in _SETTINGS.items()}
 
 
 def _measures(point: _Point) -> dict[str, float]:
