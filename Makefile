@@ -1,10 +1,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test test-all check gate compare bench bench-pytest peers
+.PHONY: report claims test test-all check gate compare bench bench-pytest peers
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
+
+# Puts the claims to the test, within half an hour on two cores; an interrupted run goes on.
+claims: .venv/.complete
+	$(BIN)/python -m benchmarks claims
+	$(BIN)/python -m reports claims
 
 test: .venv/.complete
 	$(BIN)/python -m pytest
@@ -22,7 +27,7 @@ check: .venv/.complete
 
 # Installs the packages that only some tests need, and runs these tests, which `make test` skips.
 peers: .venv/.complete
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,peers]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,claims,peers]'
 	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
 		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py
 
@@ -49,5 +54,5 @@ bench-pytest: .venv/.complete
 .venv/.complete: pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,data,dev,train]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,claims,data,dev,train]'
 	touch $@

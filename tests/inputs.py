@@ -5,11 +5,27 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+
+from benchmarks.catalog.cases import CATALOG
 
 KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
 # One size for most tests, so that they share what is compiled.
 N_CELLS = 48
+# Cases that differ from batch mixing in the formula of one cell alone. Their values, gradients
+# and invariants are their own. How they are traced, mapped and compiled is batch mixing's, so
+# that the tests of it leave them to `make test-all`.
+VARIANTS = ("batch_mixing_proportions", "batch_mixing_perplexity", "batch_mixing_simpson")
+
+
+def machinery(cases=CATALOG):
+    """Parametrizes a test of how losses are traced, mapped and compiled."""
+    marks = {True: [pytest.mark.slow], False: []}
+    return pytest.mark.parametrize(
+        "case",
+        [pytest.param(case, id=case.name, marks=marks[case.name in VARIANTS]) for case in cases],
+    )
 
 
 def draw(case, kind, n_cells, seed=0, dtype=jnp.float64):

@@ -19,14 +19,15 @@ import reference.compactness
 import reference.diversity
 import reference.transition
 import reference.velocity
-from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
+from benchmarks.catalog.real import REAL_CELLS, fields_read, real_cells
+from benchmarks.schema.suite import CHECKED_CELLS, MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 from diffbio import losses
-from diffbio.datasets import CellData, pbmc700, simulate_clusters, simulate_velocity
+from diffbio.datasets import CellData, simulate_clusters, simulate_velocity
 from diffbio.neighbors import nearest_neighbors
 
 # New references are imported here.
 
-__all__ = ["CATALOG", "Arrays", "Case", "case", "real_cells", "simulated_cells"]
+__all__ = ["CATALOG", "Arrays", "Case", "case", "simulated_cells"]
 
 Arrays = Mapping[str, Any]
 
@@ -66,9 +67,14 @@ class Case:
         """The arguments for simulated cells."""
         return self.arguments(simulated_cells(self.simulation, n_cells, seed), dtype)
 
-    def real_inputs(self, dtype: Any = np.float32) -> Arrays:
-        """The arguments for the 700 real cells."""
-        return self.arguments(real_cells(), dtype)
+    def real_inputs(self, dtype: Any = np.float32, n_cells: int = 700) -> Arrays:
+        """The arguments for the real data set of that many cells."""
+        return self.arguments(real_cells(n_cells), dtype)
+
+    def real_sizes(self) -> list[int]:
+        """The sizes of the real data sets with all fields that the loss selects."""
+        needed = fields_read(self.select, simulated_cells(self.simulation, CHECKED_CELLS, 0))
+        return [n_cells for n_cells, real in REAL_CELLS.items() if needed <= real.fields]
 
     def arguments(self, cells: CellData, dtype: Any = np.float32) -> Arrays:
         """The loss's arguments for given cells, with floating arrays in the dtype."""
@@ -89,12 +95,6 @@ SIMULATIONS: dict[str, Callable[..., CellData]] = {
 def simulated_cells(simulation: str, n_cells: int, seed: int) -> CellData:
     """Cells of a named simulation; the latest few are kept."""
     return SIMULATIONS[simulation](n_cells, seed=seed)
-
-
-@functools.cache
-def real_cells() -> CellData:
-    """The 700 real cells."""
-    return pbmc700()
 
 
 def _fields(*names: str) -> Callable[[CellData], Arrays]:

@@ -38,7 +38,7 @@ class Size(NamedTuple):
 
 
 FULL = Size(5, 20, 512, None, 400, 20, 5)
-SMALL = Size(2, 2, 128, 200, 4, 4, 2)
+SMALL = Size(2, 2, 128, 200, 4, 4, 1)
 
 
 class Observed(NamedTuple):

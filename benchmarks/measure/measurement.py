@@ -30,7 +30,12 @@ __all__ = ["check_gradient", "measure_step"]
 
 
 def measure_step(
-    bench: Workbench, step: Step, *, retraces: bool = True, other_blocks: bool = True
+    bench: Workbench,
+    step: Step,
+    *,
+    compilation: bool = True,
+    retraces: bool = True,
+    other_blocks: bool = True,
 ) -> Measured:
     """Measure everything of a step except its times.
 
@@ -39,23 +44,28 @@ def measure_step(
     Args:
         bench: keeps the compiled programs for later measurements.
         step: the loss, its cells and the device.
+        compilation: whether to measure how the programs compile.
         retraces: whether to count retraces, which compiles each program once more.
         other_blocks: whether to search in other blocks, which compiles it once more, too.
     """
     if reason := bench.obstacle(step):
         return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
+    chosen = {"compilation": compilation, "retraces": retraces, "other_blocks": other_blocks}
     try:
-        return _measure(bench, step, retraces=retraces, other_blocks=other_blocks)
+        return _measure(bench, step, **chosen)
     except Exception as error:
         return Measured([step.failure(transform, "value", error) for transform in TRANSFORMS])
 
 
-def _measure(bench: Workbench, step: Step, *, retraces: bool, other_blocks: bool) -> Measured:
+def _measure(
+    bench: Workbench, step: Step, *, compilation: bool, retraces: bool, other_blocks: bool
+) -> Measured:
     prepared = bench.prepared(step)
     results = {name: ready.results() for name, ready in prepared.programs.items()}
     records: list[Record] = []
     for transform, ready in prepared.programs.items():
-        records += _compilation(step, ready)
+        if compilation:
+            records += _compilation(step, ready)
         records += _bits(step, ready, results[transform])
         if retraces:
             count = partial(count_retraces, ready.program)

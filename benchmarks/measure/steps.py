@@ -1,15 +1,14 @@
 """The steps of a sweep: each is one loss on one set of cells on one device."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks.catalog.cases import Arrays, Case, real_cells, simulated_cells
+from benchmarks.catalog.cases import Arrays, Case, simulated_cells
+from benchmarks.catalog.real import REAL_CELLS, real_cells
 from benchmarks.schema.records import Record, Source, Status
 
 __all__ = ["Inputs", "Step", "steps_on"]
-
-_REAL_CELLS = 700
 
 
 class Inputs(NamedTuple):
@@ -35,7 +34,7 @@ class Step(NamedTuple):
     def inputs(self) -> Inputs:
         """The loss's arguments; losses of the same cells share one simulation, or one reading."""
         if self.source == Source.REAL:
-            name, cells = f"real {self.n_cells}", real_cells()
+            name, cells = f"real {self.n_cells}", real_cells(self.n_cells)
         else:
             name = f"{self.case.simulation} {self.n_cells}"
             cells = simulated_cells(self.case.simulation, self.n_cells, 0)
@@ -91,14 +90,19 @@ class Step(NamedTuple):
 
 
 def steps_on(
-    device: str, cell_counts: Sequence[int], cases: Iterable[Case], *, real: bool
+    device: str, cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool
 ) -> list[Step]:
-    """The steps of one device, size by size, so that cells are simulated once per size."""
+    """The steps of one device, size by size: cells are simulated, or read, once per size."""
     by_simulation = sorted(cases, key=lambda case: case.simulation)
     steps = [
         Step(case, device, Source.SIMULATED, n_cells)
         for n_cells in cell_counts
         for case in by_simulation
     ]
-    in_order = cases if real else ()
-    return steps + [Step(case, device, Source.REAL, _REAL_CELLS) for case in in_order]
+    served = {case.name: case.real_sizes() for case in cases if real}
+    return steps + [
+        Step(case, device, Source.REAL, n_cells)
+        for n_cells in REAL_CELLS
+        for case in cases
+        if n_cells in served.get(case.name, ())
+    ]

@@ -13,7 +13,8 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
     Needs the extra ``data``; works offline. The 50 principal components and the ten
     published cell types are the data's own. They come from one batch, so the three
     phases of the cell cycle stand in for batches: a covariate that integration methods
-    are asked to mix. The cells have no velocities, so the future is one diffusion step,
+    are asked to mix; batches of an experiment are in :func:`starmap` and
+    :func:`pbmc_two_batches`. The cells have no velocities, so the future is one diffusion step,
     the mean expression of the 15 nearest cells, and the velocity leads there with noise.
 
     Args:
@@ -26,6 +27,16 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
 
     Raises:
         ImportError: scanpy is not installed.
+
+    References:
+        Zheng et al., Massively parallel digital transcriptional profiling of single cells,
+        Nature Communications 8, 2017.
+
+    Example:
+        >>> from diffbio.datasets import pbmc700
+        >>> cells = pbmc700()  # doctest: +SKIP
+        >>> cells.embeddings.shape, cells.batch_names  # doctest: +SKIP
+        ((700, 50), ('G1', 'G2M', 'S'))
     """
     import jax.numpy as jnp
     import scanpy
@@ -36,20 +47,22 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
     embeddings = np.asarray(cells.obsm["X_pca"], dtype=np.float32)
     expression = np.asarray(cells.X, dtype=np.float32)
     labels = np.asarray(cells.obs["bulk_labels"].cat.codes, dtype=np.int32)
-    phases = np.asarray(cells.obs["phase"].astype("category").cat.codes, dtype=np.int32)
+    phases = cells.obs["phase"].astype("category").cat
     neighbors = np.asarray(nearest_neighbors(jnp.asarray(embeddings), 15).indices)
     future = expression[neighbors].mean(axis=1)
     velocity = (future - expression) / np.float32(dt)
     rng = np.random.default_rng(seed)
     velocity += noise * velocity.std(axis=0) * rng.standard_normal(velocity.shape, np.float32)
     return CellData(
-        name=f"700 PBMC (scanpy pbmc68k_reduced), velocity seed {seed}",
+        name=f"700 PBMC (scanpy pbmc68k_reduced), cycle phases as batches, velocity seed {seed}",
         embeddings=embeddings,
-        batch_labels=phases,
+        batch_labels=np.asarray(phases.codes, dtype=np.int32),
         cluster_labels=labels,
         assignments=soft_assignments(embeddings, labels, int(labels.max()) + 1),
         expression=expression,
         velocity=velocity,
         future_expression=future,
         dt=dt,
+        batch_names=tuple(phases.categories),
+        cluster_names=tuple(cells.obs["bulk_labels"].cat.categories),
     )

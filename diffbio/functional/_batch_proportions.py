@@ -73,7 +73,7 @@ def observed_proportions(
 ) -> Float[Array, " n_batches"]:
     """The share of each batch among the counted cells."""
     counted = jnp.ones(len(batches), bool) if where is None else where
-    members = (batches[None] == jnp.arange(n_batches, dtype=batches.dtype)[:, None]) & counted
+    members = (batches[None] == jnp.arange(n_batches, dtype=batches.dtype)[:, None]) & counted[None]
     return jnp.sum(members, axis=1).astype(dtype) / jnp.maximum(jnp.sum(counted), 1).astype(dtype)
 
 

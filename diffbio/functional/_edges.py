@@ -44,7 +44,7 @@ class Edges(NamedTuple):
 
     Attributes:
         indices: the edges' second cells, each in ``[0, n_cells)``.
-        labels: integers or booleans per edge.
+        labels: numbers or booleans per edge.
         unit: what points are divided by before they are multiplied.
     """
 

@@ -1,6 +1,5 @@
 """Batch mixing: the entropy of the batches around each cell."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
@@ -12,8 +11,6 @@ from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
-    safe_ratio,
-    softmax_over,
     zeroed,
 )
 from diffbio._types import AnyArray, Scalar, StaticInteger
@@ -21,7 +18,6 @@ from diffbio.functional._batch_configuration import (
     check_batch_mixing_configuration,
     checked_perplexity,
 )
-from diffbio.functional._batch_index import entropy, expectation, simpson
 from diffbio.functional._batch_proportions import (
     Proportions,
     check_expected_batches,
@@ -29,9 +25,9 @@ from diffbio.functional._batch_proportions import (
     log_expected,
     observed_proportions,
 )
+from diffbio.functional._cell_mixing import cell_loss
 from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
-from diffbio.functional._perplexity import perplexity_weights
 
 __all__ = ["batch_mixing_loss"]
 
@@ -58,10 +54,10 @@ def batch_mixing_loss(
     .. math::
         w_{ij} = \operatorname*{softmax}_{j \in N_k(i)} \frac{-\lVert x_i - x_j \rVert^2}{T_i},
         \quad p_{ib} = \sum_j w_{ij} [b_j = b],
-        \quad L = \frac{1}{N} \sum_i \sum_b p_{ib} \ln p_{ib}
+        \quad L = \frac{1}{N} \sum_i \sum_b p_{ib} \ln \frac{p_{ib}}{B q_b}
 
-    The loss lies in ``[-ln B, 0]`` nats and is **lowest when batches are mixed**: add
-    it to an objective, do not negate it.
+    With uniform proportions q = 1 / B, the loss lies in ``[-ln B, 0]`` nats. It is **lowest
+    when batches are mixed**, p = q: add it to an objective, do not negate it.
 
     Args:
         embeddings: ``(n_cells, dim)`` floating coordinates, any unit.
@@ -70,10 +66,21 @@ def batch_mixing_loss(
         n_batches: number of batches B, static.
         n_neighbors: number of neighbours k, static; unused with ``neighbor_indices``.
         temperature: T, in the squared unit of the embedding; may be traced.
-        normalize: divide by ``ln B``, static; the loss then lies in ``[-1, 0]``.
+        normalize: static; divide by ``ln B``. Uniform proportions then give ``[-1, 0]``.
+            Simpson's index is mapped to ``[0, 1]``.
+        proportions: q, constants under differentiation. ``"uniform"``; ``"observed"``, the
+            batches' shares of the counted cells, for batches of unequal size; or
+            ``(n_batches,)`` numbers of sum 1. A cell with weight on a batch of q = 0 has
+            an infinite loss.
         bandwidth: static. ``"global"``: ``T_i = T``. ``"local"``: ``T_i = T * mean_j
-            |x_i - x_j|^2`` over the cell's neighbours, which makes the loss invariant to
-            the scale of the embedding; uniform weights if all those distances are 0.
+            |x_i - x_j|^2`` over the cell's neighbours; uniform weights if all those
+            distances are 0. ``"perplexity"``: ``w = softmax(-|x_i - x_j| / T_i)``, of the
+            distance that is not squared, with the T_i that gives w the entropy ``ln P``.
+            The last two make the loss invariant to the scale of the embedding.
+        perplexity: P, more than 1 and less than the number of neighbours, of which it is a
+            third by default; may be traced.
+        index: static. ``"entropy"``, or ``"simpson"`` for ``sum_b p_b^2`` in ``[1 / B, 1]``,
+            lowest when batches are mixed too. It is 1 for a cell without neighbours.
         neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
             :class:`~diffbio.neighbors.Neighbors` that hold them. Negative entries and the
             cell itself are padding.
@@ -87,19 +94,38 @@ def batch_mixing_loss(
     Raises:
         ValueError: shapes that disagree, ``n_neighbors`` outside ``[1, n_cells)``, labels
             outside ``[0, n_batches)``, a non-positive or non-finite configuration,
-            ``normalize`` with one batch, an unknown ``bandwidth``.
+            ``normalize`` with one batch, an unknown ``bandwidth`` or ``index``, proportions
+            that are no distribution or 0 for a batch that has cells, a ``perplexity`` out of
+            range or without its bandwidth, a ``temperature`` with it, ``"simpson"`` with
+            other than uniform proportions.
         TypeError: non-floating embeddings, non-integer labels or neighbours, non-boolean mask.
 
     Gradient:
         Flows through the distances into both ends of each edge; the neighbour sets are
         held fixed. They are piecewise constant: where one changes (a set of measure
-        zero) the loss jumps. Zero through a batch with p = 0. Reverse mode only; second
-        derivatives by forward over reverse mode, as in ``jax.hessian``. Reverse over
-        reverse fails inside JAX's loops for more than a few hundred cells.
+        zero) the loss jumps. Zero through a batch with p = 0. With a perplexity it flows
+        through T_i too, by the implicit function theorem; a distance of 0 has none.
+        Where no T_i gives the perplexity, weights have no gradient: they are uniform over
+        neighbours that are too few, or over the nearest ones if P or more are equally
+        near. Reverse mode only; second derivatives by forward over reverse mode, as in
+        ``jax.hessian``. Reverse over reverse fails inside JAX's loops for more than a few
+        hundred cells.
+
+    Example:
+        LISI, cell by cell, as the R package and scib-metrics define it:
+
+        >>> import jax.numpy as jnp
+        >>> x, labels = jnp.array([[0.0], [1.0], [3.0], [7.0], [8.0]]), jnp.array([0, 1, 0, 1, 0])
+        >>> simpson = batch_mixing_loss(
+        ...     x, labels, n_batches=2, n_neighbors=3, bandwidth="perplexity", perplexity=2,
+        ...     index="simpson", reduce=False,
+        ... )
+        >>> (1 / simpson).shape
+        (5,)
 
     References:
-        The local inverse Simpson's index of Harmony (Korsunsky et al., Nature Methods
-        16, 2019) measures the same mixing; this is its entropy form with soft weights.
+        Korsunsky et al., Nature Methods 16, 2019: LISI, the local inverse Simpson's index.
+        The default is its entropy form, with weights of a fixed temperature.
     """
     embeddings = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
     n_batches, n_neighbors, block_size = check_batch_mixing_configuration(
@@ -185,7 +211,7 @@ def _batch_mixing_loss(
         labels = (*labels, log_expected(proportions.astype(x.dtype), batches)[neighbors])
     losses = edge_losses(
         partial(
-            _cell_loss, n_batches=n_batches, normalize=normalize, bandwidth=bandwidth, index=index
+            cell_loss, n_batches=n_batches, normalize=normalize, bandwidth=bandwidth, index=index
         ),
         (x,),
         (jnp.broadcast_to(width, len(x)),),
@@ -193,45 +219,6 @@ def _batch_mixing_loss(
         Edges(neighbors, labels, 1.0 if bandwidth == "global" else unit_of(x)),
     )
     return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
-
-
-def _cell_loss(
-    products: Columns,
-    parameters: Columns,
-    labels: Columns,
-    *,
-    n_batches: int,
-    normalize: bool,
-    bandwidth: str,
-    index: str,
-) -> Float[Array, " block"]:
-    """How far the neighbours' batches are from mixed, for the cells of a block."""
-    (squared_distances,), (width,) = products, parameters
-    usable, neighbor_labels, *expected = labels
-    weights = _WEIGHTS[bandwidth](squared_distances, width, usable)
-    if index == "simpson":
-        # A cell without neighbours is not mixed.
-        losses = jnp.where(jnp.any(usable, axis=0), simpson(weights, neighbor_labels, n_batches), 1)
-        return (losses - 1 / n_batches) / (1 - 1 / n_batches) if normalize else losses
-    losses = -entropy(weights, neighbor_labels, n_batches)
-    for logs in expected:
-        losses = losses - expectation(weights, logs)
-    return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
-
-
-def _local_weights(squared_distances: Array, temperature: Array, usable: Array) -> Array:
-    """Softmax of ``-d^2 / (T mean d^2)`` of each cell's neighbours; uniform if all are 0."""
-    distances = jnp.where(usable, squared_distances, 0)
-    n_usable = jnp.sum(usable, axis=0, dtype=distances.dtype)
-    mean = (jnp.sum(distances, axis=0) / jnp.maximum(n_usable, 1))[None]
-    return softmax_over(safe_ratio(distances, mean), temperature, usable)
-
-
-_WEIGHTS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
-    "global": softmax_over,
-    "local": _local_weights,
-    "perplexity": perplexity_weights,
-}
 
 
 def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:

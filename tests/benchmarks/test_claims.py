@@ -30,6 +30,13 @@ TRAINED = (
 )
 
 
+@pytest.fixture(autouse=True)
+def single_precision():
+    """As a run has it: some of the field's packages mix precisions otherwise."""
+    with jax.enable_x64(False):
+        yield
+
+
 def judged(claim, size=SMALL):
     (found,) = judged_claims(pd.DataFrame(claim.experiment.measure(size).margins))
     return found

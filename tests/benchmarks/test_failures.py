@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.catalog import real
 from benchmarks.catalog.cases import case
+from benchmarks.catalog.real import REAL_CELLS
 from benchmarks.measure.accuracy import reference_errors
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.measurement import measure_step
 from benchmarks.measure.steps import Step
 from benchmarks.measure.sweep import run_sweep
+from benchmarks.measure.timing import measure_times
 from benchmarks.measure.workbench import Workbench
+from diffbio.datasets import OfflineError
 from reports.__main__ import main
 from reports.judge import baseline
 
@@ -115,7 +119,7 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
 ):
     asked = []
 
-    def watched(bench, step, *, retraces, other_blocks):
+    def watched(bench, step, *, compilation, retraces, other_blocks):
         asked.append((step.device, step.n_cells, retraces, other_blocks))
         return Measured([])
 
@@ -130,7 +134,9 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
         [4096, False, False],
         [16384, False, True],
         [65536, False, False],
+        [200, False, False],
         [700, False, False],
+        [3704, False, False],
     ]
 
 
@@ -140,3 +146,25 @@ def test_a_measurement_that_raises_fails_alone(monkeypatch):
     failed = [(r.transform, r.metric) for r in records if r.status == "failed"]
     assert failed == [(t, "warm_compile_seconds") for t in ("value", "value_and_grad")]
     assert {"value", "value_error", "retraces"} <= {r.metric for r in records if r.status == "ok"}
+
+
+def test_a_data_set_that_cannot_be_had_is_asked_for_once_and_fails_by_name(monkeypatch):
+    asked = []
+
+    def offline():
+        asked.append(1)
+        raise OfflineError("dentate_gyrus(): no network")
+
+    monkeypatch.setitem(REAL_CELLS, 200, REAL_CELLS[200]._replace(load=offline))
+    real._attempt.cache_clear()
+    try:
+        steps = [Step(case(name), "cpu", "real", 200) for name in ("simpson", "shannon")]
+        bench = Workbench()
+        measured = [measure_step(bench, step) for step in steps] + [measure_times(bench, steps)]
+    finally:
+        real._attempt.cache_clear()
+    assert asked == [1]
+    for records in (found.records for found in measured):
+        assert records
+        assert {record.status for record in records} == {"failed"}
+        assert all("no network" in record.detail for record in records)

@@ -113,6 +113,11 @@ WRONG = {
         r"batch_labels.*from 1 to 3",
     ),
     "a label below 0": ({"batch_labels": LABELS - 1}, r"batch_labels.*from -1 to 1"),
+    "a batch that is not expected": (
+        {"proportions": np.array([0.5, 0.0, 0.5])},
+        "proportions must be above 0.*batch 1",
+    ),
+    "proportions that sum to 2": ({"proportions": np.ones(3) * 2 / 3}, "proportions.*sum to 1"),
     "an index too large": ({"neighbor_indices": INDICES + 1}, "neighbor_indices.*got 12"),
 }
 

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import N_CELLS, draw, split, value_and_gradients
+from tests.inputs import N_CELLS, draw, machinery, split, value_and_gradients
 
-CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+CASES = machinery()
 
 
 @CASES

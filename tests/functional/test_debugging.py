@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import N_CELLS, draw, for_reference, split
+from tests.inputs import N_CELLS, draw, for_reference, machinery, split
 from tests.tolerances import GRADIENT, VALUE
 
 N_CELLS_OF_BLOCKS = 300
-CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+CASES = machinery()
 TRACING = {
     "strict dtypes": lambda: jax.numpy_dtype_promotion("strict"),
     "strict ranks": lambda: jax.numpy_rank_promotion("raise"),

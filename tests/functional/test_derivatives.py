@@ -12,21 +12,22 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CELLS, draw, split
+from tests.inputs import N_CELLS, draw, machinery, split
 
 NAMES = {
     "batch_mixing": "batch_mixing_loss",
     "batch_mixing_local": "batch_mixing_loss",
     "batch_mixing_precomputed": "batch_mixing_loss",
+    "batch_mixing_proportions": "batch_mixing_loss",
+    "batch_mixing_perplexity": "batch_mixing_loss",
+    "batch_mixing_simpson": "batch_mixing_loss",
     "compactness": "clustering_compactness_loss",
     "velocity": "velocity_consistency_loss",
     "velocity_transition": "velocity_transition_loss",
     "shannon": "shannon_diversity",
     "combined": "batch_mixing_loss",
 }
-REVERSE_ONLY = pytest.mark.parametrize(
-    "case", [case for case in CATALOG if case.name in NAMES], ids=lambda case: case.name
-)
+REVERSE_ONLY = machinery([case for case in CATALOG if case.name in NAMES])
 FORWARD = {
     "jvp": lambda f, x, t: jax.jvp(f, (x,), (t,)),
     "jit of jvp": lambda f, x, t: jax.jit(lambda x, t: jax.jvp(f, (x,), (t,)))(x, t),

@@ -23,6 +23,14 @@ PLANE = floats([[0, 0], [1, 0], [0, 1], [1.5, 1]])
 SOFT = floats([[1, 0], [0.75, 0.25], [0.5, 0.5], [0, 1]])
 MIXED = floats([[0.5, 0.5, 0], [0.2, 0.3, 0.5]])
 
+FIVE = floats([[0], [1], [3], [7], [8]])
+FIVE_LABELS = jnp.array([0, 1, 0, 1, 0])
+
+
+def mixing(x=LINE, labels=LABELS, n_neighbors=2, **options):
+    return lambda: batch_mixing_loss(x, labels, n_batches=2, n_neighbors=n_neighbors, **options)
+
+
 GOLDEN = {
     "batch mixing": (
         lambda: batch_mixing_loss(LINE, LABELS, n_batches=2, n_neighbors=2),
@@ -37,6 +45,27 @@ GOLDEN = {
             LINE, LABELS, n_batches=2, n_neighbors=2, temperature=10, normalize=True
         ),
         -0.5941386984295796,
+    ),
+    "batch mixing, proportions": (
+        mixing(temperature=10, proportions=(0.25, 0.75)),
+        -0.11188181043490665,
+    ),
+    "batch mixing, Simpson": (mixing(temperature=10, index="simpson"), 0.7230465029373022),
+    "batch mixing, perplexity": (
+        mixing(bandwidth="perplexity", perplexity=1.5),
+        -0.30409883108112334,
+    ),
+    "batch mixing, perplexity, Simpson": (
+        mixing(bandwidth="perplexity", perplexity=1.5, index="simpson"),
+        0.8191014871269173,
+    ),
+    "batch mixing, five cells, perplexity": (
+        mixing(FIVE, FIVE_LABELS, 3, bandwidth="perplexity", perplexity=2),
+        -0.3649340382469507,
+    ),
+    "batch mixing, five cells, perplexity, Simpson": (
+        mixing(FIVE, FIVE_LABELS, 3, bandwidth="perplexity", perplexity=2, index="simpson"),
+        0.7763775447005432,
     ),
     "compactness": (lambda: clustering_compactness_loss(PLANE, SOFT), 0.5426587301587301),
     "compactness, weighted": (
