@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.claims.experiment import Experiment, Observed, Size
@@ -92,8 +93,12 @@ def _usable() -> list[int]:
 
 
 def _keep_to_one(cores: "multiprocessing.Queue[int]") -> None:
-    """Keep this process to a core of its own, where the system can do that."""
+    """Keep this process to a core of its own, where the system can do that.
+
+    More threads of BLAS than cores wait for each other: sweeps took ten times as long.
+    """
     end_with_parent()
+    threadpool_limits(1)
     core = cores.get()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})

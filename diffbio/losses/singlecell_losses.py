@@ -58,7 +58,8 @@ class BatchMixingLoss(_Loss):
     """Negative mean batch entropy around each cell: lowest when batches are mixed.
 
     See :func:`diffbio.functional.batch_mixing_loss`. Add it to an objective; negated, it
-    separates the batches.
+    separates the batches. For real cells ``bandwidth="perplexity", n_neighbors=30`` is
+    recommended: it follows iLISI and kBET in every unit, and corrects best.
 
     Args:
         n_neighbors: neighbours per cell.

@@ -17,10 +17,12 @@ __all__ = [
     "Interval",
     "JudgedClaim",
     "Method",
+    "Setting",
     "correlations",
     "interval",
     "judged_claims",
     "methods",
+    "settings",
 ]
 
 _CONFIDENCE = 0.95
@@ -102,11 +104,36 @@ class Correlation(NamedTuple):
     rho: Interval
 
     @property
+    def strength(self) -> float:
+        """The mean correlation, above 0 where it has the target's sign."""
+        return (
+            self.rho.mean if self.target is None else math.copysign(1, self.target) * self.rho.mean
+        )
+
+    @property
     def reached(self) -> bool | None:
         """Whether the mean correlation is as strong as its target, with its sign."""
-        if self.target is None:
-            return None
-        return math.copysign(1, self.target) * self.rho.mean >= abs(self.target)
+        return None if self.target is None else self.strength >= abs(self.target)
+
+
+class Setting(NamedTuple):
+    """How well a setting of a loss does in all sweeps against one measure.
+
+    Attributes:
+        loss: the loss with its setting.
+        measure: the measure of the field.
+        recommended: whether this setting is recommended.
+        weakest: the correlation of the sweep in which it is weakest.
+        n_reached: in how many sweeps the target is reached.
+        n_sweeps: of how many.
+    """
+
+    loss: str
+    measure: str
+    recommended: bool
+    weakest: Correlation
+    n_reached: int
+    n_sweeps: int
 
 
 class Method(NamedTuple):
@@ -130,7 +157,8 @@ def interval(values: Iterable[float]) -> Interval:
 
 
 def judged_claims(margins: pd.DataFrame) -> list[JudgedClaim]:
-    """One verdict per claim, in the order in which the claims were measured."""
+    """One verdict per claim; those of a loss stand together."""
+    ordered = margins.sort_values("loss", kind="stable")
     return [
         JudgedClaim(
             loss,
@@ -139,7 +167,7 @@ def judged_claims(margins: pd.DataFrame) -> list[JudgedClaim]:
                 _condition(words, rows) for words, rows in claim.groupby("condition", sort=False)
             ),
         )
-        for (loss, statement), claim in margins.groupby(["loss", "statement"], sort=False)
+        for (loss, statement), claim in ordered.groupby(["loss", "statement"], sort=False)
     ]
 
 
@@ -169,6 +197,24 @@ def correlations(associations: pd.DataFrame) -> list[Correlation]:
     return [_correlation(rows) for _, rows in associations.groupby(key, sort=False)]
 
 
+def settings(found: Iterable[Correlation]) -> list[Setting]:
+    """Every setting against every measure, over all sweeps."""
+    held: dict[tuple[str, str], list[Correlation]] = {}
+    for correlation in found:
+        held.setdefault((correlation.loss, correlation.measure), []).append(correlation)
+    return [
+        Setting(
+            loss,
+            measure,
+            sweeps[0].recommended,
+            min(sweeps, key=lambda sweep: sweep.strength),
+            sum(bool(sweep.reached) for sweep in sweeps),
+            len(sweeps),
+        )
+        for (loss, measure), sweeps in held.items()
+    ]
+
+
 def _correlation(rows: pd.DataFrame) -> Correlation:
     first = rows.iloc[0]
     by_seed = [seed for _, seed in rows.groupby("seed")]
@@ -181,8 +227,13 @@ def _correlation(rows: pd.DataFrame) -> Correlation:
         first["cells"],
         first["varied"],
         len(by_seed[0]),
-        interval(rhos),
+        _within_one(interval(rhos)),
     )
+
+
+def _within_one(found: Interval) -> Interval:
+    """No correlation lies beyond 1, where the t interval may end."""
+    return found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
 
 
 def _spearman(ours: pd.Series, theirs: pd.Series) -> float:

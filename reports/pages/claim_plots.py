@@ -14,7 +14,7 @@ from reports.sources.observations import Observations
 
 __all__ = ["claim_plots"]
 
-_ORANGE = "#D55E00"
+_SWEEPS = (BLUE, "#D55E00", "#009E73")
 _N_COLUMNS = 3
 _TYPES, _BATCHES = colormaps["tab20"], colormaps["Set1"]
 
@@ -133,29 +133,44 @@ def _cells(axes: Axes, x: list[float], y: list[float], labels: list[int], colour
 
 
 def _association_plot(associations: pd.DataFrame) -> Plot:
-    """A panel per correlation: the measure over the loss, a point per point of the sweep."""
-    found = correlations(associations)
-    figure, panels = _panels(len(found), height=2.6)
-    groups = associations.groupby(["loss", "measure", "cells", "varied"], sort=False)
-    for axes, correlation, (_, rows) in zip(panels, found, groups, strict=False):
-        marker, colour = (
-            ("o", BLUE) if correlation.cells.startswith("simulated") else ("s", _ORANGE)
-        )
-        axes.plot(
-            rows["loss_value"], rows["measure_value"], marker, color=colour, markersize=2.5,
-            alpha=0.6,
-        )  # fmt: skip
-        axes.set_title(f"{correlation.cells}; rho = {correlation.rho.mean:.2f}", fontsize=7)
-        axes.set_xlabel(correlation.loss, fontsize=7)
-        axes.set_ylabel(correlation.measure, fontsize=7)
+    """A row per loss and measure, a panel per cells: the measure over the loss."""
+    rows = [of_measure for _, of_measure in associations.groupby(["loss", "measure"], sort=False)]
+    figure = Figure(figsize=(9, 2.6 * len(rows)), layout="constrained")
+    n_columns = max(of_measure["cells"].nunique() for of_measure in rows)
+    grid = figure.subplots(len(rows), n_columns, squeeze=False)
+    for panels, of_measure in zip(grid, rows, strict=True):
+        for axes in panels[of_measure["cells"].nunique() :]:
+            axes.set_axis_off()
+        for axes, (cells, points) in zip(
+            panels, of_measure.groupby("cells", sort=False), strict=False
+        ):
+            axes.set_title(cells, fontsize=8)
+            axes.set_xlabel(points["loss"].iloc[0], fontsize=7)
+            axes.set_ylabel(points["measure"].iloc[0], fontsize=7)
+            _points_per_sweep(axes, points)
     return Plot(
         "validity",
         "Losses beside the field's measures",
         "Each point is one set of cells of a sweep: the measure of the field over our loss at the "
-        "recommended setting. Circles are simulated cells, squares real ones.",
+        "recommended setting, for all seeds. Colours tell what is swept, with the mean of "
+        "Spearman's rho over the seeds.",
         figure,
         associations,
     )
+
+
+def _points_per_sweep(axes: Axes, points: pd.DataFrame) -> None:
+    """What is swept, in a colour each; the later sweeps are drawn smaller, as they may coincide."""
+    sweeps = points.groupby("varied", sort=False)
+    for at, (correlation, (varied, sweep)) in enumerate(
+        zip(correlations(points), sweeps, strict=True)
+    ):
+        axes.plot(
+            sweep["loss_value"], sweep["measure_value"], "o", color=_SWEEPS[at % len(_SWEEPS)],
+            markersize=max(5 - 1.3 * at, 1.5), markeredgewidth=0, alpha=0.7,
+            label=f"{varied}: {correlation.rho.mean:.3f}",
+        )  # fmt: skip
+    axes.legend(fontsize=5.5, loc="upper right", borderpad=0.2, handletextpad=0.1)
 
 
 def _panels(n: int, *, height: float, n_columns: int = _N_COLUMNS) -> tuple[Figure, list[Axes]]:

@@ -10,6 +10,7 @@ from reports.judge.claims import (
     correlations,
     judged_claims,
     methods,
+    settings,
 )
 from reports.pages.claim_plots import claim_plots
 from reports.pages.folders import replacing_folder
@@ -46,13 +47,15 @@ def build_claims(read: Observations, output: Path) -> Path:
         write_plots(folder, drawn)
         judged = judged_claims(read.margins)
         trained = methods(read.trainings)
+        correlated = correlations(read.associations)
         content: dict[str, Any] = {
             "headline": claims_headline(judged),
             "complaints": read.complaints,
             "environment": environment_rows(read.environment),
             "command": read.environment["command"],
             "claims": judged,
-            "correlations": correlations(read.associations),
+            "correlations": [row for row in correlated if row.recommended],
+            "settings": settings(correlated),
             "methods": trained,
             "columns": {name: words for name, words in _COLUMNS.items() if _has(trained, name)},
             "tunings": _tunings(read),

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
-from benchmarks.claims import EXPERIMENTS, SMALL
+from benchmarks.claims import EXPERIMENTS, SMALL, training
 from benchmarks.claims.document import (
     CLAIMS,
     batch_mixing,
@@ -20,13 +20,15 @@ from benchmarks.claims.document import (
 )
 from benchmarks.claims.experiment import Claim, Found
 from benchmarks.claims.run import run_experiments
+from diffbio.datasets import OfflineError
 from reports.judge.claims import Finding, judged_claims
 from reports.sources.observations import read_observations
 
-# These compile whole trainings of models, however small.
+# These compile whole trainings of models, however small; two of their kind stay quick.
 TRAINED = (
     "batch mixing: Training a corrector with it mixes the batches",
     "combined loss: The recommended weights serve their scenario better than the other rows",
+    *(e.name for e in training.EXPERIMENTS if e.name not in ("training: MMD", "training: Harmony")),
 )
 
 
@@ -59,7 +61,10 @@ def claim_about(statement):
     ],
 )
 def test_every_experiment_runs_small_without_an_error(experiment):
-    observed = experiment.measure(SMALL)
+    try:
+        observed = experiment.measure(SMALL)
+    except OfflineError as error:
+        pytest.skip(str(error))
     assert any(observed)
     assert [row.error for row in observed.margins if row.error] == []
     json.dumps(observed.parts(), allow_nan=False)

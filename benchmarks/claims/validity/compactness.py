@@ -7,6 +7,7 @@ the embedding's own unit the loss does not see separation beyond ``min_separatio
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -14,9 +15,10 @@ import numpy as np
 from jax.nn import one_hot
 
 from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.cells import labelled_starmap, nine_tenths
 from benchmarks.claims.validity.measures import silhouette
-from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
-from diffbio.datasets import CellData, simulate_clusters, starmap
+from benchmarks.claims.validity.sweep import Comparison, Sweep, experiment
+from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import clustering_compactness_loss
 
 __all__ = ["EXPERIMENTS"]
@@ -51,36 +53,50 @@ def _measures(point: _Point) -> dict[str, float]:
 
 
 def _simulated(size: Size, seed: int) -> CellData:
-    return simulate_clusters(size.n_cells, n_clusters=_N_CLUSTERS, batch_effect=0, seed=seed)
+    return simulate_clusters(size.n_cells, n_clusters=_N_CLUSTERS, batch_effect=0.0, seed=seed)
 
 
-def _labelled_starmap(size: Size, seed: int) -> CellData:
-    cells = starmap()
-    return nine_tenths(cells.subset(cells.arrays()["cluster_labels"] >= 0), size, seed)
+def _starmap(size: Size, seed: int) -> CellData:
+    return nine_tenths(labelled_starmap(), size, seed)
+
+
+class _Change(NamedTuple):
+    """By what factor clusters move apart, and how much noise widens them."""
+
+    factor: float
+    noise: float
+
+
+def _separation(at: float, rng: np.random.Generator) -> _Change:
+    return _Change(at, 0)
+
+
+def _noise(at: float, rng: np.random.Generator) -> _Change:
+    return _Change(1, at)
+
+
+def _noise_and_random_separation(at: float, rng: np.random.Generator) -> _Change:
+    """Either may outweigh the other, so that no order of the points is given away."""
+    return _Change(rng.uniform(0, _LARGEST), at)
 
 
 def _changed(
     source: Callable[[Size, int], CellData],
-    change: Callable[[float, np.random.Generator], tuple[float, float]],
-) -> Prepare[_Point]:
-    """Cells whose clusters are moved apart by a factor, and widened by noise.
+    change: Callable[[float, np.random.Generator], _Change],
+    size: Size,
+    seed: int,
+) -> Callable[[float], _Point]:
+    """Cells with a change; noise of 1 is as wide as the cells are, per dimension."""
+    cells, rng = source(size, seed).arrays(), np.random.default_rng(seed)
+    x, labels = cells["embeddings"], cells["cluster_labels"]
+    from_mean = _centroids(x, labels)[labels] - x.mean(axis=0)
+    noise = rng.normal(size=x.shape) * np.sqrt(x.var(axis=0).mean())
 
-    Noise of 1 is as wide as the cells are, per dimension.
-    """
+    def point_at(at: float) -> _Point:
+        changed = change(at, rng)
+        return _Point(x + (changed.factor - 1) * from_mean + changed.noise * noise, labels)
 
-    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
-        cells, rng = source(size, seed).arrays(), np.random.default_rng(seed)
-        x, labels = cells["embeddings"], cells["cluster_labels"]
-        from_mean = _centroids(x, labels)[labels] - x.mean(axis=0)
-        noise = rng.normal(size=x.shape) * np.sqrt(x.var(axis=0).mean())
-
-        def point_at(at: float) -> _Point:
-            factor, share = change(at, rng)
-            return _Point(x + (factor - 1) * from_mean + share * noise, labels)
-
-        return point_at
-
-    return prepare
+    return point_at
 
 
 def _centroids(embeddings: Array, labels: Array) -> Array:
@@ -89,10 +105,10 @@ def _centroids(embeddings: Array, labels: Array) -> Array:
     return members.T @ embeddings / np.maximum(members.sum(axis=0), 1)[:, None]
 
 
-_CHANGES: dict[str, Callable[[float, np.random.Generator], tuple[float, float]]] = {
-    "separation": lambda at, _: (at, 0),
-    "noise": lambda at, _: (1, at),
-    "noise, random separation": lambda at, rng: (rng.uniform(0, _LARGEST), at),
+_CHANGES = {
+    "separation": _separation,
+    "noise": _noise,
+    "noise, random separation": _noise_and_random_separation,
 }
 
 EXPERIMENTS = tuple(
@@ -100,9 +116,9 @@ EXPERIMENTS = tuple(
         f"compactness beside the silhouette, {cells}",
         Comparison(_losses, _measures, {"silhouette": -0.95}, _RECOMMENDED),
         [
-            Sweep(cells, varied, (0, _LARGEST), _changed(source, change))
+            Sweep(cells, varied, (0, _LARGEST), partial(_changed, source, change))
             for varied, change in _CHANGES.items()
         ],
     )
-    for cells, source in (("simulated clusters", _simulated), ("STARmap", _labelled_starmap))
+    for cells, source in (("simulated clusters", _simulated), ("STARmap", _starmap))
 )

@@ -4,7 +4,8 @@ The measures are computed on the same neighbours as the loss, found once per poi
 go from batches that are mixed, or have a common mean, to batches that are apart.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.cells import labelled_starmap, nine_tenths, pbmc_two_batches
 from benchmarks.claims.validity.measures import N_LISI_NEIGHBORS, ilisi, kbet
-from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
-from diffbio.datasets import CellData, pbmc_two_batches, simulate_clusters, starmap
+from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
+from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import Neighbors, nearest_neighbors
 
@@ -25,12 +27,13 @@ _Offsets = Callable[[Array, Array, np.random.Generator], Array]
 
 _N_CLUSTERS, _N_NEIGHBORS = 5, 15
 _SETTINGS: dict[str, dict[str, Any]] = {
-    **{f"global, T = {t:g}": {"temperature": t} for t in (0.1, 1, 10, 100)},
-    **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1, 10)},
-    **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3, 5, 10)},
+    **{f"global, T = {t:g}": {"temperature": t} for t in (0.1, 1.0, 10.0, 100.0)},
+    **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1.0, 10.0)},
+    **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3.0, 5.0, 10.0)},
     "Simpson, local, T = 1": {"bandwidth": "local", "index": "simpson"},
+    "perplexity 10 of 30 neighbours": {"bandwidth": "perplexity", "n_neighbors": 30},
 }
-_RECOMMENDED = "batch mixing, local, T = 1"
+_RECOMMENDED = "batch mixing, perplexity 10 of 30 neighbours"
 _TARGETS = {"iLISI": -0.95, "kBET": -0.95}
 
 
@@ -50,14 +53,15 @@ def _point(embeddings: Array, batch_labels: Array) -> _Point:
 
 def _losses(point: _Point) -> dict[str, float]:
     x, labels = point.embeddings / point.unit, jnp.asarray(point.batch_labels)
-    nearest = point.neighbors.indices[:, :_N_NEIGHBORS]
     n_batches = len(np.unique(point.batch_labels))
-    return {
-        f"batch mixing, {words}": float(
+
+    def loss(*, n_neighbors: int = _N_NEIGHBORS, **options: Any) -> float:
+        nearest = point.neighbors.indices[:, :n_neighbors]
+        return float(
             batch_mixing_loss(x, labels, n_batches=n_batches, neighbor_indices=nearest, **options)
         )
-        for words, options in _SETTINGS.items()
-    }
+
+    return {f"batch mixing, {words}": loss(**options) for words, options in _SETTINGS.items()}
 
 
 def _measures(point: _Point) -> dict[str, float]:
@@ -79,21 +83,19 @@ def _simulated(size: Size, seed: int) -> Callable[[float], _Point]:
     return point_at
 
 
-def _shifted(read: Callable[[], CellData], offsets: _Offsets) -> Prepare[_Point]:
+def _shifted(
+    read: Callable[[], CellData], offsets: _Offsets, size: Size, seed: int
+) -> Callable[[float], _Point]:
     """Real cells whose batches have a common mean, and are shifted by a share of offsets."""
+    cells, rng = nine_tenths(read(), size, seed).arrays(), np.random.default_rng(seed)
+    embeddings, labels = cells["embeddings"], cells["batch_labels"]
+    centred = embeddings - _own_offsets(embeddings, labels, rng)[labels]
 
-    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
-        cells, rng = nine_tenths(read(), size, seed).arrays(), np.random.default_rng(seed)
-        embeddings, labels = cells["embeddings"], cells["batch_labels"]
-        centred = embeddings - _own_offsets(embeddings, labels, rng)[labels]
+    def point_at(share: float) -> _Point:
+        shifts = offsets(embeddings, labels, rng)
+        return _point(centred + share * shifts[labels], labels)
 
-        def point_at(share: float) -> _Point:
-            shifts = offsets(embeddings, labels, rng)
-            return _point(centred + share * shifts[labels], labels)
-
-        return point_at
-
-    return prepare
+    return point_at
 
 
 def _own_offsets(embeddings: Array, labels: Array, rng: np.random.Generator) -> Array:
@@ -109,19 +111,18 @@ def _random_offsets(embeddings: Array, labels: Array, rng: np.random.Generator) 
     return directions * np.sqrt(embeddings.var(axis=0).sum())
 
 
-def _in_other_units(sweep: Sweep[_Point]) -> Sweep[_Point]:
+def _in_other_units(prepare: Prepare[_Point], size: Size, seed: int) -> Callable[[float], _Point]:
     """The same points, each in a random unit. Neither neighbours nor measures depend on it."""
-
-    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
-        point_at, rng = sweep.prepare(size, seed), np.random.default_rng(seed)
-        return lambda at: point_at(at)._replace(unit=float(10 ** rng.uniform(-1, 1)))
-
-    return sweep._replace(varied=f"{sweep.varied}, each point in another unit", prepare=prepare)
+    point_at, rng = prepare(size, seed), np.random.default_rng(seed)
+    return lambda at: point_at(at)._replace(unit=float(10 ** rng.uniform(-1, 1)))
 
 
-def _labelled_starmap() -> CellData:
-    cells = starmap()
-    return cells.subset(cells.arrays()["cluster_labels"] >= 0)
+def _with_units(sweeps: Sequence[Sweep[_Point]]) -> Sequence[Sweep[_Point]]:
+    """The sweeps, and the first of them once more in other units."""
+    first = sweeps[0]
+    varied = f"{first.varied}, unit varies"
+    again = first._replace(varied=varied, prepare=partial(_in_other_units, first.prepare))
+    return (*sweeps, again)
 
 
 def _on_real(
@@ -129,15 +130,15 @@ def _on_real(
 ) -> tuple[Sweep[_Point], Sweep[_Point]]:
     """Shifts up to a share of the batches' own offsets, and of random ones."""
     return (
-        Sweep(cells, "share of the own offsets", (0, largest), _shifted(read, _own_offsets)),
-        Sweep(cells, "share of random offsets", (0, 0.6), _shifted(read, _random_offsets)),
+        Sweep(cells, "own offsets", (0, largest), partial(_shifted, read, _own_offsets)),
+        Sweep(cells, "random offsets", (0, 0.6), partial(_shifted, read, _random_offsets)),
     )
 
 
 # Each sweep ends where the batches are apart: beyond, the measures are 0, and rank nothing.
 _SWEEPS: tuple[tuple[Sweep[_Point], ...], ...] = (
     (Sweep("simulated clusters", "batch effect", (0, 0.5), _simulated),),
-    _on_real("STARmap", _labelled_starmap, 6),
+    _on_real("STARmap", labelled_starmap, 6),
     _on_real("PBMC, two batches", pbmc_two_batches, 2),
 )
 
@@ -145,7 +146,7 @@ EXPERIMENTS = tuple(
     experiment(
         f"batch mixing beside iLISI and kBET, {sweeps[0].cells}",
         Comparison(_losses, _measures, _TARGETS, _RECOMMENDED),
-        (*sweeps, _in_other_units(sweeps[0])),
+        _with_units(sweeps),
     )
     for sweeps in _SWEEPS
 )

@@ -1,19 +1,23 @@
 """A sweep over cells, at whose points losses stand beside the field's measures."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks.claims.experiment import Experiment, Observed, Size
 from benchmarks.schema.observations import Association
-from diffbio.datasets import CellData
 
-__all__ = ["Comparison", "Prepare", "Sweep", "experiment", "nine_tenths"]
+__all__ = ["Comparison", "Prepare", "Sweep", "experiment"]
 
 Point = TypeVar("Point")
 Prepare: TypeAlias = Callable[[Size, int], Callable[[float], Point]]
-"""Maps a size and a seed to a function, which gives the point of a sweep at a value."""
+"""Maps a size and a seed to a function, which gives the point of a sweep at a value.
+
+It goes to another process, so it is a function of a module, or a ``partial`` of one.
+"""
 
 # A loss in float32 is no more accurate. What is equal to so many digits has no rank.
 _DIGITS = 5
@@ -56,7 +60,12 @@ def experiment(
 ) -> Experiment:
     """The experiment that compares along the sweeps, for every seed."""
 
-    def measure(size: Size) -> Observed:
+    return Experiment(f"validity: {name}", partial(_measure, comparison, sweeps))
+
+
+def _measure(comparison: Comparison[Point], sweeps: Sequence[Sweep[Point]], size: Size) -> Observed:
+    # Threads of NumPy's BLAS that share a core wait for each other, which can take most time.
+    with threadpool_limits(1):
         return Observed(
             associations=[
                 row
@@ -65,8 +74,6 @@ def experiment(
                 for row in _rows(comparison, sweep, seed, size)
             ]
         )
-
-    return Experiment(f"validity: {name}", measure)
 
 
 def _rows(
@@ -95,10 +102,3 @@ def _rows(
             for measure, found in measured.items()
         ]
     return rows
-
-
-def nine_tenths(cells: CellData, size: Size, seed: int) -> CellData:
-    """A random nine tenths of real cells, others for every seed; at most ``n_real_cells``."""
-    n_kept = min(9 * cells.n_cells // 10, size.n_real_cells or cells.n_cells)
-    kept = np.random.default_rng(seed).permutation(cells.n_cells) < n_kept
-    return cells.subset(kept)

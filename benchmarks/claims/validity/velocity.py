@@ -6,15 +6,17 @@ velocities are too short, noise makes them longer, and that term falls.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
+from benchmarks.claims.validity.cells import dentate_gyrus, nine_tenths
 from benchmarks.claims.validity.measures import velocity_confidence
-from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment, nine_tenths
-from diffbio.datasets import CellData, dentate_gyrus, simulate_velocity
+from benchmarks.claims.validity.sweep import Comparison, Sweep, experiment
+from diffbio.datasets import CellData, simulate_velocity
 from diffbio.functional import velocity_consistency_loss
 from diffbio.neighbors import Neighbors, nearest_neighbors
 
@@ -56,32 +58,30 @@ def _measures(point: _Point) -> dict[str, float]:
 
 
 def _simulated(size: Size, seed: int) -> CellData:
-    return simulate_velocity(size.n_cells, n_genes=_N_GENES, noise=0, seed=seed)
+    return simulate_velocity(size.n_cells, n_genes=_N_GENES, noise=0.0, seed=seed)
 
 
 def _dentate_gyrus(size: Size, seed: int) -> CellData:
     return nine_tenths(dentate_gyrus(), size, seed)
 
 
-def _noisy(source: Callable[[Size, int], CellData], *, keep_speeds: bool) -> Prepare[_Point]:
+def _noisy(
+    source: Callable[[Size, int], CellData], keep_speeds: bool, size: Size, seed: int
+) -> Callable[[float], _Point]:
     """Noise of a size relative to each gene's root-mean-square velocity."""
+    cells = source(size, seed)
+    embeddings, own = (cells.arrays()[name] for name in ("embeddings", "velocity"))
+    neighbors = nearest_neighbors(jnp.asarray(embeddings), _N_NEIGHBORS)
+    noise = np.random.default_rng(seed).normal(size=own.shape)
+    noise *= np.sqrt(np.mean(own**2, axis=0))
 
-    def prepare(size: Size, seed: int) -> Callable[[float], _Point]:
-        cells = source(size, seed)
-        embeddings, own = (cells.arrays()[name] for name in ("embeddings", "velocity"))
-        neighbors = nearest_neighbors(jnp.asarray(embeddings), _N_NEIGHBORS)
-        noise = np.random.default_rng(seed).normal(size=own.shape)
-        noise *= np.sqrt(np.mean(own**2, axis=0))
+    def point_at(share: float) -> _Point:
+        velocity = own + share * noise
+        if keep_speeds:
+            velocity *= _speeds(own) / _speeds(velocity)
+        return _Point(cells, velocity.astype(np.float32), neighbors)
 
-        def point_at(share: float) -> _Point:
-            velocity = own + share * noise
-            if keep_speeds:
-                velocity *= _speeds(own) / _speeds(velocity)
-            return _Point(cells, velocity.astype(np.float32), neighbors)
-
-        return point_at
-
-    return prepare
+    return point_at
 
 
 def _speeds(velocity: Array) -> Array:
@@ -93,7 +93,7 @@ EXPERIMENTS = tuple(
         f"velocity consistency beside velocity confidence, {cells}",
         Comparison(_losses, _measures, {"velocity confidence": -0.9}, _RECOMMENDED),
         [
-            Sweep(cells, varied, (0, _LARGEST), _noisy(source, keep_speeds=keep_speeds))
+            Sweep(cells, varied, (0, _LARGEST), partial(_noisy, source, keep_speeds))
             for varied, keep_speeds in (
                 ("velocity noise", False),
                 ("velocity noise, lengths kept", True),
