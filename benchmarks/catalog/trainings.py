@@ -113,6 +113,7 @@ def _combined(result: Arrays, batch: Arrays, where: Any) -> Any:
         result["assignments"],
         features=batch["features"],
         reconstructed=result["reconstructed"],
+        n_neighbors=30,
         n_batches=_N_BATCHES,
         bandwidth="perplexity",
         where=where,
