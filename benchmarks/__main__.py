@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks.schema.files import UnwritableError, check_replaceable, json_with
+from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 
 
 class _Commands(click.Group):
@@ -138,6 +138,28 @@ def ratios(
     click.echo(table(found))
     if path:
         write_ratios(path, environment(), found)
+
+
+@main.command()
+@click.option(
+    "--json",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_only_over("the steps of trainings alone", "environment", "steps"),
+    help="Write the measurements there too.",
+)
+def training(path: Path | None) -> None:
+    """Measure a whole training step of every model, and the share of its loss."""
+    import jax
+
+    from benchmarks.measure.environment import environment
+    from benchmarks.measure.training import measure_trainings, table
+
+    found = measure_trainings(jax.devices()[0])
+    click.echo(table(found))
+    if path:
+        rows = [record.row() for record in found]
+        write_json(path, {"environment": environment(), "steps": rows})
 
 
 @main.command()

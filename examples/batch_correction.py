@@ -13,7 +13,10 @@ options = arguments(__doc__)
 cells, features = labelled_cells()
 n_batches = int(cells.batch_labels.max()) + 1
 data = {"features": features, "batch_ids": cells.batch_labels}
-batch_loss = BatchMixingLoss(n_batches=n_batches, bandwidth="local", normalize=True)
+# The recommended setting, the same for all data whose total variance is 1.
+batch_loss = BatchMixingLoss(
+    n_neighbors=30, n_batches=n_batches, bandwidth="perplexity", normalize=True
+)
 
 
 def trained(sign: float) -> np.ndarray:
@@ -24,7 +27,7 @@ def trained(sign: float) -> np.ndarray:
         mixing = batch_loss(corrected, batch["batch_ids"], where=where)
         squares = jnp.sum((corrected - batch["features"]) ** 2, axis=1)
         moved = jnp.sum(where * squares) / jnp.sum(where)  # of a total variance of 1
-        return sign * mixing + 0.1 * moved
+        return sign * mixing + moved
 
     model = BatchCorrector(features.shape[1], n_batches, rngs=nnx.Rngs(0))
     history = fit(model, data, objective, n_steps=options.n_steps)

@@ -24,6 +24,13 @@ def labelled_cells() -> tuple[CellData, np.ndarray]:
     return cells, cells.embeddings / np.sqrt(cells.embeddings.var(axis=0).sum())
 
 
+def purity(clusters: np.ndarray, types: np.ndarray) -> float:
+    """Share of cells in a cluster whose most frequent type is theirs."""
+    table = np.zeros((clusters.max() + 1, types.max() + 1))
+    np.add.at(table, (clusters, types), 1)
+    return table.max(axis=1).sum() / len(clusters)
+
+
 def principal_axes(points: np.ndarray) -> np.ndarray:
     """The two directions of largest variance, as columns."""
     return np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][:2].T

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from common import arguments, panels, principal_axes, scatter, write
+from common import arguments, panels, principal_axes, purity, scatter, write
 from flax import nnx
 
 from diffbio.datasets import simulate_clusters
@@ -37,17 +37,10 @@ def clustered(weight: float, over: str, seed: int) -> tuple[np.ndarray, np.ndarr
     return tuple(np.asarray(result[key]) for key in ("embeddings", "cluster_assignments"))
 
 
-def purity(clusters: np.ndarray) -> float:
-    """Share of cells in a cluster whose most frequent type is theirs."""
-    table = np.zeros((N_TYPES, N_TYPES))
-    np.add.at(table, (clusters, cells.cluster_labels), 1)
-    return table.max(axis=1).sum() / len(clusters)
-
-
 figure, axes = panels(1, len(TERMS))
 for column, (title, term) in enumerate(TERMS.items()):
     runs = [clustered(*term, seed) for seed in range(N_SEEDS)]
-    shares = [purity(assignments.argmax(axis=1)) for _, assignments in runs]
+    shares = [purity(assignments.argmax(axis=1), cells.cluster_labels) for _, assignments in runs]
     listed = ", ".join(f"{share:.1%}" for share in shares)
     print(f"{title:22s} cells in a cluster of mostly their type, by seed: {listed}")
     places = features @ principal_axes(features)

@@ -1,8 +1,9 @@
 """Integrate real cells with all losses at once, in the three weightings of the document."""
 
 import numpy as np
-from common import arguments, labelled_cells, panels, principal_axes, scatter, write
+from common import arguments, labelled_cells, panels, scatter, write
 from flax import nnx
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from diffbio.functional import (
     BALANCED,
@@ -32,7 +33,8 @@ def parts(result, batch, where=None, weights=BALANCED):
         reconstructed=result["reconstructed"],
         weights=weights,
         n_batches=n_batches,
-        bandwidth="local",
+        n_neighbors=30,
+        bandwidth="perplexity",
         where=where,
     )
 
@@ -59,7 +61,9 @@ for column, (title, weights) in enumerate(presets.items()):
           f"compactness {measured.cluster:.3f}, "
           f"reconstruction {measured.reconstruction:.3f}")  # fmt: skip
     embeddings = np.asarray(result["embeddings"])
-    places = embeddings @ principal_axes(embeddings)
+    # A few far cells take the principal axes. These are the axes that the types differ along.
+    axes_of_types = LinearDiscriminantAnalysis(n_components=2)
+    places = axes_of_types.fit_transform(embeddings, cells.cluster_labels)
     scatter(axes[0, column], places, cells.batch_labels, f"{title}: batches")
     scatter(axes[1, column], places, cells.cluster_labels, f"{title}: cell types")
 write(figure, options.output, "integration.png")

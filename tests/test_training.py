@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from diffbio import training
 from diffbio.models import BatchCorrector
-from diffbio.training import fit
+from diffbio.training import _fit, fit
+from diffbio.training._minibatches import minibatches
 
 N_CELLS = 23
 RNG = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_the_same_arguments_give_the_same_bits_and_another_seed_others():
 
 
 def test_an_epoch_visits_every_cell_once_and_the_next_in_another_order():
-    batches = training._minibatches(N_CELLS, 8, 0)
+    batches = minibatches(N_CELLS, 8, 0)
     epochs = [[next(batches) for _ in range(3)] for _ in range(2)]
     orders = [np.concatenate([rows[where] for rows, where in epoch]) for epoch in epochs]
     for order in orders:
@@ -71,7 +71,7 @@ def test_an_epoch_visits_every_cell_once_and_the_next_in_another_order():
 
 @pytest.mark.parametrize("first", [1, 3, 5])
 def test_minibatches_go_on_where_they_stopped(first):
-    whole, rest = training._minibatches(N_CELLS, 8, 0), training._minibatches(N_CELLS, 8, 0, first)
+    whole, rest = minibatches(N_CELLS, 8, 0), minibatches(N_CELLS, 8, 0, first)
     for _ in range(first):
         next(whole)
     for _ in range(7):
@@ -99,7 +99,7 @@ def test_a_whole_batch_equals_gradient_descent_on_all_cells():
 @pytest.mark.parametrize("step", [0, 3, 6])
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_leaves_the_model_alone(step):
     row = np.arange(N_CELLS, dtype=np.int32)
-    rows, where = _first(training._minibatches(N_CELLS, 8, 0), 7)[step]
+    rows, where = _first(minibatches(N_CELLS, 8, 0), 7)[step]
     unlucky = np.sort(np.where(where, rows, N_CELLS))
 
     def objective(result, batch, where):
@@ -154,7 +154,7 @@ def test_a_finished_checkpoint_returns_at_once_and_a_longer_training_goes_on(tmp
     longer, resumed = trained(n_steps=9, checkpoint=tmp_path)
     assert bits(longer) == bits(whole)
     assert resumed.losses.tobytes() == history.losses.tobytes()
-    monkeypatch.setattr(training, "_train", None)
+    monkeypatch.setattr(_fit, "_train", None)
     again, _ = trained(n_steps=9, checkpoint=tmp_path)
     assert bits(again) == bits(whole)
     with pytest.raises(ValueError, match="n_steps=4"):
@@ -180,7 +180,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(tmp_path):
 KILLED = """
 import os, sys, json
 from tests import test_training as t
-t.training.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+t._fit.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 print("ready", flush=True)
 model, history = t.trained(n_steps=int(sys.argv[2]), checkpoint=sys.argv[1])
 print(json.dumps([t.bits(model).hex(), history.losses.tobytes().hex()]))

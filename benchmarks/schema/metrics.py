@@ -45,6 +45,8 @@ METRICS: Mapping[str, Metric] = {
     "cells_per_second": Metric("cells/s", Direction.HIGHER, Kind.TIME),
     "lower_bound_seconds": Metric("s", Direction.LOWER, Kind.TIME),
     "lower_bound_ratio": Metric("ratio", Direction.LOWER, Kind.TIME),
+    "steps_per_second": Metric("steps/s", Direction.HIGHER, Kind.TIME),
+    "loss_share": Metric("share", Direction.LOWER, Kind.TIME),
     "import_seconds": Metric("s", Direction.LOWER, Kind.TIME),
     "peak_memory_bytes": Metric("bytes", Direction.LOWER, Kind.PEAK),
     "peak_bytes_in_use": Metric("bytes", Direction.LOWER, Kind.PEAK),

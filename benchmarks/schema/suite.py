@@ -23,8 +23,12 @@ __all__ = [
     "REFERENCE_CELLS",
     "REPORT_CELLS",
     "SMALLEST_CELLS",
+    "STEP",
     "TIER",
     "TIERS",
+    "TRAINED_CELLS",
+    "TRAININGS",
+    "TRAINING_PROGRAMS",
     "TRANSFORMS",
     "TRANSITION_NEIGHBORS",
     "benchmark_version",
@@ -95,6 +99,17 @@ SMALLEST_CELLS = (min(CELL_COUNTS),)
 _SHORT = TIER in ("smoke", "quick")
 OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if _SHORT else PROGRAMS
 OWN_PROCESS_CELLS = (4096,) if _SHORT else CELL_COUNTS
+# A training per model, and the sizes of the minibatches at which its step is measured.
+TRAININGS = (
+    "batch_corrector",
+    "soft_clusterer",
+    "velocity_model",
+    "integration_autoencoder",
+    # New trainings are named here.
+)
+STEP = "step"
+TRAINING_PROGRAMS = tuple(f"{training}:{STEP}" for training in TRAININGS)
+TRAINED_CELLS = (256,) if _SHORT else (256, 1024, 4096)
 REPORT_CELLS = (256, 1024, 4096, 16384)
 # The references are written for reading; beyond this many cells they take minutes.
 REFERENCE_CELLS = 16384

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.schema.metrics import METRICS, Kind
-from benchmarks.schema.suite import DEVICES, TRANSFORMS
+from benchmarks.schema.suite import DEVICES, STEP, TRANSFORMS
 from reports.sources.frame import DamagedError
 
 __all__ = [
@@ -74,7 +74,7 @@ Text = Annotated[str, Field(max_length=1_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=10_000)]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T"), AfterValidator(_is_date)]
-Program = Annotated[str, Field(pattern=rf"^\w+:({'|'.join(TRANSFORMS)})$")]
+Program = Annotated[str, Field(pattern=rf"^\w+:({'|'.join((*TRANSFORMS, STEP))})$")]
 Transform = Annotated[str, known(TRANSFORMS)]
 Device = Annotated[str, known(DEVICES)]
 MetricName = Annotated[str, known(METRICS)]

@@ -120,6 +120,15 @@ def test_a_row_of_asv_that_says_nothing_is_named(tmp_path, name, value, complain
     assert (read_results([tmp_path / "asv"]).measurements.frame["metric"] == "call_seconds").any()
 
 
+def test_steps_of_trainings_are_read_beside_calls_of_losses(tmp_path):
+    tracked = "bench_training.Training.track_steps_per_second"
+    asv(tmp_path / "asv", "a", 0, {tracked: {"soft_clusterer:step": 1200.0}})
+    read = read_results([tmp_path / "asv"]).measurements
+    assert not read.complaints
+    row = read.frame[read.frame["status"] == "ok"].iloc[0]
+    assert (row["loss"], row["transform"], row["unit"]) == ("soft_clusterer", "step", "steps/s")
+
+
 @pytest.mark.usefixtures("without_plots")
 def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
     asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": None}})

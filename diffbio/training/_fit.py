@@ -1,35 +1,27 @@
-"""Training of the models: minibatches, progress, checkpoints.
-
-Needs the extra ``train``: optax, orbax-checkpoint and tqdm.
-"""
+"""The loop of a training: steps, their losses, checkpoints."""
 
 import hashlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
 from diffbio import _checks
-from diffbio._checkpoints import Checkpoints, Progress, as_numbers
 from diffbio._types import AnyArray, Scalar, StaticInteger
+from diffbio.training._checkpoints import Checkpoints, Progress, as_numbers
+from diffbio.training._minibatches import minibatches, on_device, rows_of
+from diffbio.training._step import Objective, Step
 
-__all__ = ["History", "Objective", "fit"]
-
-Objective = Callable[[dict[str, Array], dict[str, Array], Bool[Array, " batch_size"]], Array]
-
-Step = Callable[..., tuple[list[Array], tuple[Array, Array]]]
+__all__ = ["History", "fit"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 _STEPS_IN_FLIGHT = 4
@@ -116,131 +108,35 @@ def fit(
     n_steps = _checks.positive_integer("n_steps", n_steps)
     seed = _checks.non_negative_integer("seed", seed)
     _checks.positive("learning_rate", learning_rate)
-    cells = _on_device(data)
+    cells = on_device(data)
     n_cells = len(next(iter(cells.values())))
     batch_size = min(_checks.positive_integer("batch_size", batch_size), n_cells)
-    rows, where = next(_minibatches(n_cells, batch_size, seed))
-    program = _Program(model, objective, float(learning_rate), cells, rows, where)
-
-    checkpoints = None if checkpoint is None else Checkpoints(checkpoint, program.identity(seed))
-    begun = (checkpoints and checkpoints.newest(program.beginning())) or program.beginning()
+    rows, where = next(minibatches(n_cells, batch_size, seed))
+    step = Step(model, objective, float(learning_rate))
+    # Outside of the compiled step the model's checks can read values, such as labels.
+    step.model(step.leaves).apply(rows_of(cells, rows), {}, None)
+    lowered = jax.jit(step.update).lower(step.leaves, cells, rows, where)
+    beginning = Progress(step.leaves, np.empty(0, lowered.out_info[1][0].dtype), 0.0)
+    checkpoints = None
+    if checkpoint is not None:
+        checkpoints = Checkpoints(checkpoint, _identity(seed, cells, step, lowered.as_text()))
+    begun = (checkpoints and checkpoints.newest(beginning)) or beginning
     n_done = len(begun.losses)
     if n_done > n_steps:
         raise ValueError(f"n_steps={n_steps}, but checkpoint={str(checkpoint)!r} holds {n_done}")
     if n_done < n_steps:
-        left = itertools.islice(_minibatches(n_cells, batch_size, seed, n_done), n_steps - n_done)
+        left = itertools.islice(minibatches(n_cells, batch_size, seed, n_done), n_steps - n_done)
         with tqdm(left, total=n_steps, initial=n_done, unit="step", disable=not progress) as bar:
             begun = _train(
-                program.compiled(),
+                lowered.compile(),
                 cells,
                 bar,
                 begun,
                 started - begun.seconds,
                 checkpoints.save if checkpoints else None,
             )
-    program.update(model, begun.leaves)
+    nnx.update(model, nnx.state(step.model(begun.leaves)))
     return History(begun.losses, begun.seconds)
-
-
-def _on_device(data: Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays on the device, all with the same cells."""
-    if not data:
-        raise ValueError("data must hold at least one array, got none")
-    arrays = {name: _checks.cells(name, value) for name, value in data.items()}
-    _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
-    return {name: jnp.asarray(array) for name, array in arrays.items()}
-
-
-def _minibatches(
-    n_cells: int, batch_size: int, seed: int, first: int = 0
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and mask of every minibatch from step ``first`` on, without an end.
-
-    The order of an epoch follows from seed and epoch alone. A training that is resumed
-    needs no other state.
-    """
-    per_epoch = -(-n_cells // batch_size)
-    shape = (per_epoch, batch_size)
-    where = np.arange(per_epoch * batch_size).reshape(shape) < n_cells
-    for epoch in itertools.count(first // per_epoch):
-        order = np.random.default_rng([seed, epoch]).permutation(n_cells).astype(np.int32)
-        # This repeats the order's first rows at its end.
-        rows = np.resize(order, shape)
-        begin = max(first - epoch * per_epoch, 0)
-        yield from zip(rows[begin:], where[begin:], strict=True)
-
-
-class _Program:
-    """The update of model and optimizer on one minibatch, traced once."""
-
-    def __init__(
-        self,
-        model: nnx.Module,
-        objective: Objective,
-        learning_rate: float,
-        cells: dict[str, Array],
-        rows: np.ndarray,
-        where: np.ndarray,
-    ) -> None:
-        optimizer = nnx.Optimizer(model, optax.adam(learning_rate), wrt=nnx.Param)
-        self._graph, state = nnx.split((model, optimizer))
-        self.leaves, self._structure = jax.tree.flatten(state)
-        self._cells = cells
-        # Outside of the compiled step the model's checks can read values, such as labels.
-        self._merged(self.leaves)[0].apply(_rows_of(cells, rows), {}, None)
-        self._lowered = jax.jit(partial(self._step, objective)).lower(
-            self.leaves, cells, rows, where
-        )
-
-    def _step(
-        self,
-        objective: Objective,
-        leaves: list[Array],
-        cells: dict[str, Array],
-        rows: Array,
-        where: Array,
-    ) -> tuple[list[Array], tuple[Array, Array]]:
-        """The updated arrays; the loss, and whether it and its gradient are finite."""
-        model, optimizer = self._merged(leaves)
-        batch = _rows_of(cells, rows)
-
-        def loss_of(model: Any) -> Array:
-            result, _, _ = model.apply(batch, {}, None)
-            return objective(result, batch, where)
-
-        loss, gradients = nnx.value_and_grad(loss_of)(model)
-        optimizer.update(model, gradients)
-        finite = [jnp.all(jnp.isfinite(array)) for array in (loss, *jax.tree.leaves(gradients))]
-        return jax.tree.leaves(nnx.state((model, optimizer))), (loss, jnp.all(jnp.stack(finite)))
-
-    def compiled(self) -> Step:
-        """The step, compiled."""
-        return self._lowered.compile()
-
-    def beginning(self) -> Progress:
-        """The state before the first step."""
-        _, (loss, _) = self._lowered.out_info
-        return Progress(self.leaves, np.empty(0, loss.dtype), 0.0)
-
-    def identity(self, seed: int) -> dict[str, str | int]:
-        """Whatever the bits of the result follow from, on one machine."""
-        return {
-            "seed": seed,
-            "data": _digest(*(self._cells[name] for name in sorted(self._cells))),
-            "initial model": _digest(*self.leaves),
-            "program of a step": hashlib.sha256(self._lowered.as_text().encode()).hexdigest()[:12],
-        }
-
-    def update(self, model: nnx.Module, leaves: Sequence[Array]) -> None:
-        """Give the model the parameters among the leaves."""
-        nnx.update(model, nnx.state(self._merged(leaves)[0]))
-
-    def _merged(self, leaves: Sequence[Array]) -> tuple[Any, nnx.Optimizer]:
-        return nnx.merge(self._graph, jax.tree.unflatten(self._structure, leaves))
-
-
-def _rows_of(cells: dict[str, Array], rows: AnyArray) -> dict[str, Array]:
-    return {name: array[rows] for name, array in cells.items()}
 
 
 class _Losses:
@@ -272,9 +168,9 @@ class _Losses:
 
 
 def _train(
-    step: Step,
+    step: Callable[..., tuple[list[Array], tuple[Array, Array]]],
     cells: dict[str, Array],
-    minibatches: Iterable[Any],
+    left: Iterable[Any],
     begun: Progress,
     started: float,
     save: Callable[[Progress], None] | None,
@@ -282,7 +178,7 @@ def _train(
     """Run the steps that are left, and save what is reached from time to time."""
     leaves, losses = begun.leaves, _Losses(begun.losses)
     saved = time.perf_counter()
-    for rows, where in minibatches:
+    for rows, where in left:
         leaves, (loss, finite) = step(leaves, cells, rows, where)
         losses.add(loss, finite)
         if save and time.perf_counter() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
@@ -292,6 +188,16 @@ def _train(
     if save:
         save(ended)
     return ended
+
+
+def _identity(seed: int, cells: dict[str, Array], step: Step, program: str) -> dict[str, str | int]:
+    """Whatever the bits of the result follow from, on one machine."""
+    return {
+        "seed": seed,
+        "data": _digest(*(cells[name] for name in sorted(cells))),
+        "initial model": _digest(*step.leaves),
+        "program of a step": hashlib.sha256(program.encode()).hexdigest()[:12],
+    }
 
 
 def _digest(*arrays: Array) -> str:

@@ -1,0 +1,149 @@
+"""A whole step of a training: its time, its compilation, its memory, and the loss's share."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmarks.catalog.cases import Arrays
+from benchmarks.catalog.trainings import Training, training
+from benchmarks.measure.programs import Program, call_in_turn, compile_cold, counters, warm_up
+from benchmarks.schema.records import Record, Source, Status
+from benchmarks.schema.suite import STEP, TRAINED_CELLS, TRAININGS
+from diffbio.training._step import Step
+
+__all__ = ["measure_training", "measure_trainings", "table"]
+
+_MOST_CALLS = 200
+
+
+class _Pieces(NamedTuple):
+    """A step of a training, and its loss alone with its gradient, as programs."""
+
+    step: Program
+    loss: Program
+
+
+def _pieces(chosen: Training, batch_size: int, device: jax.Device) -> _Pieces:
+    """The programs with their inputs on the device; the loss gets the first step's results."""
+    model = chosen.model()
+    step = Step(model, chosen.objective, 1e-3)
+    cells = chosen.data()
+    rows = np.random.default_rng(0).permutation(len(next(iter(cells.values()))))
+    rows = rows[:batch_size].astype(np.int32)
+    inputs = {"cells": cells, "rows": rows, "where": np.ones(batch_size, bool)}
+    minibatch = {name: array[rows] for name, array in cells.items()}
+    results, _, _ = model.apply(minibatch, {}, None)
+
+    def update(trained: Arrays, inputs: Arrays) -> Any:
+        return step.update(trained["leaves"], **inputs)
+
+    def loss_of(results: Arrays, inputs: Arrays) -> Any:
+        return chosen.loss(results, inputs["minibatch"], inputs["where"])
+
+    put = partial(jax.device_put, device=device)
+    return _Pieces(
+        Program(update, put({"leaves": step.leaves}), put(inputs)),
+        Program(
+            jax.value_and_grad(loss_of),
+            put(results),
+            put({"minibatch": minibatch, "where": inputs["where"]}),
+        ),
+    )
+
+
+def measure_training(
+    name: str, batch_size: int, device: jax.Device, *, seconds: float = 3.0
+) -> list[Record]:
+    """All figures of a training's step on minibatches of one size.
+
+    Args:
+        name: the training's, in the catalog.
+        batch_size: cells per minibatch.
+        device: where the step runs.
+        seconds: how long steps are sampled, in turn with calls of the loss alone.
+
+    Returns:
+        A record per metric. The time of the loss includes its gradient's. Its share of the
+        step is at most 1: what exceeds that is noise.
+    """
+    pieces = _pieces(training(name), batch_size, device)
+    phases = compile_cold(pieces.step)._asdict()
+    step = phases.pop("compiled")
+    calls = {
+        "step": partial(step, *pieces.step.arguments),
+        "loss": partial(compile_cold(pieces.loss).compiled, *pieces.loss.arguments),
+    }
+    warm_up(calls)
+    order = np.random.default_rng(0)
+    samples = call_in_turn(calls, order, seconds=seconds, most=_MOST_CALLS)
+    took = {part: float(np.median(samples[part])) for part in samples}
+    figures = {
+        "steps_per_second": 1 / took["step"],
+        "loss_share": min(1.0, took["loss"] / took["step"]),
+        **phases,
+        "temp_bytes": counters(step)["temp_bytes"],
+    }
+    return [_record(name, batch_size, device, *figure) for figure in figures.items()]
+
+
+def measure_trainings(
+    device: jax.Device,
+    names: Sequence[str] = TRAININGS,
+    batch_sizes: Sequence[int] = TRAINED_CELLS,
+    *,
+    seconds: float = 3.0,
+) -> list[Record]:
+    """All figures of the named trainings, at every size. A training that fails says so."""
+    wanted = [(name, batch_size) for name in names for batch_size in batch_sizes]
+    found: list[Record] = []
+    for name, batch_size in tqdm(wanted, unit="training", dynamic_ncols=True):
+        try:
+            found += measure_training(name, batch_size, device, seconds=seconds)
+        except Exception as error:
+            found.append(_failure(name, batch_size, device, error))
+    return found
+
+
+def _record(
+    name: str, batch_size: int, device: jax.Device, metric: str, value: float | None, **more: Any
+) -> Record:
+    where = (f"{name}:{STEP}", name, STEP, Source.SIMULATED, batch_size, "float32", device.platform)
+    return Record(*where, metric, value, **more)
+
+
+def _failure(name: str, batch_size: int, device: jax.Device, error: Exception) -> Record:
+    detail = f"{type(error).__name__}: {error}"
+    return _record(
+        name, batch_size, device, "steps_per_second", None, status=Status.FAILED, detail=detail
+    )
+
+
+_COLUMNS = {
+    "steps_per_second": ("steps/s", 1.0),
+    "loss_share": ("loss share", 1.0),
+    "trace_seconds": ("trace s", 1.0),
+    "lower_seconds": ("lower s", 1.0),
+    "compile_seconds": ("compile s", 1.0),
+    "temp_bytes": ("temp MB", 1e-6),
+}
+
+
+def table(records: Sequence[Record]) -> str:
+    """A line per training and size; under the lines, why one has no figures."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for record in records:
+        row = found.setdefault((record.loss, record.n_cells), {})
+        heading, scale = _COLUMNS[record.metric]
+        row[heading] = None if record.value is None else scale * float(record.value)
+    rows = [
+        {"training": name, "batch size": batch_size, **row}
+        for (name, batch_size), row in found.items()
+    ]
+    text = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format)
+    failures = [f"{r.benchmark} {r.n_cells}: {r.detail}" for r in records if r.detail]
+    return "\n".join([text, *failures])

@@ -1,0 +1,9 @@
+"""Training of the models: minibatches, progress, checkpoints.
+
+Needs the extra ``train``: optax, orbax-checkpoint and tqdm.
+"""
+
+from diffbio.training._fit import History, fit
+from diffbio.training._step import Objective
+
+__all__ = ["History", "Objective", "fit"]
