@@ -18,10 +18,12 @@ def test_the_readme_s_code_runs_in_order():
     assert len(blocks) >= 2
     namespace: dict = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)
+        shorter = block.replace("n_steps=400", "n_steps=4")
+        exec(compile(shorter, "README.md", "exec"), namespace)
     assert np.isfinite(namespace["value"])
     assert namespace["gradient"].shape == namespace["embeddings"].shape
     assert np.isfinite(namespace["total"])
+    assert np.isfinite(namespace["history"].losses).all()
 
 
 USAGE = {
