@@ -8,7 +8,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.judge.claims import correlations, methods
+from reports.judge.training import methods
+from reports.judge.validity import correlations
 from reports.pages.panels import BLUE, GREY, Plot
 from reports.sources.observations import Observations
 

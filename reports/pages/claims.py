@@ -3,15 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from reports.judge.claims import (
-    Finding,
-    Interval,
-    JudgedClaim,
-    correlations,
-    judged_claims,
-    methods,
-    settings,
-)
+from reports.judge.claims import Finding, JudgedClaim, judged_claims
+from reports.judge.intervals import Interval
+from reports.judge.training import methods
+from reports.judge.validity import correlations, settings
 from reports.pages.claim_plots import claim_plots
 from reports.pages.folders import replacing_folder
 from reports.pages.quantities import number, significant

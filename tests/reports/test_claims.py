@@ -18,7 +18,10 @@ from benchmarks.schema.observations import (
     Training,
 )
 from reports.__main__ import main
-from reports.judge.claims import Finding, correlations, interval, judged_claims, methods
+from reports.judge.claims import Finding, judged_claims
+from reports.judge.intervals import interval
+from reports.judge.training import methods
+from reports.judge.validity import correlations
 from tests.reports.written import ENVIRONMENT
 
 COURSE = Course("cells", "ours", 0, [1, 2], [0.5, 0.25], [0.6, 0.7])._asdict()
