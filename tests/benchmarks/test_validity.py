@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 
 from benchmarks.claims.experiment import SMALL
+from benchmarks.claims.real_cells import nine_tenths
 from benchmarks.claims.validity import compactness, measures, mixing, velocity
-from benchmarks.claims.validity.cells import nine_tenths
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors

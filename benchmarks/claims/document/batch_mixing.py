@@ -10,7 +10,7 @@ from flax import nnx
 
 from benchmarks.claims.document.training import trained
 from benchmarks.claims.experiment import Claim, Found, Size
-from benchmarks.claims.validity.measures import N_LISI_NEIGHBORS, ilisi
+from benchmarks.claims.measures import N_LISI_NEIGHBORS, ilisi
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.models import BatchCorrector

@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.claims.document.training import trained
 from benchmarks.claims.experiment import Claim, Found, Size
-from benchmarks.claims.validity.measures import N_LISI_NEIGHBORS, ilisi
+from benchmarks.claims.measures import N_LISI_NEIGHBORS, ilisi
 from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import (
     BALANCED,

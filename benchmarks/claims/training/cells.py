@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffbio.datasets import CellData, pbmc_two_batches, starmap
+from benchmarks.claims.real_cells import labelled_starmap, pbmc_two_batches
+from diffbio.datasets import CellData
 
 __all__ = ["STARMAP", "TWO_BATCHES", "UNBALANCED", "BatchedCells", "cells_of"]
 
@@ -32,22 +33,13 @@ class BatchedCells(NamedTuple):
 def cells_of(name: str, n_cells: int | None) -> BatchedCells:
     """Cells by name, at most ``n_cells`` of them, drawn from a fixed seed."""
     rng = np.random.default_rng(0)
-    cells = _two_batches() if name == TWO_BATCHES else _labelled_starmap()
+    cells = _batched(pbmc_two_batches() if name == TWO_BATCHES else labelled_starmap())
     if name == UNBALANCED:
         thinned = cells.batches == _THINNED
         cells = _of(cells, np.flatnonzero(~thinned | (rng.random(len(thinned)) < _KEPT)))
     if n_cells is not None:
         cells = _of(cells, rng.permutation(len(cells.points))[:n_cells])
     return cells
-
-
-def _labelled_starmap() -> BatchedCells:
-    cells = starmap()
-    return _batched(cells.subset(np.asarray(cells.cluster_labels) >= 0))
-
-
-def _two_batches() -> BatchedCells:
-    return _batched(pbmc_two_batches())
 
 
 def _batched(cells: CellData) -> BatchedCells:

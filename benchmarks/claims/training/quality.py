@@ -2,27 +2,24 @@
 
 import jax.numpy as jnp
 import numpy as np
-from scib_metrics import clisi_knn, ilisi_knn, kbet
-from scib_metrics.nearest_neighbors import NeighborsResults
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks.claims import measures
 from benchmarks.claims.training.cells import BatchedCells
-from diffbio.neighbors import nearest_neighbors
+from diffbio.neighbors import Neighbors, nearest_neighbors
 
 __all__ = ["ilisi", "moved", "quality"]
 
-# The cell itself and as many others: what scib-metrics' LISI and kBET take.
-_N_NEIGHBORS = 90
 _STARTS = 3
 
 
 def quality(cells: BatchedCells, corrected: np.ndarray) -> dict[str, float]:
     """The measures by name; those of types only where the cells have types."""
-    found = neighbors(corrected)
+    found = _neighbors(corrected)
     measured = {
-        "ilisi": float(ilisi_knn(found, cells.batches)),
-        "kbet": float(kbet(found, cells.batches)[0]),
+        "ilisi": measures.ilisi(found, cells.batches),
+        "kbet": measures.kbet(found, cells.batches),
         "moved": moved(cells.points, corrected),
     }
     types = cells.types
@@ -31,14 +28,14 @@ def quality(cells: BatchedCells, corrected: np.ndarray) -> dict[str, float]:
     clusters = KMeans(len(np.unique(types)), n_init=_STARTS, random_state=0).fit_predict(corrected)
     return {
         **measured,
-        "clisi": float(clisi_knn(found, types)),
+        "clisi": measures.clisi(found, types),
         "ari": float(adjusted_rand_score(types, clusters)),
     }
 
 
 def ilisi(cells: BatchedCells, corrected: np.ndarray) -> float:
     """The mixing alone."""
-    return float(ilisi_knn(neighbors(corrected), cells.batches))
+    return measures.ilisi(_neighbors(corrected), cells.batches)
 
 
 def moved(before: np.ndarray, after: np.ndarray) -> float:
@@ -46,13 +43,5 @@ def moved(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.mean(np.sum((after - before) ** 2, axis=1)) / before.var(axis=0).sum())
 
 
-def neighbors(points: np.ndarray) -> NeighborsResults:
-    """The exact nearest neighbours, each cell first among its own."""
-    x = jnp.asarray(points)
-    n_others = min(_N_NEIGHBORS, len(points)) - 1
-    found = nearest_neighbors(x, n_others)
-    own = np.arange(len(points))[:, None]
-    return NeighborsResults(
-        indices=np.hstack([own, found.indices]),
-        distances=np.hstack([np.zeros((len(points), 1)), np.sqrt(found.squared_distances)]),
-    )
+def _neighbors(points: np.ndarray) -> Neighbors:
+    return nearest_neighbors(jnp.asarray(points), min(measures.N_LISI_NEIGHBORS, len(points)) - 1)

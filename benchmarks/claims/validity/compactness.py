@@ -15,8 +15,8 @@ import numpy as np
 from jax.nn import one_hot
 
 from benchmarks.claims.experiment import Size
-from benchmarks.claims.validity.cells import labelled_starmap, nine_tenths
-from benchmarks.claims.validity.measures import silhouette
+from benchmarks.claims.measures import silhouette
+from benchmarks.claims.real_cells import labelled_starmap, nine_tenths
 from benchmarks.claims.validity.sweep import Comparison, Sweep, experiment
 from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import clustering_compactness_loss

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
-from benchmarks.claims.validity.cells import labelled_starmap, nine_tenths, pbmc_two_batches
-from benchmarks.claims.validity.measures import N_LISI_NEIGHBORS, ilisi, kbet
+from benchmarks.claims.measures import N_LISI_NEIGHBORS, ilisi, kbet
+from benchmarks.claims.real_cells import labelled_starmap, nine_tenths, pbmc_two_batches
 from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
 from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import batch_mixing_loss

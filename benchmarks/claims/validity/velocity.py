@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
-from benchmarks.claims.validity.cells import dentate_gyrus, nine_tenths
-from benchmarks.claims.validity.measures import velocity_confidence
+from benchmarks.claims.measures import velocity_confidence
+from benchmarks.claims.real_cells import dentate_gyrus, nine_tenths
 from benchmarks.claims.validity.sweep import Comparison, Sweep, experiment
 from diffbio.datasets import CellData, simulate_velocity
 from diffbio.functional import velocity_consistency_loss

@@ -7,7 +7,7 @@ import numpy as np
 
 from diffbio.neighbors import Neighbors
 
-__all__ = ["N_LISI_NEIGHBORS", "ilisi", "kbet", "silhouette", "velocity_confidence"]
+__all__ = ["N_LISI_NEIGHBORS", "clisi", "ilisi", "kbet", "silhouette", "velocity_confidence"]
 
 Array = np.ndarray
 
@@ -25,6 +25,18 @@ def ilisi(neighbors: Neighbors, batch_labels: Array) -> float:
     from scib_metrics import ilisi_knn
 
     return float(ilisi_knn(_with_self(neighbors), batch_labels))
+
+
+def clisi(neighbors: Neighbors, cluster_labels: Array) -> float:
+    """scib-metrics' cLISI, scaled to [0, 1]; higher when types keep apart.
+
+    Args:
+        neighbors: the 89 nearest other cells.
+        cluster_labels: ``(n_cells,)`` integers.
+    """
+    from scib_metrics import clisi_knn
+
+    return float(clisi_knn(_with_self(neighbors), cluster_labels))
 
 
 def kbet(neighbors: Neighbors, batch_labels: Array) -> float:

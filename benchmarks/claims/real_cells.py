@@ -1,4 +1,4 @@
-"""The real cells of the sweeps, each read once by a process."""
+"""The real cells of the experiments, each read once by a process."""
 
 from functools import cache
 
