@@ -1,6 +1,5 @@
 """Command line of the benchmarks: ``python -m benchmarks sweep``."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from benchmarks.schema.files import UnwritableError, check_replaceable, json_wit
 
 
 class _Commands(click.Group):
-    """Commands that say in one line which file cannot be written, and exit 2."""
+    """Commands that say in one line what stops them: exit 2 for a file, 130 for an interrupt."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -19,6 +18,9 @@ class _Commands(click.Group):
         except UnwritableError as error:
             click.echo(str(error), err=True)
             context.exit(2)
+        except KeyboardInterrupt as interrupt:
+            click.echo(f"interrupted; {interrupt}".rstrip("; "), err=True)
+            context.exit(130)
 
 
 def _only_over(kind: str, *names: str) -> Callable[[Any, Any, Path | None], Path | None]:
@@ -59,24 +61,10 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
         names = chosen(losses) if losses else LOSSES
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    try:
-        _sweep(output, n_cells or CELL_COUNTS, names)
-    except KeyboardInterrupt as interrupt:
-        click.echo(f"interrupted; {str(interrupt) or 'nothing was measured'}", err=True)
-        sys.exit(130)
-    click.echo(f"wrote {output}")
-
-
-def _sweep(output: Path, cell_counts: tuple[int, ...], losses: tuple[str, ...]) -> None:
-    """Run the sweep; exit 2 if it cannot write."""
-    from benchmarks.measure.checkpoint import CheckpointError
     from benchmarks.measure.sweep import run_sweep
 
-    try:
-        run_sweep(output, cell_counts, losses)
-    except CheckpointError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+    run_sweep(output, n_cells or CELL_COUNTS, names)
+    click.echo(f"wrote {output}")
 
 
 @main.command()
@@ -97,19 +85,11 @@ def claims(output: Path, only: str, small: bool) -> None:
     """
     from benchmarks.claims import EXPERIMENTS, FULL, SMALL
     from benchmarks.claims.run import run_experiments
-    from benchmarks.measure.checkpoint import CheckpointError
 
     chosen = [experiment for experiment in EXPERIMENTS if only in experiment.name]
     if not chosen:
         raise click.UsageError(f"--only={only}: no experiment has that in its name")
-    try:
-        run_experiments(output, chosen, SMALL if small else FULL)
-    except CheckpointError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-    except KeyboardInterrupt as interrupt:
-        click.echo(f"interrupted; {str(interrupt) or 'nothing was measured'}", err=True)
-        sys.exit(130)
+    run_experiments(output, chosen, SMALL if small else FULL)
     click.echo(f"wrote {output}")
 
 

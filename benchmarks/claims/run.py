@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.claims.experiment import Experiment, Observed, Size
-from benchmarks.measure.checkpoint import Checkpoint, reserved
+from benchmarks.measure.checkpoint import Checkpoint, interruptible, reserved
 from benchmarks.measure.environment import environment, usable_cores
 from benchmarks.measure.processes import end_with_parent
 from benchmarks.schema.observations import OBSERVATIONS_VERSION
@@ -32,7 +32,7 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
 
     Raises:
         CheckpointError: another run is writing the file, or it cannot be written.
-        KeyboardInterrupt: interrupted; the message says so if the file holds some experiments.
+        KeyboardInterrupt: interrupted; the message says whether the file holds some experiments.
     """
     named = {experiment.name: experiment for experiment in experiments}
     described = {**environment(), "size": size._asdict()}
@@ -44,13 +44,8 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
             version=OBSERVATIONS_VERSION,
             empty=Observed().parts(),
         )
-        try:
+        with interruptible(path, checkpoint):
             _fill(checkpoint, named, size)
-        except KeyboardInterrupt as interrupt:
-            if not checkpoint.n_finished:
-                raise
-            held = f"{path} holds what was measured, run again to go on"
-            raise KeyboardInterrupt(held) from interrupt
 
 
 def _fill(checkpoint: Checkpoint, named: Mapping[str, Experiment], size: Size) -> None:

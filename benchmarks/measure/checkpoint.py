@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, Protocol
 from benchmarks.schema.files import UnwritableError, write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
-__all__ = ["Checkpoint", "CheckpointError", "Measured", "Parts", "reserved"]
+__all__ = ["Checkpoint", "CheckpointError", "Measured", "Parts", "interruptible", "reserved"]
 
 # Lists that grow by rows, and mappings that grow by names.
 Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
@@ -21,7 +21,7 @@ Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
 _FREE = ("date", "command", "dirty")
 
 
-class CheckpointError(Exception):
+class CheckpointError(UnwritableError):
     """The file of a run cannot be written; the message names it and says why."""
 
 
@@ -104,6 +104,18 @@ class Checkpoint:
 
 def _joined(held: Any, new: Any) -> Any:
     return {**held, **new} if isinstance(held, Mapping) else [*held, *new]
+
+
+@contextmanager
+def interruptible(path: Path, checkpoint: Checkpoint) -> Iterator[None]:
+    """Let an interrupt say whether the file holds anything that the next run goes on from."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        held = f"{path} holds what was measured, run again to go on"
+        raise KeyboardInterrupt(
+            held if checkpoint.n_finished else "nothing was measured"
+        ) from interrupt
 
 
 @contextmanager

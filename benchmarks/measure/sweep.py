@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from benchmarks.catalog.cases import Case, case
 from benchmarks.catalog.real import TIMED_REAL_CELLS
-from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible, reserved
 from benchmarks.measure.determinism import compare_processes
 from benchmarks.measure.environment import environment
 from benchmarks.measure.measurement import check_gradient, measure_step
@@ -42,19 +42,14 @@ def run_sweep(
 
     Raises:
         CheckpointError: another run is writing the file, or it cannot be written.
-        KeyboardInterrupt: interrupted; the message says so if the file holds some steps.
+        KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
     with reserved(path):
         cases = [case(name) for name in losses]
         tasks = _tasks(cell_counts, cases, real=real)
         checkpoint = Checkpoint(path, environment(), list(tasks))
-        try:
+        with interruptible(path, checkpoint):
             _fill(checkpoint, tasks)
-        except KeyboardInterrupt as interrupt:
-            if not checkpoint.n_finished:
-                raise
-            held = f"{path} holds what was measured, run again to go on"
-            raise KeyboardInterrupt(held) from interrupt
 
 
 def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
