@@ -35,6 +35,7 @@ def parts(result, batch, where=None, weights=BALANCED):
         n_batches=n_batches,
         n_neighbors=30,
         bandwidth="perplexity",
+        proportions="observed",
         where=where,
     )
 

@@ -80,6 +80,7 @@ def _mixing(result: Arrays, batch: Arrays, where: Any) -> Any:
         n_neighbors=30,
         n_batches=_N_BATCHES,
         bandwidth="perplexity",
+        proportions="observed",
         normalize=True,
         where=where,
     )
@@ -116,6 +117,7 @@ def _combined(result: Arrays, batch: Arrays, where: Any) -> Any:
         n_neighbors=30,
         n_batches=_N_BATCHES,
         bandwidth="perplexity",
+        proportions="observed",
         where=where,
     ).total
 

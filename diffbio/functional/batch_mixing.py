@@ -77,7 +77,7 @@ def batch_mixing_loss(
             distances are 0. ``"perplexity"``: ``w = softmax(-|x_i - x_j| / T_i)``, of the
             distance that is not squared, with the T_i that gives w the entropy ``ln P``.
             The last two make the loss invariant to the scale of the embedding. For real
-            cells ``"perplexity"`` with 30 neighbours is recommended.
+            cells ``"perplexity"`` with 30 neighbours and observed proportions is recommended.
         perplexity: P, more than 1 and less than the number of neighbours, of which it is a
             third by default; may be traced.
         index: static. ``"entropy"``, or ``"simpson"`` for ``sum_b p_b^2`` in ``[1 / B, 1]``,

@@ -58,8 +58,9 @@ class BatchMixingLoss(_Loss):
     """Negative mean batch entropy around each cell: lowest when batches are mixed.
 
     See :func:`diffbio.functional.batch_mixing_loss`. Add it to an objective; negated, it
-    separates the batches. For real cells ``bandwidth="perplexity", n_neighbors=30`` is
-    recommended: it follows iLISI and kBET in every unit, and corrects best.
+    separates the batches. Recommended for real cells: ``n_neighbors=30,
+    bandwidth="perplexity", proportions="observed"``, which follows iLISI and kBET in every
+    unit, corrects best, and does not over-correct where batches differ in size.
 
     Args:
         n_neighbors: neighbours per cell.

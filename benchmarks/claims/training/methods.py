@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import harmonypy
 import jax.numpy as jnp
@@ -56,11 +56,9 @@ class TrainedMethod(NamedTuple):
 
 
 # The recommended setting, used unchanged on every data set.
-RECOMMENDED = TrainedMethod(
-    "batch mixing, recommended",
-    partial(mixing, bandwidth="perplexity", n_neighbors=30),
-    (1.0,),
-)
+_PERPLEXITY: dict[str, Any] = {"bandwidth": "perplexity", "n_neighbors": 30}
+_OBSERVED = {**_PERPLEXITY, "proportions": "observed"}
+RECOMMENDED = TrainedMethod("batch mixing, recommended", partial(mixing, **_OBSERVED), (1.0,))
 # Five weights in steps of 2 around the best one of a scan in steps of 3.
 _GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -74,12 +72,8 @@ TRAINED = (
     TrainedMethod(
         "batch mixing, local", partial(mixing, bandwidth="local", n_neighbors=30), _grid(0.1)
     ),
-    TrainedMethod("batch mixing, perplexity", RECOMMENDED.term, _grid(1.0)),
-    TrainedMethod(
-        "batch mixing, perplexity, observed proportions",
-        partial(mixing, bandwidth="perplexity", n_neighbors=30, proportions="observed"),
-        _grid(1.0),
-    ),
+    TrainedMethod("batch mixing, perplexity", partial(mixing, **_PERPLEXITY), _grid(1.0)),
+    TrainedMethod("batch mixing, perplexity, observed proportions", RECOMMENDED.term, _grid(1.0)),
     TrainedMethod("MMD", mmd, _grid(0.4)),
     TrainedMethod("HSIC", hsic, _grid(0.06)),
     TrainedMethod("adversarial classifier", None, _grid(6.0)),

@@ -31,9 +31,13 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1.0, 10.0)},
     **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3.0, 5.0, 10.0)},
     "Simpson, local, T = 1": {"bandwidth": "local", "index": "simpson"},
-    "perplexity 10 of 30 neighbours": {"bandwidth": "perplexity", "n_neighbors": 30},
+    "perplexity 10 of 30 neighbours, observed proportions": {
+        "bandwidth": "perplexity",
+        "n_neighbors": 30,
+        "proportions": "observed",
+    },
 }
-_RECOMMENDED = "batch mixing, perplexity 10 of 30 neighbours"
+_RECOMMENDED = "batch mixing, perplexity 10 of 30 neighbours, observed proportions"
 _TARGETS = {"iLISI": -0.95, "kBET": -0.95}
 
 
