@@ -8,15 +8,23 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.judge.training import methods
+from reports.judge.training import Method, methods
 from reports.judge.validity import correlations
 from reports.pages.panels import BLUE, GREY, Plot
 from reports.sources.observations import Observations
 
 __all__ = ["claim_plots"]
 
+_MEASURES = {
+    "ilisi": "iLISI",
+    "kbet": "kBET",
+    "clisi": "cLISI",
+    "ari": "ARI",
+    "moved": "variance moved",
+}
+# The controls would stretch these axes until the methods cannot be told apart.
+_NARROW, _MOST_SHOWN = ("clisi", "moved"), 1.0
 _SWEEPS = (BLUE, "#D55E00", "#009E73")
-_N_COLUMNS = 3
 _TYPES, _BATCHES = colormaps["tab20"], colormaps["Set1"]
 
 
@@ -34,33 +42,58 @@ def claim_plots(read: Observations) -> Iterator[Plot]:
 
 
 def _method_plot(trainings: pd.DataFrame) -> Plot:
-    """Mixing over preservation: a point per method, with its intervals."""
+    """A row of panels per data set, a panel per measure, a line of the panel per method."""
     found = methods(trainings)
     data_sets = list(dict.fromkeys(method.cells for method in found))
-    figure, panels = _panels(len(data_sets), height=4.0, n_columns=2)
-    rows = []
-    for axes, cells in zip(panels, data_sets, strict=False):
-        axes.set_title(cells)
-        axes.set_xlabel("cLISI (types kept apart)")
-        axes.set_ylabel("iLISI (batches mixed)")
-        shown = [m for m in found if m.cells == cells and {"ilisi", "clisi"} <= set(m.measurements)]
-        for at, method in enumerate(shown):
-            x, y = (method.measurements[name] for name in ("clisi", "ilisi"))
-            axes.errorbar(
-                x.mean, y.mean, xerr=[[x.mean - x.low], [x.high - x.mean]],
-                yerr=[[y.mean - y.low], [y.high - y.mean]], marker="o", markersize=4,
-                color=_TYPES(at % 20), linestyle="none", label=method.method,
-            )  # fmt: skip
-            rows.append({"cells": cells, "method": method.method, "clisi": x.mean, "ilisi": y.mean})
-        axes.legend(fontsize=6, loc="lower left")
+    names = sorted({method.method for method in found}, key=lambda name: (not _is_ours(name), name))
+    figure = Figure(figsize=(9, 0.9 + 0.2 * len(names) * len(data_sets)), layout="constrained")
+    panels = figure.subplots(len(data_sets), len(_MEASURES), squeeze=False, sharey=True)
+    rows: list[dict[str, object]] = []
+    for row, cells in zip(panels, data_sets, strict=True):
+        row[0].set_title(cells, loc="left", fontsize=8)
+        of_these = [method for method in found if method.cells == cells]
+        for axes, (name, words) in zip(row, _MEASURES.items(), strict=True):
+            rows += _dots(axes, of_these, name, names)
+            axes.set_xlabel(words, fontsize=7)
+            axes.tick_params(labelsize=6)
+            axes.locator_params(axis="x", nbins=3)
+    panels[0, 0].set_yticks(range(len(names)), names)
+    panels[0, 0].invert_yaxis()
     return Plot(
         "methods",
-        "Mixing against preservation",
-        "Per data set and method, the mean iLISI over the mean cLISI, with 95 % intervals over "
-        "seeds: up is better mixed, right is better preserved.",
+        "Methods",
+        "Per data set, what each method reaches: mean and 95 % interval over seeds. More is "
+        "better, but for the variance moved. Cells shuffled within their types are as mixed as "
+        "they can be. Cells shuffled wholly, or moved by more than all their variance, lie "
+        "beyond some panels.",
         figure,
         pd.DataFrame(rows),
     )
+
+
+def _dots(
+    axes: Axes, found: list[Method], name: str, names: list[str]
+) -> Iterator[dict[str, object]]:
+    """Draw a measure of each method that has it, and yield the numbers."""
+    shown = [method for method in found if name in method.measurements]
+    if not shown:
+        axes.set_axis_off()
+    for method in shown:
+        mean, low, high, _ = method.measurements[name]
+        at, ours = names.index(method.method), _is_ours(method.method)
+        axes.plot([low, high], [at, at], color=_SWEEPS[ours], linewidth=1)
+        axes.plot(mean, at, "o", color=_SWEEPS[ours], markersize=4)
+        yield {"cells": method.cells, "method": method.method, "measure": name, "mean": mean,
+               "low": low, "high": high}  # fmt: skip
+    means = [m.measurements[name].mean for m in shown if not m.method.startswith("shuffled wholly")]
+    if means and name in _NARROW:
+        kept = [mean for mean in means if mean <= _MOST_SHOWN]
+        margin = 0.1 * (max(kept) - min(kept)) or 0.01
+        axes.set_xlim(min(kept) - margin, max(kept) + margin)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("batch mixing")
 
 
 def _course_plot(courses: pd.DataFrame) -> Plot:
@@ -172,13 +205,3 @@ def _points_per_sweep(axes: Axes, points: pd.DataFrame) -> None:
             label=f"{varied}: {correlation.rho.mean:.3f}",
         )  # fmt: skip
     axes.legend(fontsize=5.5, loc="upper right", borderpad=0.2, handletextpad=0.1)
-
-
-def _panels(n: int, *, height: float, n_columns: int = _N_COLUMNS) -> tuple[Figure, list[Axes]]:
-    """As many panels as there are things to show, the rest of the grid left empty."""
-    n_rows = -(-n // n_columns)
-    figure = Figure(figsize=(9, height * n_rows), layout="constrained")
-    panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
-    for spare in panels[n:]:
-        spare.set_axis_off()
-    return figure, panels[:n]
