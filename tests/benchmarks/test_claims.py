@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
-from benchmarks.claims import EXPERIMENTS, SMALL, training
+from benchmarks.claims import EXPERIMENTS, SMALL, training, validity
 from benchmarks.claims.document import (
     CLAIMS,
     batch_mixing,
@@ -24,11 +24,13 @@ from diffbio.datasets import OfflineError
 from reports.judge.claims import Finding, judged_claims
 from reports.sources.observations import read_observations
 
-# These compile whole trainings of models, however small; test_training_methods.py has the parts.
-TRAINED = (
+# These compile whole trainings of models, however small, or repeat on real cells what others do
+# on simulated ones; test_training_methods.py has the parts of the trainings.
+SLOW = (
     "batch mixing: Training a corrector with it mixes the batches",
     "combined loss: The recommended weights serve their scenario better than the other rows",
     *(e.name for e in training.EXPERIMENTS if e.name != "training: Harmony"),
+    *(e.name for e in validity.EXPERIMENTS if "simulated" not in e.name),
 )
 
 
@@ -56,7 +58,7 @@ def claim_about(statement):
 @pytest.mark.parametrize(
     "experiment",
     [
-        pytest.param(e, id=e.name, marks=[pytest.mark.slow] if e.name in TRAINED else [])
+        pytest.param(e, id=e.name, marks=[pytest.mark.slow] if e.name in SLOW else [])
         for e in EXPERIMENTS
     ],
 )

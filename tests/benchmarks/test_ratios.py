@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
-from benchmarks.catalog.cases import CATALOG
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS, blocked_product, gathered_read
 from benchmarks.peers.compare import compare
 from benchmarks.schema.suite import TRANSFORMS
+from tests.inputs import machinery
 
-CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+CASES = machinery()
 
 
 @pytest.mark.slow

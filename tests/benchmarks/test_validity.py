@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from benchmarks.claims import measures
 from benchmarks.claims.experiment import SMALL
 from benchmarks.claims.real_cells import nine_tenths
-from benchmarks.claims.validity import compactness, measures, mixing, velocity
+from benchmarks.claims.validity import compactness, mixing, velocity
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors

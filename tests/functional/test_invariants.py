@@ -16,9 +16,9 @@ from diffbio.functional import (
     simpson_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_BATCHES, N_CELLS, N_CLUSTERS, draw, value_and_gradients
+from tests.inputs import N_BATCHES, N_CELLS, N_CLUSTERS, draw, machinery, value_and_gradients
 
-CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+CASES = machinery()
 SEEDS = st.integers(0, 10_000)
 POINTS = ("embeddings", "expression", "future_expression")
 
@@ -63,9 +63,7 @@ def test_where_equals_removing_the_cells(case, seed):
         assert np.all(np.asarray(gradients[name])[~keep] == 0)
 
 
-@pytest.mark.parametrize(
-    "case", [c for c in CATALOG if set(POINTS) & set(c.differentiable)], ids=lambda case: case.name
-)
+@machinery([c for c in CATALOG if set(POINTS) & set(c.differentiable)])
 @given(seed=SEEDS)
 def test_translation_changes_nothing_so_the_gradients_sum_to_zero(case, seed):
     arrays = draw(case, "random", N_CELLS, seed)
@@ -77,9 +75,7 @@ def test_translation_changes_nothing_so_the_gradients_sum_to_zero(case, seed):
     assert np.abs(total).max() <= 1e-12 * largest
 
 
-@pytest.mark.parametrize(
-    "case", [c for c in CATALOG if set(POINTS) & set(c.differentiable)], ids=lambda case: case.name
-)
+@machinery([c for c in CATALOG if set(POINTS) & set(c.differentiable)])
 @given(seed=SEEDS)
 def test_rotation_changes_nothing_and_turns_the_gradient(case, seed):
     arrays = draw(case, "random", N_CELLS, seed)
@@ -97,9 +93,7 @@ def test_rotation_changes_nothing_and_turns_the_gradient(case, seed):
         assert close(turned_gradients[name], expected), name
 
 
-@pytest.mark.parametrize(
-    "case", [c for c in CATALOG if "batch_labels" in c.make_inputs(64)], ids=lambda case: case.name
-)
+@machinery([c for c in CATALOG if "batch_labels" in c.make_inputs(64)])
 @given(renaming=st.permutations(range(N_BATCHES)), seed=SEEDS)
 def test_renaming_batches_changes_nothing(case, renaming, seed):
     arrays = draw(case, "random", N_CELLS, seed)
@@ -107,9 +101,7 @@ def test_renaming_batches_changes_nothing(case, renaming, seed):
     assert close(value_and_gradients(case, renamed)[0], value_and_gradients(case, arrays)[0])
 
 
-@pytest.mark.parametrize(
-    "case", [c for c in CATALOG if "assignments" in c.differentiable], ids=lambda case: case.name
-)
+@machinery([c for c in CATALOG if "assignments" in c.differentiable])
 @given(renaming=st.permutations(range(N_CLUSTERS)), seed=SEEDS)
 def test_renaming_clusters_changes_nothing(case, renaming, seed):
     arrays = draw(case, "random", N_CELLS, seed)

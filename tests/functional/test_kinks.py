@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
     batch_mixing_loss,
@@ -17,9 +16,9 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from reference import batch_mixing as reference
-from tests.inputs import N_CELLS, draw, split, value_and_gradients
+from tests.inputs import N_CELLS, draw, machinery, split, value_and_gradients
 
-CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+CASES = machinery()
 
 
 def finite(tree):

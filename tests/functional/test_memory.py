@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from benchmarks.catalog.cases import CATALOG
 from benchmarks.schema.suite import TRANSFORMS
 from diffbio.functional import clustering_compactness_loss
+from tests.inputs import machinery
 
 N_CELLS = 16384
-CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+CASES = machinery()
 
 
 def shapes(jaxpr):

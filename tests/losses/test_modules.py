@@ -12,7 +12,7 @@ from benchmarks.catalog.cases import CATALOG
 from diffbio import losses
 from diffbio.functional import velocity_consistency_loss, velocity_transition_loss
 from diffbio.losses import singlecell_losses
-from tests.inputs import draw
+from tests.inputs import draw, machinery
 
 MODULES = [
     losses.BatchMixingLoss,
@@ -21,9 +21,7 @@ MODULES = [
     losses.ShannonDiversityLoss,
     losses.SimpsonDiversityLoss,
 ]
-WITH_MODULE = pytest.mark.parametrize(
-    "case", [c for c in CATALOG if c.module is not None], ids=lambda case: case.name
-)
+WITH_MODULE = machinery([c for c in CATALOG if c.module is not None])
 
 
 @WITH_MODULE

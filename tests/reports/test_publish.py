@@ -46,7 +46,7 @@ def test_the_index_lists_all_and_the_readme_shows_the_newest(published):
     index = (published / "kept" / "index.html").read_text()
     assert index.index("2026-01-02-a-processor") < index.index("2026-01-01-a-processor")
     readme = (published / "README.md").read_text()
-    assert readme.startswith("# title\n<!-- newest report -->\n**All 9 losses agree")
+    assert readme.startswith("# title\n<!-- newest report -->\n**All 12 losses agree")
     assert readme.endswith("<!-- end of newest report -->\nrest\n")
     assert "](kept/2026-01-02-a-processor-00000000/throughput.png)" in readme
     assert "old" not in readme
