@@ -5,14 +5,28 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio.neighbors import Neighbors
+from diffbio._types import AnyArray
+from diffbio.neighbors import Neighbors, nearest_neighbors
 
-__all__ = ["N_LISI_NEIGHBORS", "clisi", "ilisi", "kbet", "silhouette", "velocity_confidence"]
+__all__ = [
+    "N_LISI_NEIGHBORS",
+    "clisi",
+    "ilisi",
+    "kbet",
+    "lisi_neighbors",
+    "silhouette",
+    "velocity_confidence",
+]
 
 Array = np.ndarray
 
 N_LISI_NEIGHBORS = 90
 """What scib-metrics takes by default, the cell itself among them."""
+
+
+def lisi_neighbors(points: AnyArray) -> Neighbors:
+    """The neighbours that LISI takes: the 89 nearest other cells, or all where there are fewer."""
+    return nearest_neighbors(jnp.asarray(points), min(N_LISI_NEIGHBORS, len(points)) - 1)
 
 
 def ilisi(neighbors: Neighbors, batch_labels: Array) -> float:

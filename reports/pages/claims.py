@@ -92,6 +92,4 @@ def _has(trained: list[Any], name: str) -> bool:
 def _tunings(read: Observations) -> list[dict[str, Any]]:
     """The rows from which weights were chosen."""
     rows = read.trainings[read.trainings["tuning"].astype(bool)]
-    return [
-        {**row._asdict(), "measurements": row.measurements} for row in rows.itertuples(index=False)
-    ]
+    return rows.to_dict("records")

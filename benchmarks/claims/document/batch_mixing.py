@@ -10,11 +10,10 @@ from flax import nnx
 
 from benchmarks.claims.document.training import trained
 from benchmarks.claims.experiment import Claim, Found, Size
-from benchmarks.claims.measures import N_LISI_NEIGHBORS, ilisi
+from benchmarks.claims.measures import ilisi, lisi_neighbors
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.models import BatchCorrector
-from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["CLAIMS"]
 
@@ -77,7 +76,7 @@ def _objective(
 
 
 def _ilisi(x: jax.Array, labels: jax.Array) -> float:
-    return ilisi(nearest_neighbors(x, N_LISI_NEIGHBORS - 1), np.asarray(labels))
+    return ilisi(lisi_neighbors(x), np.asarray(labels))
 
 
 CLAIMS = (

@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.claims.document.training import trained
 from benchmarks.claims.experiment import Claim, Found, Size
-from benchmarks.claims.measures import N_LISI_NEIGHBORS, ilisi
+from benchmarks.claims.measures import ilisi, lisi_neighbors
 from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import (
     BALANCED,
@@ -26,7 +26,6 @@ from diffbio.functional import (
     combined_loss,
 )
 from diffbio.models import IntegrationAutoencoder
-from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["CLAIMS"]
 
@@ -88,7 +87,7 @@ def _scores(cells: CellData, batch_share: float, seed: int, size: Size) -> list[
     scores = []
     for row in range(len(_ROWS)):
         result = nnx.merge(graph, jax.tree.map(itemgetter(row), ends))(x, labels)
-        mixing = ilisi(nearest_neighbors(result["embeddings"], N_LISI_NEIGHBORS - 1), batches)
+        mixing = ilisi(lisi_neighbors(result["embeddings"]), batches)
         agreement = adjusted_rand_score(types, result["assignments"].argmax(axis=1))
         scores.append(batch_share * mixing + (1 - batch_share) * agreement)
     return scores

@@ -1,13 +1,11 @@
 """How well batches are mixed and types preserved, by the field's own measures."""
 
-import jax.numpy as jnp
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.claims import measures
 from benchmarks.claims.training.cells import BatchedCells
-from diffbio.neighbors import Neighbors, nearest_neighbors
 
 __all__ = ["ilisi", "moved", "quality"]
 
@@ -16,7 +14,7 @@ _STARTS = 3
 
 def quality(cells: BatchedCells, corrected: np.ndarray) -> dict[str, float]:
     """The measures by name; those of types only where the cells have types."""
-    found = _neighbors(corrected)
+    found = measures.lisi_neighbors(corrected)
     measured = {
         "ilisi": measures.ilisi(found, cells.batches),
         "kbet": measures.kbet(found, cells.batches),
@@ -35,13 +33,9 @@ def quality(cells: BatchedCells, corrected: np.ndarray) -> dict[str, float]:
 
 def ilisi(cells: BatchedCells, corrected: np.ndarray) -> float:
     """The mixing alone."""
-    return measures.ilisi(_neighbors(corrected), cells.batches)
+    return measures.ilisi(measures.lisi_neighbors(corrected), cells.batches)
 
 
 def moved(before: np.ndarray, after: np.ndarray) -> float:
     """The mean squared move of the cells over their total variance."""
     return float(np.mean(np.sum((after - before) ** 2, axis=1)) / before.var(axis=0).sum())
-
-
-def _neighbors(points: np.ndarray) -> Neighbors:
-    return nearest_neighbors(jnp.asarray(points), min(measures.N_LISI_NEIGHBORS, len(points)) - 1)

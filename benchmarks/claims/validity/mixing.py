@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.claims.experiment import Size
-from benchmarks.claims.measures import N_LISI_NEIGHBORS, ilisi, kbet
+from benchmarks.claims.measures import ilisi, kbet, lisi_neighbors
 from benchmarks.claims.real_cells import labelled_starmap, nine_tenths, pbmc_two_batches
 from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
 from diffbio.datasets import CellData, simulate_clusters
 from diffbio.functional import batch_mixing_loss
-from diffbio.neighbors import Neighbors, nearest_neighbors
+from diffbio.neighbors import Neighbors
 
 __all__ = ["EXPERIMENTS"]
 
@@ -52,7 +52,7 @@ class _Point(NamedTuple):
 
 def _point(embeddings: Array, batch_labels: Array) -> _Point:
     x = jnp.asarray(embeddings, jnp.float32)
-    return _Point(x, batch_labels, nearest_neighbors(x, N_LISI_NEIGHBORS - 1), 1.0)
+    return _Point(x, batch_labels, lisi_neighbors(x), 1.0)
 
 
 def _losses(point: _Point) -> dict[str, float]:
