@@ -68,9 +68,9 @@ def _workers(n_tasks: int) -> Iterator[ProcessPoolExecutor]:
     """A process for every core, which starts afresh, since JAX does not survive a fork."""
     spawn = multiprocessing.get_context("spawn")
     cores = spawn.Queue()
-    for core in _usable():
+    for core in usable_cores():
         cores.put(core)
-    n_workers = max(1, min(usable_cores(), n_tasks))
+    n_workers = max(1, min(len(usable_cores()), n_tasks))
     pool = ProcessPoolExecutor(n_workers, spawn, initializer=_keep_to_one, initargs=(cores,))
     try:
         yield pool
@@ -79,12 +79,6 @@ def _workers(n_tasks: int) -> Iterator[ProcessPoolExecutor]:
         raise
     else:
         pool.shutdown()
-
-
-def _usable() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(usable_cores()))
 
 
 def _keep_to_one(cores: "multiprocessing.Queue[int]") -> None:

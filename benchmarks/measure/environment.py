@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu.get("brand_raw", platform.processor()),
         "architecture": platform.machine(),
         "vector_extensions": sorted(f for f in cpu.get("flags", ()) if f.startswith("avx")),
-        "cores": usable_cores(),
+        "cores": len(usable_cores()),
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "packages": {name: v for name in _PACKAGES if (v := _version(name))},
@@ -49,9 +49,11 @@ def environment() -> dict[str, Any]:
     }
 
 
-def usable_cores() -> int:
+def usable_cores() -> list[int]:
     """Cores that this process may use: XLA takes as many threads, and so does every peer."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def _module_name() -> str:

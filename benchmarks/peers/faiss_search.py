@@ -14,7 +14,7 @@ __all__ = ["prepare"]
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """Build the index and search it, for the k nearest others and the cell itself."""
-    faiss.omp_set_num_threads(usable_cores())
+    faiss.omp_set_num_threads(len(usable_cores()))
     points = np.ascontiguousarray(next(iter(arrays.values())), dtype=np.float32)
     n_neighbors = case(loss).n_neighbors
     assert n_neighbors is not None, loss

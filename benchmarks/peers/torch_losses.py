@@ -80,7 +80,7 @@ _LOSSES: Mapping[str, Callable[..., Any]] = {
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """The loss, or the loss and its gradients, as a call without arguments."""
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(len(usable_cores()))
     function = _LOSSES[loss]
     tensors = [torch.from_numpy(np.array(array)) for array in arrays.values()]
     differentiable = [tensor for tensor in tensors if tensor.is_floating_point()]

@@ -9,6 +9,7 @@ from diffbio import _checks
 from diffbio._types import AnyArray, StaticInteger
 from diffbio.models._inputs import features_and_batches
 from diffbio.models._model import Model
+from diffbio.models._shift import Shift
 
 __all__ = ["BatchCorrector"]
 
@@ -55,10 +56,8 @@ class BatchCorrector(Model):
     ) -> None:
         self.n_features = _checks.positive_integer("n_features", n_features)
         self.n_batches = _checks.positive_integer("n_batches", n_batches)
-        n_hidden = _checks.positive_integer("n_hidden", n_hidden)
-        self.hidden = nnx.Linear(self.n_features + self.n_batches, n_hidden, rngs=rngs)
-        zeros = nnx.initializers.zeros_init()
-        self.shift = nnx.Linear(n_hidden, self.n_features, kernel_init=zeros, rngs=rngs)
+        n_inputs = self.n_features + self.n_batches
+        self.shift = Shift(n_inputs, self.n_features, n_hidden=n_hidden, rngs=rngs)
 
     def __call__(
         self,
@@ -79,5 +78,5 @@ class BatchCorrector(Model):
             features, batch_ids, self.n_features, self.n_batches
         )
         batches = jax.nn.one_hot(batch_ids, self.n_batches, dtype=features.dtype)
-        hidden = nnx.relu(self.hidden(jnp.concatenate([features, batches], axis=1)))
-        return {"corrected_features": features + self.shift(hidden)}
+        shift = self.shift(jnp.concatenate([features, batches], axis=1))
+        return {"corrected_features": features + shift}

@@ -8,6 +8,7 @@ from diffbio._types import AnyArray, StaticInteger
 from diffbio.models._inputs import features_of
 from diffbio.models._model import Model
 from diffbio.models._prototypes import Prototypes
+from diffbio.models._shift import Shift
 
 __all__ = ["SoftClusterer"]
 
@@ -53,10 +54,7 @@ class SoftClusterer(Model):
     ) -> None:
         self.n_features = _checks.positive_integer("n_features", n_features)
         n_clusters = _checks.positive_integer("n_clusters", n_clusters)
-        n_hidden = _checks.positive_integer("n_hidden", n_hidden)
-        self.hidden = nnx.Linear(self.n_features, n_hidden, rngs=rngs)
-        zeros = nnx.initializers.zeros_init()
-        self.shift = nnx.Linear(n_hidden, self.n_features, kernel_init=zeros, rngs=rngs)
+        self.shift = Shift(self.n_features, self.n_features, n_hidden=n_hidden, rngs=rngs)
         self.prototypes = Prototypes(n_clusters, self.n_features, rngs=rngs)
 
     def __call__(self, features: Float[AnyArray, "n_cells n_features"]) -> dict[str, Array]:
@@ -70,5 +68,5 @@ class SoftClusterer(Model):
             ``(n_cells, n_clusters)``, whose rows have the sum 1.
         """
         features = features_of(features, self.n_features)
-        embeddings = features + self.shift(nnx.relu(self.hidden(features)))
+        embeddings = features + self.shift(features)
         return {"embeddings": embeddings, "cluster_assignments": self.prototypes(embeddings)}

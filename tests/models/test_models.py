@@ -105,7 +105,7 @@ def test_bad_input_is_refused_by_name(what):
 def test_the_corrector_starts_as_the_identity_and_then_moves_batches_apart():
     model = made("corrector")
     assert np.array_equal(model.apply(DATA, {}, None)[0]["corrected_features"], FEATURES)
-    model.shift.kernel[...] = jnp.ones_like(model.shift.kernel[...])
+    model.shift.out.kernel[...] = jnp.ones_like(model.shift.out.kernel[...])
     same = {"features": np.tile(FEATURES[:1], (3, 1)), "batch_ids": np.arange(3)}
     corrected = model.apply(same, {}, None)[0]["corrected_features"]
     assert len(np.unique(np.round(corrected[:, 0], 5))) == 3

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from benchmarks.schema.suite import LOSSES
 from reports.judge import commits
 from reports.pages.render import build_comparison, build_report
 from reports.sources.results import read_results
@@ -119,9 +120,9 @@ def test_tables_filter_by_all_words(opened):
     box = view.get_by_role("searchbox").first
     box.fill("BATCH local")
     assert column(view, "[aria-label='Agreement'] table", 1) == ["batch_mixing_local"]
-    assert "1 of 9" in view.locator(".filter output").first.inner_text()
+    assert f"1 of {len(LOSSES)}" in view.locator(".filter output").first.inner_text()
     box.fill("")
-    assert len(column(view, "[aria-label='Agreement'] table", 1)) == 9
+    assert len(column(view, "[aria-label='Agreement'] table", 1)) == len(LOSSES)
 
 
 def test_plots_are_described_and_their_numbers_offered(opened):

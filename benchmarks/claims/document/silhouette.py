@@ -8,9 +8,9 @@ import numpy as np
 import scipy.stats
 from jax.nn import one_hot
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from benchmarks.claims.experiment import Claim, Found, Size
+from benchmarks.claims.measures import silhouette
 from diffbio.functional import clustering_compactness_loss
 
 __all__ = ["CLAIMS"]
@@ -29,7 +29,7 @@ def _ranks_as_silhouette(seed: int, size: Size) -> dict[str, Found]:
     found = {}
     for condition, sweep in _SWEEPS.items():
         clusterings = sweep(np.random.default_rng(seed), size.n_cells, size.n_points)
-        pairs = [(-_loss(*c), silhouette_score(*c)) for c in clusterings]
+        pairs = [(-_loss(*c), silhouette(*c)) for c in clusterings]
         rho = _spearman(np.array(pairs))
         found[condition] = Found(rho - _ASKED_RHO, {"rho": rho})
     return found
