@@ -43,22 +43,25 @@ def claim_plots(read: Observations) -> Iterator[Plot]:
 
 def _method_plot(trainings: pd.DataFrame) -> Plot:
     """A row of panels per data set, a panel per measure, a line of the panel per method."""
-    found = methods(trainings)
-    data_sets = list(dict.fromkeys(method.cells for method in found))
-    names = sorted({method.method for method in found}, key=lambda name: (not _is_ours(name), name))
-    figure = Figure(figsize=(9, 0.9 + 0.2 * len(names) * len(data_sets)), layout="constrained")
-    panels = figure.subplots(len(data_sets), len(_MEASURES), squeeze=False, sharey=True)
+    by_cells: dict[str, list[Method]] = {}
+    for method in methods(trainings):
+        by_cells.setdefault(method.cells, []).append(method)
+    n_lines = [1.5 + len(found) for found in by_cells.values()]
+    figure = Figure(figsize=(9, 0.9 + 0.2 * sum(n_lines)), layout="constrained")
+    panels = figure.subplots(
+        len(by_cells), len(_MEASURES), squeeze=False, sharey="row", height_ratios=n_lines
+    )
     rows: list[dict[str, object]] = []
-    for row, cells in zip(panels, data_sets, strict=True):
+    for row, (cells, found) in zip(panels, by_cells.items(), strict=True):
+        names = sorted((m.method for m in found), key=lambda name: (not _is_ours(name), name))
         row[0].set_title(cells, loc="left", fontsize=8)
-        of_these = [method for method in found if method.cells == cells]
+        row[0].set_yticks(range(len(names)), names)
+        row[0].set_ylim(len(names) - 0.5, -0.5)
         for axes, (name, words) in zip(row, _MEASURES.items(), strict=True):
-            rows += _dots(axes, of_these, name, names)
+            rows += _dots(axes, found, name, names)
             axes.set_xlabel(words, fontsize=7)
             axes.tick_params(labelsize=6)
             axes.locator_params(axis="x", nbins=3)
-    panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].invert_yaxis()
     return Plot(
         "methods",
         "Methods",
