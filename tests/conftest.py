@@ -12,6 +12,17 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, max_exa
 settings.load_profile("repeatable")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs beside pytest's own cache: most of a test's time is compilation."""
+    settings = {
+        "jax_compilation_cache_dir": str(config.cache.mkdir("jax")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+
+
 @pytest.fixture
 def only_our_checks():
     """Without the checks of annotations, which would raise before the library does."""

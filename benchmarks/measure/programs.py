@@ -95,6 +95,12 @@ def lacking_memory(case: Case, n_cells: int) -> str | None:
 
 
 def compile_cold(program: Program) -> CompilePhases:
+    """Trace, lower and compile with every cache off or cleared, timed apart."""
+    with _persistent_cache(None):
+        return _compile(program)
+
+
+def _compile(program: Program) -> CompilePhases:
     """Trace, lower and compile with every in-memory cache cleared, timed apart."""
     jax.clear_caches()
     start = time.perf_counter()
@@ -112,13 +118,13 @@ def compile_cold(program: Program) -> CompilePhases:
 def compile_warm(program: Program) -> float:
     """Seconds of the backend's part when the persistent cache holds the program already."""
     with TemporaryDirectory() as folder, _persistent_cache(folder):
-        compile_cold(program)
-        return compile_cold(program).compile_seconds
+        _compile(program)
+        return _compile(program).compile_seconds
 
 
 @contextmanager
-def _persistent_cache(folder: str) -> Iterator[None]:
-    """Keep every program, however small or fast to compile, in the folder."""
+def _persistent_cache(folder: str | None) -> Iterator[None]:
+    """Keep every program, however small or fast to compile, in the folder; None keeps none."""
     settings = {
         "jax_compilation_cache_dir": folder,
         "jax_persistent_cache_min_compile_time_secs": 0.0,

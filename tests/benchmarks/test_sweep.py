@@ -50,6 +50,17 @@ def test_counters_are_deterministic_and_complete():
     assert first["hlo_instructions"] > 10
 
 
+def test_a_cold_compilation_takes_nothing_from_a_cache_and_leaves_nothing_in_it(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        compile_cold(prepared())
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_fingerprint_sees_the_program_and_not_its_values():
     fingerprints = {
         transform: counters(compile_cold(prepared(transform=transform)).compiled)["hlo_fingerprint"]

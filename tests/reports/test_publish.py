@@ -15,6 +15,9 @@ from reports.sources.results import read_results
 from reports.sources.sweep import read_sweep
 from tests.reports.written import all_records, record, sweep
 
+# Two reports take long to draw: one process draws them for all tests.
+pytestmark = pytest.mark.xdist_group("published")
+
 README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nrest\n"
 
 
