@@ -1,5 +1,6 @@
 """Training: what fit promises of minibatches, bits, errors and checkpoints."""
 
+import itertools
 import json
 import os
 import signal
@@ -155,10 +156,19 @@ def test_a_finished_checkpoint_returns_at_once_and_a_longer_training_goes_on(tmp
     assert bits(longer) == bits(whole)
     assert resumed.losses.tobytes() == history.losses.tobytes()
     monkeypatch.setattr(_fit, "_train", None)
-    again, _ = trained(n_steps=9, checkpoint=tmp_path)
+    again, ended = trained(n_steps=9, checkpoint=tmp_path)
     assert bits(again) == bits(whole)
+    assert ended.seconds == resumed.seconds
     with pytest.raises(ValueError, match="n_steps=4"):
         trained(n_steps=4, checkpoint=tmp_path)
+
+
+def test_the_seconds_of_a_resumed_training_are_those_of_all_its_parts(tmp_path, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(_fit.time, "perf_counter", lambda: float(next(ticks)))
+    _, first = trained(n_steps=9, checkpoint=tmp_path)
+    _, resumed = trained(n_steps=10, checkpoint=tmp_path)
+    assert resumed.seconds > first.seconds  # the last step alone takes fewer ticks
 
 
 OTHERS = {

@@ -111,15 +111,79 @@ def test_the_corrector_starts_as_the_identity_and_then_moves_batches_apart():
     assert len(np.unique(np.round(corrected[:, 0], 5))) == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "key"), [("clusterer", "cluster_assignments"), ("autoencoder", "assignments")]
-)
-def test_assignments_are_shares_and_highest_at_the_nearest_prototype(name, key):
-    model = made(name)
-    result = model.apply(DATA, {}, None)[0]
-    np.testing.assert_allclose(result[key].sum(axis=1), 1, rtol=1e-6)
-    distances = jnp.sum((result["embeddings"][:, None] - model.prototypes.points[...]) ** 2, axis=2)
-    assert np.array_equal(result[key].argmax(axis=1), distances.argmin(axis=1))
+def with_random_parameters(name):
+    """A model none of whose parameters has the value that it starts with."""
+    model, rng = made(name), np.random.default_rng(1)
+    drawn = jax.tree.map(
+        lambda array: jnp.asarray(0.5 * rng.normal(size=array.shape), array.dtype),
+        nnx.state(model, nnx.Param),
+    )
+    nnx.update(model, drawn)
+    return model
+
+
+def layers(hidden, out, x):
+    """Two linear layers with a ReLU between them, in float64."""
+    weights = [np.float64(p[...]) for p in (hidden.kernel, hidden.bias, out.kernel, out.bias)]
+    return np.maximum(x @ weights[0] + weights[1], 0) @ weights[2] + weights[3]
+
+
+def memberships(prototypes, embeddings):
+    """The softmax over clusters of minus the precision times the squared distance."""
+    points = np.float64(prototypes.points[...])
+    squares = ((embeddings[:, None] - points) ** 2).sum(axis=2)
+    weights = np.exp(-np.exp(np.float64(prototypes.log_precision[...])) * squares)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+X, BATCHES = np.float64(FEATURES), np.eye(3)[DATA["batch_ids"]]
+
+
+def corrector(model):
+    inputs = np.hstack([X, BATCHES])
+    return {"corrected_features": X + layers(model.shift.hidden, model.shift.out, inputs)}
+
+
+def clusterer(model):
+    embeddings = X + layers(model.shift.hidden, model.shift.out, X)
+    found = memberships(model.prototypes, embeddings)
+    return {"embeddings": embeddings, "cluster_assignments": found}
+
+
+def velocity(model):
+    splicing, degradation = (
+        np.exp(np.float64(rates[...])) for rates in (model.log_splicing, model.log_degradation)
+    )
+    return {"velocity": splicing * DATA["unspliced"] - degradation * DATA["spliced"]}
+
+
+def autoencoder(model):
+    def ends(part):
+        return part.layers[0], part.layers[2]
+
+    embeddings = layers(*ends(model.encoder), np.hstack([X, BATCHES]))
+    return {
+        "embeddings": embeddings,
+        "assignments": memberships(model.prototypes, embeddings),
+        "reconstructed": layers(*ends(model.decoder), np.hstack([embeddings, BATCHES])),
+    }
+
+
+@pytest.mark.parametrize("formula", [corrector, clusterer, velocity, autoencoder])
+def test_a_model_is_the_formula_that_it_states(formula):
+    model = with_random_parameters(formula.__name__)
+    result, expected = model.apply(DATA, {}, None)[0], formula(model)
+    for key, array in expected.items():
+        np.testing.assert_allclose(result[key], array, rtol=2e-5, atol=1e-5)
+
+
+def test_the_steady_state_is_fitted_to_the_cells_at_the_ends_alone():
+    spliced = np.tile(np.linspace(0.0, 1, 101, dtype=np.float32)[:, None], (1, 4))
+    unspliced = 0.5 * spliced
+    unspliced[10:90] /= 2  # on the way: cells with neither the least nor the most of the gene
+    model = made("velocity")
+    model.fit_steady_state(spliced, unspliced)
+    np.testing.assert_allclose(jnp.exp(model.log_degradation[...]), 0.5, rtol=1e-5)
 
 
 def test_velocity_is_zero_in_the_steady_state_that_was_fitted():
