@@ -171,6 +171,31 @@ def test_the_seconds_of_a_resumed_training_are_those_of_all_its_parts(tmp_path, 
     assert resumed.seconds > first.seconds  # the last step alone takes fewer ticks
 
 
+@pytest.mark.parametrize(
+    ("objective", "found"),
+    [
+        (lambda result, *_: result["corrected_features"][:, 0], "float32"),
+        (lambda *_: jnp.int32(1), "int32"),
+        (lambda *_: None, "NoneType"),
+        (lambda *a: (spread(*a), 1), "tuple"),
+    ],
+)
+def test_an_objective_that_cannot_be_minimised_is_refused_by_what_it_returned(objective, found):
+    with pytest.raises(TypeError, match=f"objective must return a floating scalar, got {found}"):
+        trained(objective=objective)
+
+
+@pytest.mark.usefixtures("only_our_checks")
+def test_what_is_no_model_and_a_file_in_the_folder_s_place_are_refused_at_once(tmp_path):
+    for other in (object(), nnx.Linear(2, 3, rngs=nnx.Rngs(0))):
+        with pytest.raises(TypeError, match=f"with an apply method, got {type(other).__name__}"):
+            fit(other, DATA, spread, progress=False)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="checkpoint must be a folder"):
+        trained(checkpoint=tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 OTHERS = {
     "seed": {"seed": 1},
     "data": {"data": {**DATA, "features": 2 * DATA["features"]}},

@@ -35,6 +35,9 @@ class Checkpoints:
     Args:
         folder: where they are; made if it is not there.
         identity: names and values, of which at least one differs between two trainings.
+
+    Raises:
+        ValueError: a file is where the folder should be.
     """
 
     def __init__(self, folder: str | Path, identity: Mapping[str, str | int | float]) -> None:
@@ -42,6 +45,8 @@ class Checkpoints:
 
         self._orbax = ocp.args
         self._folder = Path(folder).absolute()
+        if self._folder.exists() and not self._folder.is_dir():
+            raise ValueError(f"checkpoint must be a folder, got the file {str(folder)!r}")
         self._identity = dict(identity)
         self._manager = ocp.CheckpointManager(
             self._folder,

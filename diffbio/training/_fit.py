@@ -79,8 +79,8 @@ def fit(
 
     Raises:
         ValueError: shapes that disagree, an impossible configuration, what the model
-            refuses, or a checkpoint of another training.
-        TypeError: wrong dtypes.
+            refuses, a checkpoint of another training, or a file in the folder's place.
+        TypeError: wrong dtypes, no such model, or an objective that is no floating scalar.
         FloatingPointError: a loss or a gradient is not finite; the message names the step.
 
     References:
@@ -112,6 +112,10 @@ def fit(
     n_cells = len(next(iter(cells.values())))
     batch_size = min(_checks.positive_integer("batch_size", batch_size), n_cells)
     rows, where = next(minibatches(n_cells, batch_size, seed))
+    if not isinstance(model, nnx.Module) or not callable(getattr(model, "apply", None)):
+        raise TypeError(
+            f"model must be a flax.nnx.Module with an apply method, got {type(model).__name__}"
+        )
     step = Step(model, objective, float(learning_rate))
     # Outside of the compiled step the model's checks can read values, such as labels.
     step.model(step.leaves).apply(rows_of(cells, rows), {}, None)

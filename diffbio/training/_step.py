@@ -45,7 +45,7 @@ class Step:
 
         def loss_of(model: Any) -> Array:
             result, _, _ = model.apply(batch, {}, None)
-            return self._objective(result, batch, where)
+            return _scalar(self._objective(result, batch, where))
 
         loss, gradients = nnx.value_and_grad(loss_of)(model)
         optimizer.update(model, gradients)
@@ -58,3 +58,13 @@ class Step:
 
     def _merged(self, leaves: Sequence[Array]) -> tuple[Any, nnx.Optimizer]:
         return nnx.merge(self._graph, jax.tree.unflatten(self._structure, leaves))
+
+
+def _scalar(loss: Any) -> Array:
+    """What an objective returned, if it can be minimised."""
+    is_array = isinstance(loss, jax.Array)
+    floating = is_array and jnp.issubdtype(loss.dtype, jnp.floating)
+    if not (floating and loss.shape == ()):
+        found = jax.typeof(loss) if is_array else type(loss).__name__
+        raise TypeError(f"objective must return a floating scalar, got {found}")
+    return loss

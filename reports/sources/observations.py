@@ -146,16 +146,8 @@ def read_observations(path: Path) -> Observations:
     Raises:
         DamagedError: not such a file, or of another version.
     """
-    content = load_json(path)
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if not isinstance(content, dict) or "margins" not in content:
-        raise DamagedError(f"{path}: not the results of experiments")
-    if version != OBSERVATIONS_VERSION:
-        raise DamagedError(
-            f"{path}: schema_version is {version!r}, this program reads {OBSERVATIONS_VERSION}"
-        )
     try:
-        file = checked(_File, content)
+        file = _read(path)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}") from error
     problems, frames = [], {}
@@ -166,4 +158,15 @@ def read_observations(path: Path) -> Observations:
     if left := len(file.unfinished):
         problems.append(f"interrupted: {left} of {len(file.steps)} experiments are missing")
     complaints = tuple(Complaint(str(path), problem) for problem in problems)
-    return Observations(path, content["environment"], complaints, **frames)
+    return Observations(path, file.environment.model_dump(), complaints, **frames)
+
+
+def _read(path: Path) -> _File:
+    content = load_json(path)
+    if not isinstance(content, dict) or "margins" not in content:
+        raise DamagedError("not the results of experiments")
+    if (version := content.get("schema_version")) != OBSERVATIONS_VERSION:
+        raise DamagedError(
+            f"schema_version is {version!r}, this program reads {OBSERVATIONS_VERSION}"
+        )
+    return checked(_File, content)
