@@ -111,6 +111,17 @@ def test_the_corrector_starts_as_the_identity_and_then_moves_batches_apart():
     assert len(np.unique(np.round(corrected[:, 0], 5))) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "key"), [("clusterer", "cluster_assignments"), ("autoencoder", "assignments")]
+)
+def test_assignments_are_shares_and_highest_at_the_nearest_prototype(name, key):
+    model = made(name)
+    result = model.apply(DATA, {}, None)[0]
+    np.testing.assert_allclose(result[key].sum(axis=1), 1, rtol=1e-6)
+    distances = jnp.sum((result["embeddings"][:, None] - model.prototypes.points[...]) ** 2, axis=2)
+    assert np.array_equal(result[key].argmax(axis=1), distances.argmin(axis=1))
+
+
 def with_random_parameters(name):
     """A model none of whose parameters has the value that it starts with."""
     model, rng = made(name), np.random.default_rng(1)

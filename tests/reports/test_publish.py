@@ -6,6 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from reports.judge.reproduction import outcomes
 from reports.pages.publishing import publish
@@ -49,7 +50,7 @@ def test_the_index_lists_all_and_the_readme_shows_the_newest(published):
     index = (published / "kept" / "index.html").read_text()
     assert index.index("2026-01-02-a-processor") < index.index("2026-01-01-a-processor")
     readme = (published / "README.md").read_text()
-    assert readme.startswith("# title\n<!-- newest report -->\n**All 12 losses agree")
+    assert readme.startswith(f"# title\n<!-- newest report -->\n**All {len(LOSSES)} losses agree")
     assert readme.endswith("<!-- end of newest report -->\nrest\n")
     assert "](kept/2026-01-02-a-processor-00000000/throughput.png)" in readme
     assert "old" not in readme
