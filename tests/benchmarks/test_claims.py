@@ -1,6 +1,8 @@
 """The experiments: every one runs small, and its verdict follows the code, not a constant."""
 
+import functools
 import json
+import time
 
 import jax
 import pandas as pd
@@ -137,7 +139,11 @@ def _found(seed, size):
     return {"": Found(1.0 + seed, {"seed": seed})}
 
 
-def _stops(size):
+def _stops_once_written(path, size):
+    """The other experiment runs beside this one; without it there would be nothing to go on from."""
+    end = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.01)
     raise KeyboardInterrupt
 
 
@@ -145,7 +151,8 @@ def _stops(size):
 def test_an_interrupted_run_goes_on_and_a_finished_one_is_read(tmp_path):
     path = tmp_path / "claims.json"
     experiments = [Claim("a loss", name, _found).experiment for name in ("one", "two")]
-    stopped = [experiments[0], experiments[1]._replace(measure=_stops)]
+    stops = functools.partial(_stops_once_written, path)
+    stopped = [experiments[0], experiments[1]._replace(measure=stops)]
     with pytest.raises(KeyboardInterrupt, match="run again to go on"):
         run_experiments(path, stopped, SMALL)
     assert read_observations(path).complaints != ()
