@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
+from benchmarks.schema.rounds import Side, Stage
 
 
 class _Commands(click.Group):
@@ -65,6 +66,53 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
 
     run_sweep(output, n_cells or CELL_COUNTS, names)
     click.echo(f"wrote {output}")
+
+
+@main.command()
+@click.argument("base")
+@click.argument("head")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--jax", "releases", nargs=2, help="The release of jax for base, and for head.")
+@click.option("--rounds", "number", type=int, default=8, show_default=True)
+@click.option(
+    "--stage",
+    type=click.Choice([stage.value for stage in Stage]),
+    default=Stage.FIRST.value,
+    show_default=True,
+)
+@click.option("--compile", "compiled", multiple=True, help="Programs to compile; all by default.")
+@click.option("--call", "called", multiple=True, help="Programs to call; all by default.")
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="None begins later.")
+@click.pass_context
+def rounds(
+    context: click.Context,
+    base: str,
+    head: str,
+    folder: Path,
+    releases: tuple[str, str] | None,
+    number: int,
+    stage: str,
+    compiled: tuple[str, ...],
+    called: tuple[str, ...],
+    minutes: float,
+) -> None:
+    """Time two commits in turn, a fresh process each in every round, into FOLDER/rounds.json.
+
+    The file is whole after every round: interrupt it, and the same command goes on.
+    """
+    from benchmarks.rounds.run import Rounds, run_rounds
+    from benchmarks.rounds.sides import SideError, prepare
+
+    chosen = (compiled, called) if compiled or called else (None, None)
+    wanted = Rounds(Stage(stage), number, *chosen, minutes)
+    given = zip(Side, (base, head), releases or (None, None), strict=True)
+    try:
+        sides = [prepare(side, commit, folder / side, jax) for side, commit, jax in given]
+        run_rounds(folder / "rounds.json", sides, wanted)
+    except SideError as error:
+        click.echo(str(error), err=True)
+        context.exit(2)
+    click.echo(f"wrote {folder / 'rounds.json'}")
 
 
 @main.command()

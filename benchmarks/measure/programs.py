@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ __all__ = [
     "compile_warm",
     "count_retraces",
     "counters",
+    "keeping_programs_in",
     "lacking_memory",
     "program",
     "warm_up",
@@ -96,7 +98,7 @@ def lacking_memory(case: Case, n_cells: int) -> str | None:
 
 def compile_cold(program: Program) -> CompilePhases:
     """Trace, lower and compile with every cache off or cleared, timed apart."""
-    with _persistent_cache(None):
+    with keeping_programs_in(None):
         return _compile(program)
 
 
@@ -117,16 +119,19 @@ def _compile(program: Program) -> CompilePhases:
 
 def compile_warm(program: Program) -> float:
     """Seconds of the backend's part when the persistent cache holds the program already."""
-    with TemporaryDirectory() as folder, _persistent_cache(folder):
+    with TemporaryDirectory() as folder, keeping_programs_in(Path(folder)):
         _compile(program)
         return _compile(program).compile_seconds
 
 
 @contextmanager
-def _persistent_cache(folder: str | None) -> Iterator[None]:
-    """Keep every program, however small or fast to compile, in the folder; None keeps none."""
+def keeping_programs_in(folder: Path | None) -> Iterator[None]:
+    """Keep every compiled program, however small, in the folder, and take it from there.
+
+    With None, whatever else is configured, no program is kept or taken.
+    """
     settings = {
-        "jax_compilation_cache_dir": folder,
+        "jax_compilation_cache_dir": None if folder is None else str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }

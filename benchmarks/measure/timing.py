@@ -2,7 +2,7 @@
 
 Calls in a row agree with each other better than with those of a minute later, because
 threads, memory pages and other tenants stay in one state for a while. A sample is therefore
-the median of one visit, and all other programs are called between two visits to a program.
+the median of one visit. Every round of visits goes over all programs, in an order of its own.
 """
 
 import time
@@ -42,7 +42,8 @@ def measure_times(bench: Workbench, steps: Sequence[Step]) -> Measured:
                 contests[step, transform] = _contest(bench, step, transform)
             except Exception as error:
                 records.append(step.failure(transform, "call_seconds", error))
-    for (step, transform), samples in visit_in_turn(contests).items():
+    visits = visit_in_turn(contests, np.random.default_rng(0))
+    for (step, transform), samples in visits.items():
         ready = bench.prepared(step).programs[transform]
         (ratio,) = ratios_of(step.case, transform, ready.program, ready.phases.compiled, samples)
         records += _throughput(step, ratio, ours=samples["ours"], bound=samples[ratio.other])
@@ -59,14 +60,23 @@ def _contest(bench: Workbench, step: Step, transform: str) -> Calls:
     return calls
 
 
-def visit_in_turn(contests: Mapping[Name, Calls]) -> dict[Name, dict[str, list[float]]]:
-    """Per contest and contestant, the median seconds of a call in every visit."""
+def visit_in_turn(
+    contests: Mapping[Name, Calls], order: np.random.Generator, *, most: int = _VISITS
+) -> dict[Name, dict[str, list[float]]]:
+    """Per contest and contestant, the median seconds of a call in every visit.
+
+    Args:
+        contests: calls by contestant, by the contest's name.
+        order: draws the order of the contests in every round, and of the calls in a visit.
+        most: visits to each contest.
+    """
     found: dict[Name, dict[str, list[float]]] = {
         name: {caller: [] for caller in calls} for name, calls in contests.items()
     }
-    spent, order = dict.fromkeys(contests, 0.0), np.random.default_rng(0)
-    for n_visits in tqdm(range(_VISITS), "visits", leave=False, dynamic_ncols=True):
-        for name, calls in contests.items():
+    spent, names = dict.fromkeys(contests, 0.0), list(contests)
+    for n_visits in tqdm(range(most), "visits", leave=False, dynamic_ncols=True):
+        for name in (names[at] for at in order.permutation(len(names))):
+            calls = contests[name]
             if spent[name] > _SECONDS and n_visits >= _FEWEST_VISITS:
                 continue
             began = time.perf_counter()

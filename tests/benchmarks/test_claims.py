@@ -140,7 +140,7 @@ def _found(seed, size):
 
 
 def _stops_once_written(path, size):
-    """The other experiment runs beside this one; without it there would be nothing to go on from."""
+    """The other experiment runs beside this one and may end later."""
     end = time.monotonic() + 60
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.01)

@@ -70,16 +70,18 @@ def test_visits_go_round_all_programs():
     def noted(program):
         return {name: lambda name=name: calls.append((program, name)) for name in ("ours", "bound")}
 
-    found = visit_in_turn({program: noted(program) for program in ("one", "two")})
+    contests = {program: noted(program) for program in ("one", "two")}
+    found = visit_in_turn(contests, np.random.default_rng(0))
     assert {len(samples) for of_one in found.values() for samples in of_one.values()} == {10}
     assert min(found["one"]["ours"]) > 0
-    visits = [program for program, _ in itertools.groupby(calls, key=lambda call: call[0])]
-    assert visits == ["one", "two"] * 10
+    rounds = np.array(visited(calls)).reshape(10, 2)
+    assert {tuple(sorted(programs)) for programs in rounds} == {("one", "two")}
+    assert set(rounds[:, 0]) == {"one", "two"}
     assert {name for program, name in calls[:2]} == {"ours", "bound"}
 
 
 def test_visits_of_a_single_round_are_not_all_in_one_order(monkeypatch):
     monkeypatch.setattr("benchmarks.measure.timing._SECONDS_PER_VISIT", 0.0)
     calls = []
-    visit_in_turn({"slow": contest(calls, NAMES[:2])})
+    visit_in_turn({"slow": contest(calls, NAMES[:2])}, np.random.default_rng(0))
     assert set(calls[::2]) == set(NAMES[:2])

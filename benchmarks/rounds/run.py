@@ -1,0 +1,122 @@
+"""Rounds of two sides: one fresh process each, in an order that is drawn, into one file."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.measure.environment import environment
+from benchmarks.rounds.sides import PreparedSide, SideError
+from benchmarks.schema.files import write_json
+from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Stage
+
+__all__ = ["Rounds", "run_rounds"]
+
+
+class Rounds(NamedTuple):
+    """The rounds of a stage.
+
+    Attributes:
+        stage: why they are run.
+        number: how many the stage is to have in all.
+        compiled: programs to compile, ``simpson:value_and_grad``; None for all.
+        called: programs to call, likewise.
+        minutes: no round begins after that.
+    """
+
+    stage: Stage
+    number: int
+    compiled: Sequence[str] | None
+    called: Sequence[str] | None
+    minutes: float
+
+
+def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> None:
+    """Measure both sides in turn; the file is whole after every round.
+
+    What the file holds of the same sides is kept: a stage goes on where it stopped.
+
+    Args:
+        path: the JSON file.
+        sides: base and head.
+        rounds: what is measured, and how often.
+
+    Raises:
+        SideError: a process ended without an answer.
+        UnwritableError: the file cannot be written.
+    """
+    ends = time.monotonic() + 60 * rounds.minutes
+    content = _of_these_sides(path, sides) or _begun(path, sides)
+    numbers = [row["round"] for row in content["rows"] if row["stage"] == rounds.stage]
+    lots = np.random.default_rng()
+    left = range(max(numbers, default=-1) + 1, rounds.number)
+    for number in tqdm(left, f"rounds, {rounds.stage}", unit="round", dynamic_ncols=True):
+        if time.monotonic() > ends:
+            break
+        for at in lots.permutation(len(sides)):
+            answer = _asked(sides[at], rounds, seed=int(lots.integers(2**31)))
+            content["rows"] += _rows(sides[at], answer, rounds.stage, number)
+        write_json(path, content)
+
+
+def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any] | None:
+    """What the file holds, if it is of the same commits, prepared in the same way."""
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text())
+    described = {side.side: side.described for side in sides}
+    held = {name: side["described"] for name, side in content["sides"].items()}
+    return content if held == described else None
+
+
+def _begun(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]:
+    """A file without rounds, after a process a side that fills what all later ones take.
+
+    That process compiles what it calls. Its times are no samples, since it does more.
+    """
+    rounds = Rounds(Stage.FIRST, 0, compiled=[], called=None, minutes=0)
+    with ThreadPoolExecutor(len(sides)) as pool:
+        answers = list(pool.map(lambda side: _asked(side, rounds, seed=0), sides))
+    content = {
+        "rounds_version": ROUNDS_VERSION,
+        "environment": environment(),
+        "sides": {
+            side.side: {
+                "commit": side.commit,
+                "described": side.described,
+                "versions": answer["versions"],
+                "failures": answer["failures"],
+            }
+            for side, answer in zip(sides, answers, strict=True)
+        },
+        "rows": [],
+    }
+    write_json(path, content)
+    return content
+
+
+def _asked(side: PreparedSide, rounds: Rounds, seed: int) -> dict[str, Any]:
+    """The answer of a fresh process."""
+    request = {
+        "folder": str((side.folder / "kept").resolve()),
+        "seed": seed,
+        "compiled": rounds.compiled,
+        "called": rounds.called,
+    }
+    found = side.run("benchmarks.rounds.process", given=json.dumps(request))
+    if found.returncode:
+        said = found.stderr.strip().splitlines() or ["it said nothing"]
+        raise SideError(f"{side.side} {side.commit[:8]} cannot be measured: {said[-1]}")
+    answer: dict[str, Any] = json.loads(found.stdout)
+    return answer
+
+
+def _rows(
+    side: PreparedSide, answer: Mapping[str, Any], stage: Stage, number: int
+) -> list[dict[str, Any]]:
+    return [RoundTime(stage, number, side.side, **found)._asdict() for found in answer["times"]]

@@ -1,0 +1,138 @@
+"""The two sides of a comparison: a commit's library in an environment, and its suite."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.measure.environment import uncommitted_code
+from benchmarks.schema.files import write_json
+from benchmarks.schema.rounds import ROUNDS_VERSION, Side
+
+__all__ = ["PreparedSide", "SideError", "prepare"]
+
+_ROOT = Path(__file__).parents[2]
+# What measures the library: it never lies beside the library's source, which would be imported.
+_SUITE = ("benchmarks", "reference")
+
+
+class SideError(RuntimeError):
+    """A commit cannot be built or installed; the message says what failed."""
+
+
+class PreparedSide(NamedTuple):
+    """A commit that can be measured.
+
+    Attributes:
+        side: base or head.
+        commit: its full name.
+        described: all that decides what is measured.
+        folder: its environment, its suite, and what its processes keep.
+    """
+
+    side: Side
+    commit: str
+    described: Mapping[str, Any]
+    folder: Path
+
+    def run(self, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run a module of the suite on the library of this side."""
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(
+            [str(_python(self.folder)), "-m", *arguments],
+            cwd=self.folder / "suite", env=kept, input=given, capture_output=True, text=True,
+        )  # fmt: skip
+
+
+def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedSide:
+    """Build a commit's wheel and install it, beside the packages that are installed here.
+
+    The commit's own suite measures it, or the one of this program where that commit has none
+    of this version. What was prepared before, of the same code, is taken as it is.
+
+    Args:
+        side: base or head.
+        commit: its full name.
+        folder: where it is prepared; replaced if it holds another commit.
+        jax: the release of jax and jaxlib to install; None for the one that is installed.
+
+    Raises:
+        SideError: git, pip or the build failed.
+    """
+    marker = folder / "prepared.json"
+    program = _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip()
+    described = {
+        "commit": commit, "jax": jax, "program": program, "changes": uncommitted_code(),
+    }  # fmt: skip
+    if not (marker.exists() and json.loads(marker.read_text()) == described):
+        shutil.rmtree(folder, ignore_errors=True)
+        _extract(commit, folder / "source")
+        _install(folder, jax)
+        _take_suite(folder)
+        shutil.rmtree(folder / "source")
+        write_json(marker, described)
+    return PreparedSide(side, commit, described, folder)
+
+
+def _extract(commit: str, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    archive = folder / "commit.tar"
+    _output(["git", "archive", "--output", str(archive.resolve()), commit], cwd=_ROOT)
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    archive.unlink()
+
+
+def _install(folder: Path, jax: str | None) -> None:
+    """The wheel, and the release of jax, in an environment that sees what is installed here."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    _output([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder),
+             str(folder / "source")])  # fmt: skip
+    venv.create(folder / "environment")
+    releases = [] if jax is None else [f"jax=={jax}", f"jaxlib=={jax}"]
+    install = ["--python", str(_python(folder)), "install", "--no-deps"]
+    _output([*pip, *install, *map(str, folder.glob("*.whl")), *releases])
+    _borrow_installed_packages(folder)
+
+
+def _borrow_installed_packages(folder: Path) -> None:
+    """Put this interpreter's packages behind those of the side's own environment."""
+    paths = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    (packages,) = (folder / "environment").glob("[Ll]ib/**/site-packages")
+    (packages / "borrowed.pth").write_text("\n".join(paths))
+
+
+def _take_suite(folder: Path) -> None:
+    own = folder / "source"
+    start = own if _rounds_version(own) == ROUNDS_VERSION else _ROOT
+    for name in _SUITE:
+        shutil.copytree(
+            start / name, folder / "suite" / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+
+
+def _rounds_version(source: Path) -> int | None:
+    path = source / "benchmarks" / "schema" / "rounds.py"
+    found = re.search(r"^ROUNDS_VERSION = (\d+)$", path.read_text() if path.exists() else "", re.M)
+    return int(found.group(1)) if found else None
+
+
+def _python(folder: Path) -> Path:
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    return folder / "environment" / scripts / "python"
+
+
+def _output(command: Sequence[str], cwd: Path | None = None) -> str:
+    found = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    if found.returncode:
+        said = (found.stderr or found.stdout).strip().splitlines() or ["it said nothing"]
+        raise SideError(f"{' '.join(command[:4])} … ended with {found.returncode}: {said[-1]}")
+    return found.stdout
