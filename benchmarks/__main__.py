@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
-from benchmarks.schema.rounds import Side, Stage
+from benchmarks.schema.rounds import Side, SideError, Stage
+
+if TYPE_CHECKING:
+    from benchmarks.rounds.sides import PreparedSide
 
 
 class _Commands(click.Group):
-    """Commands that say in one line what stops them: exit 2 for a file, 130 for an interrupt."""
+    """Commands that say in one line what stops them: exit 2 for an error, 130 for an interrupt."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except UnwritableError as error:
+        except (SideError, UnwritableError) as error:
             click.echo(str(error), err=True)
             context.exit(2)
         except KeyboardInterrupt as interrupt:
@@ -51,7 +54,12 @@ def main() -> None:
 )
 @click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
 @click.option("--loss", "losses", multiple=True, help="Losses instead of the environment's.")
-def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> None:
+@click.option(
+    "--deterministic", is_flag=True, help="Leave out times, and the real cells: for `compare`."
+)
+def sweep(
+    output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...], deterministic: bool
+) -> None:
     """Measure the catalog once, in this process, into one JSON file.
 
     The file is whole after every step: interrupt it, and the same command goes on.
@@ -64,15 +72,46 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
         raise click.UsageError(str(error)) from error
     from benchmarks.measure.sweep import run_sweep
 
-    run_sweep(output, n_cells or CELL_COUNTS, names)
+    run_sweep(
+        output, n_cells or CELL_COUNTS, names, real=not deterministic, times=not deterministic
+    )
     click.echo(f"wrote {output}")
 
 
+def _of_two_commits(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that say what is compared, and where both sides are prepared."""
+    options = (
+        click.argument("base"),
+        click.argument("head"),
+        click.option("--folder", type=click.Path(file_okay=False, path_type=Path), required=True),
+        click.option("--jax", "releases", nargs=2, help="Releases of jax, for base and for head."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _sides(
+    base: str, head: str, folder: Path, releases: tuple[str, str] | None
+) -> "list[PreparedSide]":
+    from benchmarks.rounds.sides import prepare
+
+    given = zip(Side, (base, head), releases or (None, None), strict=True)
+    return [prepare(side, commit, folder / side, jax) for side, commit, jax in given]
+
+
 @main.command()
-@click.argument("base")
-@click.argument("head")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--jax", "releases", nargs=2, help="The release of jax for base, and for head.")
+@_of_two_commits
+def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | None) -> None:
+    """Take the deterministic figures of two commits into FOLDER, base.json and head.json."""
+    from benchmarks.rounds.counters import count
+
+    for path in count(folder, _sides(base, head, folder, releases)):
+        click.echo(f"wrote {path}")
+
+
+@main.command()
+@_of_two_commits
 @click.option("--rounds", "number", type=int, default=8, show_default=True)
 @click.option(
     "--stage",
@@ -83,9 +122,7 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
 @click.option("--compile", "compiled", multiple=True, help="Programs to compile; all by default.")
 @click.option("--call", "called", multiple=True, help="Programs to call; all by default.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="None begins later.")
-@click.pass_context
 def rounds(
-    context: click.Context,
     base: str,
     head: str,
     folder: Path,
@@ -101,17 +138,11 @@ def rounds(
     The file is whole after every round: interrupt it, and the same command goes on.
     """
     from benchmarks.rounds.run import Rounds, run_rounds
-    from benchmarks.rounds.sides import SideError, prepare
 
-    chosen = (compiled, called) if compiled or called else (None, None)
-    wanted = Rounds(Stage(stage), number, *chosen, minutes)
-    given = zip(Side, (base, head), releases or (None, None), strict=True)
-    try:
-        sides = [prepare(side, commit, folder / side, jax) for side, commit, jax in given]
-        run_rounds(folder / "rounds.json", sides, wanted)
-    except SideError as error:
-        click.echo(str(error), err=True)
-        context.exit(2)
+    some = bool(compiled or called)
+    programs = (compiled if some else None, called if some else None)
+    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes)
+    run_rounds(folder / "rounds.json", _sides(base, head, folder, releases), wanted)
     click.echo(f"wrote {folder / 'rounds.json'}")
 
 

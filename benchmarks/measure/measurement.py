@@ -34,17 +34,19 @@ def measure_step(
     step: Step,
     *,
     compilation: bool = True,
+    times: bool = True,
     retraces: bool = True,
     other_blocks: bool = True,
 ) -> Measured:
-    """Measure everything of a step except its times.
+    """Measure everything of a step except the times of its calls.
 
     Where a figure cannot be measured, its record says why.
 
     Args:
         bench: keeps the compiled programs for later measurements.
         step: the loss, its cells and the device.
-        compilation: whether to measure how the programs compile.
+        compilation: whether to count what the compiler made of the programs.
+        times: whether to say how long that took, too.
         retraces: whether to count retraces, which compiles each program once more.
         other_blocks: whether to search in other blocks, which compiles it once more, too.
     """
@@ -52,20 +54,28 @@ def measure_step(
         return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
     chosen = {"compilation": compilation, "retraces": retraces, "other_blocks": other_blocks}
     try:
-        return _measure(bench, step, **chosen)
+        return _measure(bench, step, times=times, **chosen)
     except Exception as error:
         return Measured([step.failure(transform, "value", error) for transform in TRANSFORMS])
 
 
 def _measure(
-    bench: Workbench, step: Step, *, compilation: bool, retraces: bool, other_blocks: bool
+    bench: Workbench,
+    step: Step,
+    *,
+    compilation: bool,
+    times: bool,
+    retraces: bool,
+    other_blocks: bool,
 ) -> Measured:
     prepared = bench.prepared(step)
     results = {name: ready.results() for name, ready in prepared.programs.items()}
     records: list[Record] = []
     for transform, ready in prepared.programs.items():
         if compilation:
-            records += _compilation(step, ready)
+            records += _counters(step, ready)
+        if compilation and times:
+            records += _phases(step, ready)
         records += _bits(step, ready, results[transform])
         if retraces:
             count = partial(count_retraces, ready.program)
@@ -86,18 +96,23 @@ def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]
         return step.failure(transform, metric, error)
 
 
-def _compilation(step: Step, ready: Prepared) -> list[Record]:
-    """Seconds of the phases of compilation, and the counters of the compiled program."""
-    transform = ready.transform
-    seconds = ready.phases._asdict()
-    compiled = seconds.pop("compiled")
-    warm = partial(compile_warm, ready.program)
-    timed = step.records(transform, seconds)
-    timed.append(_attempt(step, transform, "warm_compile_seconds", warm))
+def _counters(step: Step, ready: Prepared) -> list[Record]:
+    """What the compiled program is made of."""
     try:
-        return [*timed, *step.records(transform, counters(compiled))]
+        return step.records(ready.transform, counters(ready.phases.compiled))
     except Exception as error:
-        return [*timed, step.failure(transform, "hlo_instructions", error)]
+        return [step.failure(ready.transform, "hlo_instructions", error)]
+
+
+def _phases(step: Step, ready: Prepared) -> list[Record]:
+    """Seconds of the phases of the compilation, and of one whose program is kept already."""
+    seconds = ready.phases._asdict()
+    del seconds["compiled"]
+    warm = partial(compile_warm, ready.program)
+    return [
+        *step.records(ready.transform, seconds),
+        _attempt(step, ready.transform, "warm_compile_seconds", warm),
+    ]
 
 
 def _bits(step: Step, ready: Prepared, results: Results) -> list[Record]:

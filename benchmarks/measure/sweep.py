@@ -29,6 +29,7 @@ def run_sweep(
     losses: Sequence[str] = LOSSES,
     *,
     real: bool = True,
+    times: bool = True,
 ) -> None:
     """Measure losses of the catalog into a file, which is written after every step.
 
@@ -39,6 +40,7 @@ def run_sweep(
         cell_counts: sizes of the simulated data sets.
         losses: names of the catalog.
         real: whether the real cells are measured too.
+        times: whether compilations and calls are timed.
 
     Raises:
         CheckpointError: another run is writing the file, or it cannot be written.
@@ -46,7 +48,7 @@ def run_sweep(
     """
     with reserved(path):
         cases = [case(name) for name in losses]
-        tasks = _tasks(cell_counts, cases, real=real)
+        tasks = _tasks(cell_counts, cases, real=real, times=times)
         checkpoint = Checkpoint(path, environment(), list(tasks))
         with interruptible(path, checkpoint):
             _fill(checkpoint, tasks)
@@ -62,7 +64,9 @@ def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
             progress.update()
 
 
-def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> dict[str, Task]:
+def _tasks(
+    cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool, times: bool
+) -> dict[str, Task]:
     """What a sweep does, by name and in order; all steps of a device are timed together."""
     smallest = min(cell_counts)
     largest_checked = max((n for n in cell_counts if n <= REFERENCE_CELLS), default=smallest)
@@ -76,12 +80,13 @@ def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> 
         for step in steps:
             more = {
                 "compilation": step in timed,
+                "times": times,
                 "retraces": step in few_cells,
                 "other_blocks": step in in_blocks,
             }
             tasks[step.name] = partial(measure_step, bench, step, **more)
         tasks[f"second process {device}"] = partial(_compare_processes, bench, few_cells)
-        tasks[f"times {device}"] = partial(_measure_times, bench, timed)
+        tasks[f"times {device}"] = partial(_measure_times, bench, timed if times else [])
     tasks |= {f"{each.name} gradient check": partial(check_gradient, each) for each in cases}
     return tasks
 
@@ -100,7 +105,7 @@ def _compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:
 
 
 def _measure_times(bench: Workbench, steps: Sequence[Step]) -> Measured:
-    """Measure the times of all steps, then let go of the programs, which nothing else needs."""
+    """Time the steps, then let go of the programs, which nothing else needs."""
     measured = measure_times(bench, bench.possible(steps))
     bench.clear()
     return measured

@@ -11,9 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.measure.environment import environment
-from benchmarks.rounds.sides import PreparedSide, SideError
+from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import write_json
-from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Stage
+from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, SideError, Stage
 
 __all__ = ["Rounds", "run_rounds"]
 

@@ -15,17 +15,13 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure.environment import uncommitted_code
 from benchmarks.schema.files import write_json
-from benchmarks.schema.rounds import ROUNDS_VERSION, Side
+from benchmarks.schema.rounds import ROUNDS_VERSION, Side, SideError
 
-__all__ = ["PreparedSide", "SideError", "prepare"]
+__all__ = ["PreparedSide", "prepare"]
 
 _ROOT = Path(__file__).parents[2]
 # What measures the library: it never lies beside the library's source, which would be imported.
 _SUITE = ("benchmarks", "reference")
-
-
-class SideError(RuntimeError):
-    """A commit cannot be built or installed; the message says what failed."""
 
 
 class PreparedSide(NamedTuple):

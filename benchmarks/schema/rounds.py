@@ -7,12 +7,24 @@ process is the unit: however often it calls a program, it yields one row of a fi
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["CALLED_CELLS", "COMPILED_CELLS", "ROUNDS_VERSION", "RoundTime", "Side", "Stage"]
+__all__ = [
+    "CALLED_CELLS",
+    "COMPILED_CELLS",
+    "ROUNDS_VERSION",
+    "RoundTime",
+    "Side",
+    "SideError",
+    "Stage",
+]
 
 # Suites of one version measure the same: a commit's own suite measures it if its version is this.
 ROUNDS_VERSION = 1
 CALLED_CELLS = 4096
 COMPILED_CELLS = 256
+
+
+class SideError(RuntimeError):
+    """A commit cannot be built, installed or measured; the message says what failed."""
 
 
 class Side(StrEnum):
