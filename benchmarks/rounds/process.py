@@ -30,7 +30,7 @@ from benchmarks.schema.files import replacing_file
 from benchmarks.schema.rounds import CALLED_CELLS, COMPILED_CELLS
 from benchmarks.schema.suite import GRADIENT_PROGRAMS
 
-__all__ = ["Answer", "Found", "Request"]
+__all__ = ["Answer", "Found", "Request", "answer_to", "kept_inputs"]
 
 _VISITS = 4
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Answer(NamedTuple):
     versions: Mapping[str, str]
 
 
-def _answer(request: Request) -> Answer:
+def answer_to(request: Request) -> Answer:
     """Compile the programs with every cache off, then call those that are kept compiled."""
     folder, order = Path(request.folder), np.random.default_rng(request.seed)
     failures: dict[str, str] = {}
@@ -140,11 +140,11 @@ def _called(name: str, ours: Sequence[float], bound: Sequence[float]) -> Found:
 def _program(name: str, n_cells: int, folder: Path) -> tuple[Case, str, Program]:
     loss, transform = name.split(":")
     one = case(loss)
-    arrays = _kept_inputs(one, n_cells, folder / "cells" / f"{loss}-{n_cells}.npz")
+    arrays = kept_inputs(one, n_cells, folder / "cells" / f"{loss}-{n_cells}.npz")
     return one, transform, program(one, transform, arrays, jax.devices()[0])
 
 
-def _kept_inputs(one: Case, n_cells: int, path: Path) -> Arrays:
+def kept_inputs(one: Case, n_cells: int, path: Path) -> Arrays:
     """The arguments for simulated cells; the first process that needs them keeps them."""
     if not path.exists():
         arrays = one.make_inputs(n_cells)
@@ -160,7 +160,7 @@ def _device() -> str:
 
 def main() -> None:
     """Answer the request on the standard input."""
-    answer = _answer(Request(**json.load(sys.stdin)))
+    answer = answer_to(Request(**json.load(sys.stdin)))
     json.dump(
         {**answer._asdict(), "times": [found._asdict() for found in answer.times]}, sys.stdout
     )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Source, Status
+from benchmarks.schema.rounds import Side, Stage
 from reports.sources.fields import (
     CellCount,
     Commit,
@@ -37,6 +38,9 @@ __all__ = [
     "RatioRow",
     "RatiosFile",
     "RecordRow",
+    "RoundRow",
+    "RoundsFile",
+    "RoundsSide",
     "SweepFile",
 ]
 
@@ -120,6 +124,43 @@ class RecordRow(Ours):
         elif problem := misfit(self.metric, self.value):
             raise ValueError(f"value: {problem}")
         return self
+
+
+class RoundRow(Ours):
+    """A ``RoundTime``."""
+
+    stage: Annotated[str, known(Stage)]
+    round: Count
+    side: Annotated[str, known(Side)]
+    benchmark: Program
+    n_cells: CellCount
+    device: Device
+    metric: MetricName
+    seconds: Positive
+    ratio: Positive
+
+
+class RoundsSide(Ours):
+    """A side of the rounds: its commit, what was installed, and the programs that failed."""
+
+    commit: Commit
+    described: dict[str, Any]
+    versions: _Packages
+    failures: dict[Program, Text]
+
+
+class _Sides(Ours):
+    base: RoundsSide
+    head: RoundsSide
+
+
+class RoundsFile(Ours):
+    """The rounds of two commits; the rows are checked one by one."""
+
+    rounds_version: int
+    environment: Environment
+    sides: _Sides
+    rows: list[Any]
 
 
 class RatioRow(Ours):

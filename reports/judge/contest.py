@@ -1,0 +1,85 @@
+"""The comparison of two commits that were measured in rounds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.schema.metrics import METRICS, Kind
+from benchmarks.schema.records import Source, Status
+from benchmarks.schema.rounds import Side
+from reports.judge.baseline import key
+from reports.judge.commits import Comparison
+from reports.judge.rounds import Program, verdicts
+from reports.judge.rules import is_unstable, judge_counters, mark_unmeasured
+from reports.judge.verdict import DETERMINISTIC, Verdict, gates
+from reports.sources.rounds import Rounds, read_rounds, read_sides
+from reports.sources.schemas import RoundsSide
+from reports.sources.sweep import Sweep
+
+__all__ = ["compare_rounds", "same_programs"]
+
+# What a compiler makes of a loss says nothing of the loss where the compiler is another one.
+_OF_THE_COMPILER = (Kind.COUNTER, Kind.MEMORY)
+_PLACE = ["benchmark", "n_cells", "device"]
+
+
+def compare_rounds(
+    folder: Path, *, on_time: bool = False, baseline_renewed: bool = False
+) -> Comparison:
+    """Judge what was measured into a folder: counters and errors one by one, times together.
+
+    Args:
+        folder: holds the rounds, and a sweep a side.
+        on_time: whether times that got worse fail the change.
+        baseline_renewed: whether figures may vanish.
+
+    Raises:
+        DamagedError: a file is missing or damaged.
+    """
+    rounds, sweeps = read_rounds(folder), read_sides(folder)
+    parts = [_counters(sweeps), _times(rounds, same_programs(sweeps))]
+    found = pd.concat(parts, ignore_index=True)
+    machine = rounds.environment["machine"]
+    found = found.assign(machine=machine, environment=_versions(rounds.sides))
+    found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
+    processor = f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores"
+    base, head = (rounds.sides[side].commit for side in Side)
+    return Comparison(base, head, found, rounds.complaints, (processor,), baseline_renewed)
+
+
+def same_programs(sweeps: Mapping[Side, Sweep]) -> set[Program]:
+    """Program, cells and device where both sides compiled to the same instructions."""
+    base, head = (
+        sweep.frame[sweep.frame["metric"] == "hlo_fingerprint"].set_index(_PLACE)["value"]
+        for sweep in (sweeps[Side.BASE], sweeps[Side.HEAD])
+    )
+    both = pd.concat([base, head], axis=1, join="inner", keys=list(Side))
+    return set(both.index[both[Side.BASE] == both[Side.HEAD]])
+
+
+def _counters(sweeps: Mapping[Side, Sweep]) -> pd.DataFrame:
+    before, after = (_deterministic(sweeps[side].frame) for side in Side)
+    found = judge_counters(before, mark_unmeasured(before, after))
+    if key(sweeps[Side.BASE]) == key(sweeps[Side.HEAD]):
+        return found
+    differing = found["verdict"].isin([Verdict.REGRESSED, Verdict.IMPROVED, Verdict.CHANGED])
+    incomparable = differing & found["kind"].isin(_OF_THE_COMPILER)
+    return found.assign(verdict=found["verdict"].mask(incomparable, Verdict.INCOMPARABLE))
+
+
+def _deterministic(frame: pd.DataFrame) -> pd.DataFrame:
+    kinds = frame["metric"].map(lambda metric: METRICS[metric].kind)
+    return frame[kinds.isin(DETERMINISTIC) | (frame["status"] != Status.OK)]
+
+
+def _times(rounds: Rounds, same: set[Program]) -> pd.DataFrame:
+    found = verdicts(rounds.times, same).assign(source=Source.SIMULATED)
+    absence = [_absence(row, rounds.sides) for row in found.itertuples()]
+    known = pd.DataFrame(absence, columns=["verdict", "detail"], index=found.index)
+    return found.assign(
+        verdict=known["verdict"].fillna(found["verdict"]),
+        detail=known["detail"],
+        unstable=[is_unstable(METRICS[row.metric], row) for row in found.itertuples()],
+    )

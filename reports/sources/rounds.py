@@ -1,0 +1,87 @@
+"""What the rounds of two commits left in their folder: times, and a sweep a side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side
+from reports.sources.fields import checked, checked_rows
+from reports.sources.frame import Complaint, DamagedError, load_json
+from reports.sources.schemas import RoundRow, RoundsFile, RoundsSide
+from reports.sources.sweep import Sweep, read_sweep
+
+__all__ = ["Rounds", "holds_rounds", "read_rounds", "read_sides"]
+
+_FILE = "rounds.json"
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The times of two commits.
+
+    Attributes:
+        times: a row per ``RoundTime``.
+        sides: commit, versions and failures of each side.
+        environment: the machine and the software.
+        complaints: rows that cannot be used.
+    """
+
+    times: pd.DataFrame
+    sides: Mapping[Side, RoundsSide]
+    environment: Mapping[str, Any]
+    complaints: tuple[Complaint, ...]
+
+
+def holds_rounds(folder: Path) -> bool:
+    """Whether rounds were measured into the folder."""
+    return (folder / _FILE).exists()
+
+
+def read_rounds(folder: Path) -> Rounds:
+    """Read the times.
+
+    Raises:
+        DamagedError: the file is damaged, of another version, or holds no rounds.
+    """
+    path = folder / _FILE
+    try:
+        content = load_json(path)
+        file = checked(RoundsFile, content)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
+    if file.rounds_version != ROUNDS_VERSION:
+        raise DamagedError(
+            f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"
+        )
+    rows, problems = checked_rows(RoundRow, file.rows, "rows", noted=["metric", "benchmark"])
+    if not rows:
+        raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
+    times = pd.DataFrame([row.model_dump() for row in rows], columns=list(RoundTime._fields))
+    return Rounds(
+        times,
+        {side: getattr(file.sides, side) for side in Side},
+        content["environment"],
+        tuple(Complaint(str(path), problem) for problem in problems),
+    )
+
+
+def read_sides(folder: Path) -> dict[Side, Sweep]:
+    """The deterministic figures of both sides.
+
+    Raises:
+        DamagedError: a sweep is missing, damaged or was interrupted.
+    """
+    return {side: _complete(folder / f"{side}.json") for side in Side}
+
+
+def _complete(path: Path) -> Sweep:
+    try:
+        sweep = read_sweep(path)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
+    if sweep.complaints:
+        raise DamagedError(str(sweep.complaints[0]))
+    return sweep

@@ -1,0 +1,143 @@
+"""Rounds: a fresh process a side, in a drawn order, into a file that is always whole."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.catalog.cases import case
+from benchmarks.rounds import process
+from benchmarks.rounds.process import Request
+from benchmarks.rounds.run import Rounds, run_rounds
+from benchmarks.rounds.sides import PreparedSide
+from benchmarks.schema.rounds import Side, SideError, Stage
+from reports.sources.rounds import read_rounds
+
+PROGRAM = "simpson:value_and_grad"
+TIME = {
+    "benchmark": PROGRAM, "n_cells": 4096, "device": "cpu", "metric": "call_seconds",
+    "seconds": 0.5, "ratio": 2.0,
+}  # fmt: skip
+ANSWER = {"times": [TIME], "failures": {}, "versions": {"jax": "0.10.2", "jaxlib": "0.10.2"}}
+ALL = Rounds(Stage.FIRST, 8, None, None, minutes=1)
+
+
+class Answering(PreparedSide):
+    """A side whose processes answer without measuring, and note that they were asked."""
+
+    asked: list = []  # noqa: RUF012, all sides note in one list
+
+    def run(self, *arguments, given=""):
+        self.asked.append((self.side, json.loads(given)))
+        return subprocess.CompletedProcess(arguments, 0, json.dumps(ANSWER), "")
+
+
+class Dying(Answering):
+    """A side whose processes end with an error."""
+
+    def run(self, *arguments, given=""):
+        return subprocess.CompletedProcess(
+            arguments, 1, "", "Traceback\nImportError: no such loss\n"
+        )
+
+
+@pytest.fixture
+def sides(monkeypatch):
+    monkeypatch.setattr(Answering, "asked", [])
+    return [Answering(side, "a" * 40, {"commit": "a" * 40}, Path(side)) for side in Side]
+
+
+def asked_of(sides):
+    """The sides in the order in which their processes ran, without those that fill folders."""
+    return [side for side, request in sides[0].asked if request["compiled"] != []]
+
+
+def test_every_round_has_a_process_a_side_in_an_order_of_its_own(tmp_path, sides):
+    run_rounds(tmp_path / "rounds.json", sides, ALL._replace(number=30))
+    rounds = np.array(asked_of(sides)).reshape(30, 2)
+    assert {tuple(sorted(pair)) for pair in rounds} == {("base", "head")}
+    assert 3 <= (rounds[:, 0] == "base").sum() <= 27
+    assert len({request["seed"] for _, request in sides[0].asked}) > 50
+    times = read_rounds(tmp_path).times
+    assert len(times) == 60
+    assert times.groupby(["side", "round"]).size().eq(1).all()
+
+
+def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
+    path = tmp_path / "rounds.json"
+    run_rounds(path, sides, ALL._replace(number=3))
+    run_rounds(path, sides, ALL._replace(number=5))
+    assert len(asked_of(sides)) == 10
+    run_rounds(path, sides, Rounds(Stage.AGAIN, 2, (), (PROGRAM,), minutes=1))
+    times = read_rounds(tmp_path).times
+    assert times.groupby("stage").size().to_dict() == {"first": 10, "again": 4}
+    assert sides[0].asked[-1][1]["called"] == [PROGRAM]
+
+
+def test_other_commits_begin_a_file_of_their_own(tmp_path, sides):
+    path = tmp_path / "rounds.json"
+    run_rounds(path, sides, ALL._replace(number=3))
+    other = sides[1]._replace(described={"commit": "b" * 40}, commit="b" * 40)
+    run_rounds(path, [sides[0], other], ALL._replace(number=1))
+    assert len(read_rounds(tmp_path).times) == 2
+
+
+def test_no_round_begins_after_the_time(tmp_path, sides):
+    run_rounds(tmp_path / "rounds.json", sides, ALL._replace(minutes=0))
+    assert asked_of(sides) == []
+
+
+def test_an_interrupt_leaves_whole_rounds(tmp_path, sides, monkeypatch):
+    path = tmp_path / "rounds.json"
+    run_rounds(path, sides, ALL._replace(number=2))
+    monkeypatch.setattr(Answering, "run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run_rounds(path, sides, ALL)
+    assert len(read_rounds(tmp_path).times) == 4
+
+
+def test_a_process_that_dies_is_named_with_its_reason(tmp_path, sides):
+    dying = Dying(*sides[1])
+    with pytest.raises(SideError, match=r"head aaaaaaaa cannot be measured: ImportError: no such"):
+        run_rounds(tmp_path / "rounds.json", [sides[0], dying], ALL)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(process, "CALLED_CELLS", 64)
+    monkeypatch.setattr(process, "COMPILED_CELLS", 64)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_process_compiles_and_calls_what_it_is_asked_for(tmp_path):
+    request = Request(str(tmp_path), 0, compiled=[PROGRAM], called=["shannon:value_and_grad"])
+    found = process.answer_to(request)
+    figures = {(time.benchmark, time.metric) for time in found.times}
+    assert figures == {
+        (PROGRAM, "cold_compile_seconds"), ("shannon:value_and_grad", "call_seconds"),
+    }  # fmt: skip
+    assert all(time.seconds > 0 and time.ratio > 0 for time in found.times)
+    assert any((tmp_path / "programs").iterdir())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_program_that_raises_does_not_take_the_others_with_it(tmp_path):
+    request = Request(
+        str(tmp_path), 0, compiled=["no_loss:value", PROGRAM], called=["no_loss:value"]
+    )
+    found = process.answer_to(request)
+    assert [time.benchmark for time in found.times] == [PROGRAM]
+    assert "no_loss" in found.failures["no_loss:value"]
+
+
+def test_kept_cells_are_the_cells(tmp_path):
+    one = case("combined")
+    first, second = (process.kept_inputs(one, 64, tmp_path / "cells.npz") for _ in range(2))
+    expected = one.make_inputs(64)
+    assert set(first) == set(second) == set(expected)
+    for name, array in expected.items():
+        for found in (first, second):
+            assert found[name].dtype == array.dtype
+            np.testing.assert_array_equal(found[name], array)
