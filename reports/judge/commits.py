@@ -1,8 +1,7 @@
-"""The comparison of two commits, which asv measures in turn."""
+"""The comparison of two commits, which asv measured in turn."""
 
 import subprocess
-import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Status
 from reports.judge.rules import judge
+from reports.judge.samples import SIGNIFICANCE, significance_of
 from reports.judge.verdict import (
     GATING,
     JUDGED,
@@ -29,10 +29,8 @@ __all__ = [
     "RESULTS",
     "Comparison",
     "compare",
-    "measure",
     "renews_baseline",
     "resolve",
-    "was_measured",
 ]
 
 RESULTS = Path(".asv/results")
@@ -40,7 +38,13 @@ _BASELINES = "reports/baselines"
 # Figures are compared if they were measured on one machine, in one environment.
 _PLACE = ["machine", "environment"]
 # Rows on which a reader need not act are folded away, in this order.
-_FOLDED = (Verdict.NOISE, Verdict.CHANGED, Verdict.UNDECIDED, Verdict.UNCHANGED)
+_FOLDED = (
+    Verdict.NOISE,
+    Verdict.INCOMPARABLE,
+    Verdict.CHANGED,
+    Verdict.UNDECIDED,
+    Verdict.UNCHANGED,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Comparison:
         complaints: what could not be read.
         processors: what the figures were measured on.
         baseline_renewed: whether figures may vanish, because the head renews the baseline.
+        significance: the p below which a difference between times is no chance.
     """
 
     base: str
@@ -62,6 +67,7 @@ class Comparison:
     complaints: tuple[Complaint, ...]
     processors: tuple[str, ...]
     baseline_renewed: bool
+    significance: float = SIGNIFICANCE
 
     @property
     def gates(self) -> pd.Series:
@@ -84,11 +90,31 @@ class Comparison:
 
     @property
     def folded(self) -> pd.DataFrame:
-        """The other rows that were measured, first those that a reader may wonder about."""
-        rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED)]
+        """The other rows that were judged, first those that a reader may wonder about."""
+        rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED) & ~self._unsampled]
         return rows.sort_values(
             "verdict", key=lambda found: found.map(_FOLDED.index), kind="stable"
         )
+
+    @property
+    def n_unjudged(self) -> int:
+        """How many wall-clock figures have one sample on a side, and so never get a verdict."""
+        return int(self._unsampled.sum())
+
+    @property
+    def _unsampled(self) -> pd.Series:
+        one = self.verdicts[["n_before", "n_after"]].min(axis=1) == 1
+        return one & (self.verdicts["verdict"] == Verdict.UNDECIDED)
+
+    @property
+    def n_tested(self) -> int:
+        """How many figures were judged by a test that can err."""
+        return int(self.verdicts["p"].notna().sum())
+
+    @property
+    def n_expected_by_chance(self) -> float:
+        """How many of the tests are expected to alarm, at most, if nothing changed."""
+        return self.n_tested * self.significance
 
     @property
     def n_skipped(self) -> int:
@@ -138,74 +164,53 @@ def renews_baseline(base: str, head: str) -> bool:
     return found.returncode == 1
 
 
-def measure(base: str, head: str, environment: Mapping[str, str]) -> None:
-    """Let asv measure both commits in turn; what it finds lies in its results folder.
-
-    Raises:
-        DamagedError: asv could not build or run a commit.
-    """
-    _describe_machine()
-    command = [sys.executable, "-m", "asv", "continuous", "--interleave-rounds", base, head]
-    code = subprocess.run(command, env=dict(environment)).returncode
-    if code not in (0, 1, 2):  # 1: got worse, 2: a benchmark failed; both are ours to judge
-        raise DamagedError(f"asv continuous ended with {code}")
-
-
-def _describe_machine() -> None:
-    """Write down what asv wants to know of this machine, without the questions it prints.
-
-    Raises:
-        DamagedError: asv could not do it.
-    """
-    command = [sys.executable, "-m", "asv", "machine", "--yes"]
-    found = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if found.returncode:
-        said = (found.stderr or found.stdout).strip() or f"it ended with {found.returncode}"
-        raise DamagedError(f"asv machine: {said.splitlines()[-1]}")
-
-
-def was_measured(folder: Path, base: str, head: str) -> bool:
-    """Whether the folder holds samples of both commits, from one place and of the same sizes.
-
-    Another tier measures other sizes: against it, figures would look added or removed.
-    """
-    if not folder.exists():
-        return False
-    frame = read_asv(folder).frame
-    return bool(_sampled(frame, base) & _sampled(frame, head))
-
-
-def _sampled(frame: pd.DataFrame, commit: str) -> set[tuple[Hashable, ...]]:
-    """Machine, environment and all sizes, where calls of a commit were sampled."""
-    rows = frame[frame["commit"] == commit]
-    calls = rows[(rows["metric"] == "call_seconds") & (rows["samples"].map(len) > 1)]
-    sizes = rows.groupby(_PLACE)["n_cells"].apply(frozenset)
-    return {(*place, sizes[place]) for place in calls.groupby(_PLACE).groups}
-
-
 def compare(
     folder: Path, base: str, head: str, *, on_time: bool = False, baseline_renewed: bool = False
 ) -> Comparison:
     """Judge what asv found out about two commits, one machine and environment at a time.
 
     Raises:
-        DamagedError: there is no place where both were measured.
+        DamagedError: there is no place where both were measured at the same sizes.
     """
     read = read_asv(folder)
-    places = read.frame.groupby(_PLACE)
+    places = _measured_places(read.frame, base, head)
+    if not places:
+        raise DamagedError(
+            f"{folder}: no results of both {base[:8]} and {head[:8]} at the same sizes; "
+            f"`asv continuous --interleave-rounds {base[:8]} {head[:8]}` measures them"
+        )
+    significance = significance_of(sum(_n_sampled(rows, head) for rows in places.values()))
     parts = []
-    for place, rows in places:
+    for place, rows in places.items():
         before, after = (rows[rows["commit"] == commit] for commit in (base, head))
-        if before.empty or after.empty:
-            continue
-        verdicts = judge(before, after, _history(rows, until=before["date"].max()))
+        earlier = _history(rows[~rows["commit"].isin([base, head])], until=before["date"].max())
+        verdicts = judge(before, after, earlier, significance=significance)
         parts.append(verdicts.assign(**dict(zip(_PLACE, place, strict=True))))
-    if not parts:
-        raise DamagedError(f"{folder}: no results of both {base[:8]} and {head[:8]}")
     verdicts = pd.concat(parts, ignore_index=True)
     verdicts["gates"] = gates(verdicts, on_time=on_time, baseline_renewed=baseline_renewed)
     processors = tuple(processor_of(folder, machine) for machine in verdicts["machine"].unique())
-    return Comparison(base, head, verdicts, read.complaints, processors, baseline_renewed)
+    return Comparison(
+        base, head, verdicts, read.complaints, processors, baseline_renewed, significance
+    )
+
+
+def _measured_places(
+    frame: pd.DataFrame, base: str, head: str
+) -> dict[tuple[Hashable, ...], pd.DataFrame]:
+    """All rows by machine and environment, of those where both commits have the same sizes.
+
+    Another tier measures other sizes: against it, figures would look added or removed.
+    """
+    found = {}
+    for place, rows in frame.groupby(_PLACE):
+        before, after = (set(rows[rows["commit"] == commit]["n_cells"]) for commit in (base, head))
+        if before and before == after:
+            found[place] = rows
+    return found
+
+
+def _n_sampled(rows: pd.DataFrame, commit: str) -> int:
+    return int((rows[rows["commit"] == commit]["samples"].map(len) > 1).sum())
 
 
 def _history(rows: pd.DataFrame, until: str) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from reports.pages.panels import Plot
 from reports.pages.plots import plots
 from reports.pages.quantities import error, number, quantity
 from reports.pages.tables import cost_table, problems, speeds
-from reports.pages.words import report_headline, verdict_headline
+from reports.pages.words import note, report_headline, verdict_headline
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
@@ -163,6 +163,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters |= {
         "error": error,
+        "note": note,
         "number": number,
         "quantity": quantity,
         "threshold": _threshold,
