@@ -1,7 +1,13 @@
 """Time per cell from the sweep, single calls measured by asv itself, and imports."""
 
 from benchmarks._asv import OwnProcess, Swept, tracked
-from benchmarks.schema.suite import BENCHMARK_VERSION, DEVICES, OWN_PROCESS_PROGRAMS
+from benchmarks.schema.suite import (
+    CALLS_PER_PROCESS,
+    DEVICES,
+    OWN_PROCESS_PROGRAMS,
+    PROCESSES,
+    benchmark_version,
+)
 
 
 class Throughput(Swept):
@@ -13,9 +19,10 @@ class Call(OwnProcess):
     """One call of the compiled program, which has its inputs and waits for its outputs."""
 
     params = (OWN_PROCESS_PROGRAMS, (4096,), DEVICES)
+    version = benchmark_version("call_seconds")
     number = 1
-    repeat = (10, 20, 1.0)
-    rounds = 2
+    repeat = CALLS_PER_PROCESS
+    rounds = PROCESSES
     warmup_time = 0
     sample_time = 0
 
@@ -31,10 +38,11 @@ class Import:
     """A fresh process that imports the losses, and one that imports NNX alone."""
 
     timeout = 120
+    version = benchmark_version("import_seconds")
     number = 1
-    repeat = 3
-    rounds = 1
-    version = BENCHMARK_VERSION
+    repeat = 1
+    rounds = PROCESSES
+    warmup_time = 0
 
     def timeraw_losses(self) -> str:
         return "import diffbio.losses"

@@ -14,6 +14,9 @@ from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
+from reports.judge.compare_asv import compare_asv
+from reports.judge.compare_rounds import compare_rounds
+from reports.judge.measuring import measure_commits
 from reports.judge.verdict import Answer
 from reports.pages import publishing
 from reports.pages.claims import build_claims, claims_headline
@@ -24,11 +27,14 @@ from reports.sources.frame import DamagedError
 from reports.sources.manifest import read_published
 from reports.sources.observations import read_observations
 from reports.sources.results import read_results
+from reports.sources.rounds import holds_rounds
 from reports.sources.sweep import Sweep, read_sweep
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
 _PUBLISHED = Path("reports/published")
+_ROUNDS = Path("results/rounds")
+_ASV = Path(".asv/results")
 _PATH = click.Path(path_type=Path)
 
 
@@ -122,29 +128,47 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
 
 @main.command()
 @click.argument("base")
-@click.argument("head")
+@click.argument("head", default="HEAD")
 @click.option(
     "--results",
     type=_PATH,
-    default=commits.RESULTS,
-    show_default=True,
-    help="asv's results; commits that are not in it are measured.",
+    help="A folder of rounds, or asv's results: judge these, and measure nothing.",
 )
 @click.option("--output", type=_PATH, default=Path("results/comparison"), show_default=True)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="No round begins after that.",
+)
+@click.option(
+    "--versions",
+    nargs=2,
+    default=(),
+    help="Compare two releases of jax instead, on one commit: BASE.",
+)
 @click.option("--gate-on-time", is_flag=True, help="Let slower calls fail the change too.")
 @click.pass_context
 def compare(
-    context: click.Context, base: str, head: str, results: Path, output: Path, gate_on_time: bool
+    context: click.Context,
+    base: str,
+    head: str,
+    results: Path | None,
+    output: Path,
+    minutes: float,
+    versions: tuple[str, ...],
+    gate_on_time: bool,
 ) -> None:
     """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
     check_folder(output)
-    base, head = commits.resolve(base), commits.resolve(head)
-    if not commits.was_measured(results, base, head):
-        commits.measure(base, head, {"DIFFBIO_BENCH_TIER": "quick", **os.environ})
+    base, head = commits.resolve(base), commits.resolve(base if versions else head)
+    if results is None:
+        results = _ROUNDS
+        measure_commits(results, (base, head), versions, minutes)
     renewed = commits.renews_baseline(base, head)
-    comparison = commits.compare(
-        results, base, head, on_time=gate_on_time, baseline_renewed=renewed
-    )
+    judge = compare_rounds if holds_rounds(results) else compare_asv
+    comparison = judge(results, base, head, on_time=gate_on_time, baseline_renewed=renewed)
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
     page = build_comparison(comparison, output)
@@ -163,7 +187,7 @@ def publish(context: click.Context, results: Path) -> None:
     folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
     click.echo(f"published: {folder}")
     asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(asv_pages)]
-    if commits.RESULTS.exists() and subprocess.run(asv).returncode:
+    if _ASV.exists() and subprocess.run(asv).returncode:
         _stop(context, "asv could not build its own pages")
 
 

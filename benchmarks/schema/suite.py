@@ -11,6 +11,7 @@ from collections.abc import Sequence
 __all__ = [
     "ALL_LOSSES",
     "BENCHMARK_VERSION",
+    "CALLS_PER_PROCESS",
     "CELL_COUNTS",
     "CHECKED_CELLS",
     "DEVICES",
@@ -19,6 +20,7 @@ __all__ = [
     "MIXING_NEIGHBORS",
     "OWN_PROCESS_CELLS",
     "OWN_PROCESS_PROGRAMS",
+    "PROCESSES",
     "PROGRAMS",
     "REFERENCE_CELLS",
     "REPORT_CELLS",
@@ -99,6 +101,10 @@ SMALLEST_CELLS = (min(CELL_COUNTS),)
 _SHORT = TIER in ("smoke", "quick")
 OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if _SHORT else PROGRAMS
 OWN_PROCESS_CELLS = (4096,) if _SHORT else CELL_COUNTS
+# asv calls a program in several processes, and joins the samples of all into one list. Every
+# process takes the same number, so that a reader can tell which samples belong together.
+PROCESSES = 8
+CALLS_PER_PROCESS = 5
 # A training per model, and the sizes of the minibatches at which its step is measured.
 TRAININGS = (
     "batch_corrector",
@@ -122,8 +128,15 @@ TRANSITION_NEIGHBORS = 30
 DEVICES = ("cpu", "gpu")
 # asv compares results of one version; a benchmark whose meaning changes gets the next one.
 BENCHMARK_VERSION = "1"
-# Version 1 of these counted the body of a loop once; now every round counts.
-_RENEWED = {"flops": "2", "bytes_accessed": "2", "transcendentals": "2"}
+# Version 1 of the counters counted the body of a loop once; now every round counts. Version 1
+# of the times did not say which process a sample came from.
+_RENEWED = {
+    "flops": "2",
+    "bytes_accessed": "2",
+    "transcendentals": "2",
+    "call_seconds": "2",
+    "import_seconds": "2",
+}
 
 
 def benchmark_version(metric: str) -> str:

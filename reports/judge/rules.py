@@ -9,11 +9,11 @@ import pandas as pd
 from benchmarks.schema.metrics import METRICS, Direction, Kind, Metric
 from benchmarks.schema.records import Status
 from benchmarks.schema.tolerances import TOLERANCES
-from reports.judge.samples import SMALLEST_CHANGE, judge_samples, ratio_of
+from reports.judge.samples import SIGNIFICANCE, SMALLEST_CHANGE, judge_samples, ratio_of
 from reports.judge.verdict import WALL_CLOCK, Judgement, Verdict
 from reports.sources.frame import KEY
 
-__all__ = ["judge", "judge_counters", "mark_unmeasured", "tolerated"]
+__all__ = ["is_unstable", "judge", "judge_counters", "mark_unmeasured", "tolerated"]
 
 # The columns that name a benchmark at one place; with the metric they are the KEY of a figure.
 _BENCHMARK = ["benchmark", "source", "n_cells", "device"]
@@ -30,12 +30,19 @@ _LARGE_SPREAD = 0.1
 _SHORTEST_STEADY_SECONDS = 1e-3
 
 
-def judge(before: pd.DataFrame, after: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+def judge(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    history: pd.DataFrame,
+    *,
+    significance: float = SIGNIFICANCE,
+) -> pd.DataFrame:
     """The verdict on every figure of two commits, measured in one environment.
 
     Args:
         before, after: tidy rows of the commits.
         history: tidy rows of earlier commits, oldest first.
+        significance: the p below which a difference between times is no chance.
 
     Returns:
         ``KEY``, ``kind``, ``unit``, ``better``, the fields of ``Judgement``, ``unstable``, and
@@ -45,7 +52,12 @@ def judge(before: pd.DataFrame, after: pd.DataFrame, history: pd.DataFrame) -> p
     merged = _merged(before, after)
     same = _same_programs(merged)
     judgements = [
-        _judge(row, medians.get(_named(row, KEY), ()), same_program=_named(row, _BENCHMARK) in same)
+        _judge(
+            row,
+            medians.get(_named(row, KEY), ()),
+            same_program=_named(row, _BENCHMARK) in same,
+            significance=significance,
+        )
         for row in merged.itertuples(index=False)
     ]
     return _table(merged, judgements)
@@ -82,7 +94,7 @@ def _named(row: Any, names: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    columns = [*KEY, "value", "status", "samples", "detail"]
+    columns = [*KEY, "value", "status", "samples", "detail", "started", "round_seconds"]
     frames = [frame.reindex(columns=columns) for frame in (before, after)]
     return frames[0].merge(frames[1], on=KEY, how="outer", suffixes=("_before", "_after"))
 
@@ -92,12 +104,12 @@ def _table(merged: pd.DataFrame, judgements: list[Judgement]) -> pd.DataFrame:
     meaning = pd.DataFrame(metrics, columns=list(Metric._fields))[["kind", "unit", "better"]]
     judged = pd.DataFrame(judgements, columns=list(Judgement._fields))
     return pd.concat([merged[KEY], meaning, judged], axis=1).assign(
-        unstable=[_unstable(*pair) for pair in zip(metrics, judgements, strict=True)],
+        unstable=[is_unstable(*pair) for pair in zip(metrics, judgements, strict=True)],
         detail=merged["detail_after"].fillna(""),
     )
 
 
-def _unstable(metric: Metric, found: Judgement) -> bool:
+def is_unstable(metric: Metric, found: Any) -> bool:
     """Whether a time scatters, or is too short to be measured well."""
     if metric.unit != "s" or pd.isna(found.after_iqr):
         return False
@@ -115,7 +127,13 @@ def _same_programs(merged: pd.DataFrame) -> set[tuple[Any, ...]]:
     return set(rows[_BENCHMARK].itertuples(index=False, name=None))
 
 
-def _judge(row: Any, history: Sequence[float] = (), *, same_program: bool = False) -> Judgement:
+def _judge(
+    row: Any,
+    history: Sequence[float] = (),
+    *,
+    same_program: bool = False,
+    significance: float = SIGNIFICANCE,
+) -> Judgement:
     """The judgement on one row of both sides."""
     if absence := _absence(row):
         return _certain(row.value_before, row.value_after, verdict=absence)
@@ -127,10 +145,29 @@ def _judge(row: Any, history: Sequence[float] = (), *, same_program: bool = Fals
     before, after = float(before), float(after)
     if metric.kind in WALL_CLOCK:
         samples = (row.samples_before or (before,), row.samples_after or (after,))
-        return judge_samples(*samples, history, better=metric.better, same_program=same_program)
+        if min(map(len, samples)) > 1 and _from_different_runs(row):
+            ratio = ratio_of(before, after)
+            return _certain(before, after, ratio, verdict=Verdict.INCOMPARABLE)
+        return judge_samples(
+            *samples,
+            history,
+            better=metric.better,
+            same_program=same_program,
+            significance=significance,
+        )
     rule = _accuracy if metric.kind == Kind.ACCURACY else _counter
     threshold, verdict = rule(row.metric, before, after)
     return _certain(before, after, ratio_of(before, after), threshold, verdict=verdict)
+
+
+def _from_different_runs(row: Any) -> bool:
+    """Whether asv cannot have measured both sides in turn, in one run.
+
+    Of all rounds, asv stores only when the last started. In one run, the last rounds of the two
+    commits follow each other, so that nothing starts later than both rounds take.
+    """
+    apart = abs(row.started_after - row.started_before)
+    return bool(apart > row.round_seconds_before + row.round_seconds_after)
 
 
 def _absence(row: Any) -> Verdict | None:

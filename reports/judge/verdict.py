@@ -40,6 +40,7 @@ class Verdict(StrEnum):
     NOISE = "noise"
     CHANGED = "changed"
     UNDECIDED = "insufficient history"
+    INCOMPARABLE = "not comparable"
     ABSENT = "skipped on both sides"
 
 
@@ -52,7 +53,10 @@ class Answer(IntEnum):
 
 
 class Judgement(NamedTuple):
-    """One figure before and after, its spread and number of samples, and the verdict."""
+    """One figure before and after, its spread and number of samples, and the verdict.
+
+    ``undetected`` is a share of the time before: a smaller slowdown would not show.
+    """
 
     before: Any
     before_iqr: float
@@ -64,6 +68,7 @@ class Judgement(NamedTuple):
     p: float
     threshold: float
     verdict: Verdict
+    undetected: float = np.nan
 
 
 JUDGED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)

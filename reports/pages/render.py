@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.agreement import agreements
-from reports.judge.commits import Comparison
+from reports.judge.comparison import Comparison
 from reports.judge.history import courses
 from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
 from reports.pages.folders import replacing_folder
@@ -23,7 +23,7 @@ from reports.pages.panels import Plot
 from reports.pages.plots import plots
 from reports.pages.quantities import error, number, quantity
 from reports.pages.tables import cost_table, problems, speeds
-from reports.pages.words import report_headline, verdict_headline
+from reports.pages.words import note, report_headline, verdict_headline
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
@@ -163,6 +163,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters |= {
         "error": error,
+        "note": note,
         "number": number,
         "quantity": quantity,
         "threshold": _threshold,

@@ -13,7 +13,7 @@ from reports.pages.quantities import quantity
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["report_headline", "unusual_rows", "verdict_headline"]
+__all__ = ["note", "report_headline", "unusual_rows", "verdict_headline"]
 
 _ANSWERS = {
     Answer.PASSES: "Passes",
@@ -38,6 +38,14 @@ def _row(row: Any) -> str:
     now = _GONE.get(row.verdict) or quantity(row.after, row.unit)
     place = f"{row.metric} of {row.benchmark} at {row.n_cells} cells"
     return f"{place}, {before} before, {now} now"
+
+
+def note(row: Any) -> str:
+    """Whether a time is unstable, and which slowdown would not show where none was seen."""
+    said = ["unstable"] if row.unstable else []
+    if row.verdict in (Verdict.NOISE, Verdict.UNCHANGED) and pd.notna(row.undetected):
+        said.append(f"a slowdown below {row.undetected:.0%} would not show")
+    return "; ".join(said)
 
 
 def unusual_rows(verdicts: pd.DataFrame) -> Iterator[str]:

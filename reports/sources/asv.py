@@ -7,25 +7,16 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, Field
+import numpy as np
+import pandas as pd
 
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
-from benchmarks.schema.suite import benchmark_version
-from reports.sources.fields import (
-    CellCount,
-    Commit,
-    Device,
-    Name,
-    Positive,
-    Program,
-    Text,
-    Theirs,
-    checked,
-    misfit,
-)
+from benchmarks.schema.suite import CALLS_PER_PROCESS, benchmark_version
+from reports.sources.asv_file import File, Place, Result, result_of
+from reports.sources.fields import checked, misfit
 from reports.sources.frame import (
     Complaint,
     DamagedError,
@@ -35,7 +26,7 @@ from reports.sources.frame import (
     measurement,
 )
 
-__all__ = ["is_results_folder", "read_asv"]
+__all__ = ["is_results_folder", "metric_of", "read_asv"]
 
 _METRICS = {
     "time_call": "call_seconds",
@@ -46,50 +37,17 @@ _METRICS = {
 }
 _BESIDE_RESULTS = ("machine.json", "benchmarks.json")
 _RAISED = "the benchmark raised an error"
-_LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
-
-
-def _has_what_is_read(columns: list[str]) -> list[str]:
-    if missing := {"result", "params", "version"} - set(columns):
-        raise ValueError(f"says nothing of {', '.join(sorted(missing))}")
-    return columns
-
-
-class _Params(Theirs):
-    machine: Name
-    jax: Text | None = None
-
-
-class _File(Theirs):
-    version: Literal[2]
-    commit_hash: Commit
-    env_name: Name
-    date: Annotated[int, Field(ge=0, le=_LAST_MILLISECOND)]
-    params: _Params
-    result_columns: Annotated[list[str], AfterValidator(_has_what_is_read)]
-    results: dict[Name, list[Any]]
-
-
-class _Result(Theirs):
-    """What asv stores of one benchmark: a list has an element per combination of parameters."""
-
-    result: list[int | float | None] | None
-    params: list[list[Text]]
-    version: Text | None
-    samples: list[list[Positive] | None] | None = None
-    stats_ci_99_a: list[float | None] | None = None
-    stats_ci_99_b: list[float | None] | None = None
-
-
-class _Place(Theirs):
-    program: Program
-    n_cells: CellCount
-    device: Device
 
 
 def is_results_folder(folder: Path) -> bool:
     """Whether asv writes its results there: it holds a folder per machine."""
     return (folder / "benchmarks.json").exists() or any(folder.glob("*/machine.json"))
+
+
+def metric_of(name: str) -> str:
+    """The metric that a benchmark of this suite measures, by its name in asv."""
+    function = name.rsplit(".", 1)[-1]
+    return _METRICS.get(function, function.removeprefix("track_"))
 
 
 def read_asv(folder: Path) -> Measurements:
@@ -100,7 +58,15 @@ def read_asv(folder: Path) -> Measurements:
     if not read:
         nothing = Complaint(str(folder), "asv's results folder holds no results")
         return Measurements(as_frame([]), (nothing,))
-    return Measurements.joined(read)
+    joined = Measurements.joined(read)
+    return Measurements(_with_whole_rounds(joined.frame), joined.complaints)
+
+
+def _with_whole_rounds(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame, where the round of a commit takes as long as those of all its files."""
+    commit = ["machine", "commit"]
+    files = frame.drop_duplicates("file").groupby(commit)["round_seconds"].sum()
+    return frame.assign(round_seconds=frame[commit].apply(tuple, axis=1).map(files))
 
 
 def _foreign(path: Path) -> Measurements | None:
@@ -113,7 +79,7 @@ def _read_file(path: Path) -> Measurements | None:
     if path.suffix != ".json" or path.name in _BESIDE_RESULTS:
         return _foreign(path)
     try:
-        file = checked(_File, load_json(path))
+        file = checked(File, load_json(path))
         if file.params.machine != path.parent.name:
             raise DamagedError(f"params.machine: {file.params.machine!r} is another folder's")
     except DamagedError as error:
@@ -121,18 +87,22 @@ def _read_file(path: Path) -> Measurements | None:
     origin = _origin(file, path)
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
+    seconds = sum(file.durations.values())
     for name, stored in file.results.items():
         try:
-            found, infinite = _measured(name, _result(file.result_columns, stored), origin)
+            result = result_of(file.result_columns, stored)
+            found, infinite = _measured(name, result, origin)
         except DamagedError as error:
             problems.append(f"{name} {error}")
         else:
             rows += found
             problems += infinite
-    return Measurements(as_frame(rows), tuple(Complaint(str(path), p) for p in problems))
+            seconds += result.duration or 0
+    frame = as_frame(rows).assign(round_seconds=seconds)
+    return Measurements(frame, tuple(Complaint(str(path), p) for p in problems))
 
 
-def _origin(file: _File, path: Path) -> dict[str, Any]:
+def _origin(file: File, path: Path) -> dict[str, Any]:
     date = datetime.datetime.fromtimestamp(file.date / 1000, datetime.UTC)
     return {
         "commit": file.commit_hash,
@@ -155,50 +125,53 @@ def _environment(name: str, jax: str | None) -> str:
     return f"jax {jax}, {name}" if jax else name
 
 
-def _result(columns: Sequence[str], stored: Sequence[Any]) -> _Result:
-    """The stored columns by name; asv leaves out the last ones where they are empty."""
-    if len(stored) > len(columns):
-        raise DamagedError(f"has {len(stored)} columns, and there are {len(columns)} names")
-    return checked(_Result, dict(zip(columns, stored, strict=False)))
-
-
 def _measured(
-    name: str, result: _Result, origin: Mapping[str, Any]
+    name: str, result: Result, origin: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of a benchmark, and a line if some are infinite.
+
+    There are none of an older version of the benchmark: asv's own pages leave these out, too.
 
     Raises:
         DamagedError: the benchmark is not of this suite or version, or its lists do not fit
             each other.
     """
-    function = name.rsplit(".", 1)[-1]
-    metric = _METRICS.get(function, function.removeprefix("track_"))
+    metric = metric_of(name)
     if metric not in METRICS:
         raise DamagedError("is no benchmark of this suite")
-    if result.version != (current := benchmark_version(metric)):
+    if _is_older(result.version, current := benchmark_version(metric)):
+        return [], []
+    if result.version != current:
         raise DamagedError(f"has version {result.version!r}, not {current!r}")
-    places = list(_places(function, result.params))
+    places = list(_places(name, result.params))
+    n_calls = CALLS_PER_PROCESS if metric == "call_seconds" else 1
+    started = None if result.started_at is None else result.started_at / 1000
     rows = []
-    for place, own in zip(places, _of_each(result, len(places)), strict=True):
+    for place, own in zip(places, _of_each(result, len(places), n_calls), strict=True):
         value = own["value"]
         if own["status"] == Status.OK and (problem := misfit(metric, value)):
             raise DamagedError(f"result: {problem}")
-        rows.append(measurement(place["benchmark"], metric, value, {**origin, **place, **own}))
+        own |= {**origin, **place, "started": started}
+        rows.append(measurement(place["benchmark"], metric, value, own))
     n_infinite = sum(row["status"] == Status.FAILED and row["detail"] != _RAISED for row in rows)
     return rows, [f"{name} has {n_infinite} infinite values"] if n_infinite else []
 
 
-def _places(function: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+def _is_older(version: str | None, current: str) -> bool:
+    return version is not None and version.isdecimal() and int(version) < int(current)
+
+
+def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Benchmark, cells and device of each combination of parameters."""
     if not params:
-        benchmark = f"import:{function.removeprefix('timeraw_')}"
+        benchmark = f"import:{name.rpartition('timeraw_')[2]}"
         yield {"benchmark": benchmark, "n_cells": 0, "device": "cpu"}
         return
-    if len(params) != len(_Place.model_fields):
+    if len(params) != len(Place.model_fields):
         raise DamagedError(f"params: {len(params)} parameters, not program, n_cells and device")
     for combination in itertools.product(*params):
         values = map(_literal, combination)
-        place = checked(_Place, dict(zip(_Place.model_fields, values, strict=True)))
+        place = checked(Place, dict(zip(Place.model_fields, values, strict=True)))
         yield {"benchmark": place.program, "n_cells": place.n_cells, "device": place.device}
 
 
@@ -209,7 +182,7 @@ def _literal(text: str) -> Any:
         raise DamagedError(f"params: {text[:40]!r} is no value of Python") from error
 
 
-def _of_each(result: _Result, n_places: int) -> Iterator[dict[str, Any]]:
+def _of_each(result: Result, n_places: int, n_calls: int) -> Iterator[dict[str, Any]]:
     """Value, samples and status of each combination of parameters."""
     columns = {}
     for name in ("result", "samples", "stats_ci_99_a", "stats_ci_99_b"):
@@ -219,7 +192,8 @@ def _of_each(result: _Result, n_places: int) -> Iterator[dict[str, Any]]:
             n_stored = len(columns[name])
             raise DamagedError(f"{name}: {n_stored} elements for {n_places} combinations")
     for value, samples, low, high in zip(*columns.values(), strict=True):
-        own = {"value": value, "samples": tuple(samples or ()), "ci_low": low, "ci_high": high}
+        processes = _of_processes(samples or (), n_calls)
+        own = {"value": value, "samples": processes, "ci_low": low, "ci_high": high}
         if value is None:
             own |= {"status": Status.FAILED, "detail": _RAISED}
         elif math.isnan(value):
@@ -227,3 +201,14 @@ def _of_each(result: _Result, n_places: int) -> Iterator[dict[str, Any]]:
         else:
             own |= {"status": Status.OK}
         yield own
+
+
+def _of_processes(samples: Sequence[float], n_calls: int) -> tuple[float, ...]:
+    """The median of each process; what slows a process down slows all of its calls.
+
+    Samples that are no whole number of processes are those of a run with another ``repeat``,
+    of which asv does not store the number of processes. They count as one.
+    """
+    if len(samples) % n_calls:
+        return (float(np.median(samples)),)
+    return tuple(np.median(np.reshape(samples, (-1, n_calls)), axis=1).tolist())

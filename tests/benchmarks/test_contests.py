@@ -78,10 +78,3 @@ def test_visits_go_round_all_programs_in_orders_of_their_own(monkeypatch):
     rounds = np.array(visits).reshape(10, 2)
     assert {tuple(sorted(programs)) for programs in rounds} == {("one", "two")}
     assert set(rounds[:, 0]) == {"one", "two"}
-
-
-def test_visits_of_a_single_round_are_not_all_in_one_order(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.timing._SECONDS_PER_VISIT", 0.0)
-    calls = []
-    visit_in_turn({"slow": contest(calls, NAMES[:2])}, np.random.default_rng(0))
-    assert set(calls[::2]) == set(NAMES[:2])

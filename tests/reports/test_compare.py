@@ -1,63 +1,26 @@
 """Two commits compared: loud about what got worse, quiet without a change, sure of no guess."""
 
-import subprocess
-
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from reports.__main__ import main
 from reports.judge import commits
+from reports.judge.compare_asv import compare_asv
 from reports.judge.verdict import Answer
 from reports.pages.render import build_comparison
 from reports.sources.frame import DamagedError
 from tests import scratch
-from tests.reports.written import asv
-
-PROGRAM, OTHER = "simpson:value", "shannon:value"
-BASE, HEAD = "b" * 40, "c" * 40
-TEMPORARY = "bench_memory.Memory.track_temp_bytes"
-FINGERPRINT = "bench_compile.Counters.track_hlo_fingerprint"
-ERROR = "bench_accuracy.Values.track_value_error"
-CALL = "bench_throughput.Call.time_call"
-
-
-def samples(seed, median):
-    found = list(median * (1 + 0.02 * np.random.default_rng(seed).standard_normal(20)))
-    return float(np.median(found)), found
-
-
-def figures(seed, *, temporary=10**6, fingerprint=1, error=1e-7, call=0.01):
-    return {
-        TEMPORARY: {PROGRAM: temporary, OTHER: 10**6},
-        FINGERPRINT: {PROGRAM: fingerprint, OTHER: 7},
-        ERROR: {PROGRAM: error, OTHER: 1e-7},
-        CALL: {PROGRAM: samples(seed, call), OTHER: samples(seed + 50, 0.01)},
-    }
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Compare a base with a head that has the changes, after a history of three commits."""
-    monkeypatch.setattr(commits, "resolve", {"base": BASE, "head": HEAD}.get)
-    monkeypatch.setattr(commits, "renews_baseline", lambda *_: False)
-    monkeypatch.setattr(commits, "measure", lambda *_: pytest.fail("everything is there"))
-    folder = tmp_path / "asv"
-    for day, commit in enumerate("123b"):
-        asv(folder, commit, day, figures(day))
-
-    def compare(*options, **changes):
-        asv(folder, "c", 9, figures(9, **changes))
-        result = CliRunner().invoke(
-            main,
-            ["compare", "base", "head", f"--results={folder}", f"--output={tmp_path / 'page'}",
-             *options],
-        )  # fmt: skip
-        page = (tmp_path / "page" / "index.html").read_text()
-        comment = (tmp_path / "page" / "comment.md").read_text()
-        return result, page, comment
-
-    return compare
+from tests.reports.written import (
+    BASE,
+    CALL,
+    HEAD,
+    OTHER,
+    PROGRAM,
+    TEMPORARY,
+    asv,
+    figures_of_asv,
+    processes,
+)
 
 
 def test_without_a_change_it_stays_quiet(run):
@@ -69,90 +32,6 @@ def test_without_a_change_it_stays_quiet(run):
     assert "No figure got worse or better" in page
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"temporary": 4 * 10**6, "fingerprint": 2}, f"worst: temp_bytes of {PROGRAM}"),
-        ({"error": 1e-3, "fingerprint": 2}, f"worst: value_error of {PROGRAM}"),
-    ],
-)
-def test_a_worse_counter_or_error_fails(run, change, named):
-    result, page, comment = run(**change)
-    assert result.exit_code == 1
-    assert comment.startswith("**Fails: 1 regressed, 0 improved,")
-    for text in (comment, page, result.output):
-        assert named in text
-    assert "1 row fails the change" in comment
-
-
-def test_time_informs_and_gates_where_asked(run):
-    slower = {"call": 0.02, "fingerprint": 2}
-    result, _, comment = run(**slower)
-    assert (result.exit_code, "call_seconds | regressed" in comment) == (0, True)
-    assert comment.startswith("**Passes: 1 regressed")
-    assert run("--gate-on-time", **slower)[0].exit_code == 1
-    result, _, comment = run("--gate-on-time", call=0.02)  # by the same program: noise
-    assert (result.exit_code, "call_seconds | noise" in comment) == (0, True)
-    assert run(call=0.005, fingerprint=2)[2].startswith("**Passes: 0 regressed, 1 improved")
-
-
-@pytest.mark.parametrize(("fingerprint", "losses"), [(1, ["shannon"]), (2, ["shannon", "simpson"])])
-def test_the_mean_per_loss_leaves_noise_out(run, tmp_path, fingerprint, losses):
-    run(call=0.02, fingerprint=fingerprint)
-    means = commits.compare(tmp_path / "asv", BASE, HEAD).time_per_loss
-    assert list(means.index) == losses
-    assert means["shannon"] == pytest.approx(1, rel=0.05)
-    assert means[losses[-1]] == pytest.approx(fingerprint, rel=0.05)
-
-
-def test_what_fails_comes_first_and_what_goes_is_listed(run):
-    result, _, comment = run(temporary=None, error=float("nan"))
-    assert result.exit_code == 1
-    assert "1 failing" in comment
-    assert f"worst: temp_bytes of {PROGRAM} at 4096 cells, 1.00 MB before, failed now" in comment
-    rows = [line for line in comment.splitlines() if line.startswith(f"| {PROGRAM}")]
-    assert ["failing" in rows[0], "skipped" in rows[1]] == [True, True]
-
-
-def test_the_first_lines_say_pass_or_fail_what_how_much_and_on_which_processor(run):
-    _, page, comment = run(temporary=4_567_890, fingerprint=2)
-    first = (
-        "Fails: 1 regressed, 0 improved, 6 unchanged, 1 changed, 8 skipped on both sides; worst: "
-        f"temp_bytes of {PROGRAM} at 4096 cells, 1.00 MB before, 4.57 MB now."
-    )
-    assert comment.startswith(f"**{first}**\n\nbbbbbbbb against cccccccc, on Processor m, 2 cores;")
-    assert first in page
-    assert "Measured on Processor m, 2 cores, in virtualenv-py3.11." in page
-
-
-def without(name, program=OTHER):
-    found = figures(9)
-    del found[name][program]
-    return found
-
-
-@pytest.mark.parametrize(
-    ("head", "n_removed"),
-    [
-        (without(TEMPORARY), 1),
-        (without(CALL), 1),
-        ({name: {PROGRAM: row[PROGRAM]} for name, row in figures(9).items()}, 4),
-        ({name: row for name, row in figures(9).items() if name != ERROR}, 2),
-    ],
-    ids=["a counter", "a time", "a loss", "a metric"],
-)
-def test_what_vanishes_fails_unless_the_change_renews_the_baseline(run, tmp_path, head, n_removed):
-    asv(tmp_path / "asv", "c", 9, head)
-    arguments = (tmp_path / "asv", BASE, HEAD)
-    found = commits.compare(*arguments)
-    assert (found.answer, found.gates.sum()) == (Answer.FAILS, n_removed)
-    assert set(found.verdicts[found.gates]["verdict"]) == {"removed"}
-    renewed = commits.compare(*arguments, baseline_renewed=True)
-    assert (renewed.answer, len(renewed.listed)) == (Answer.PASSES, n_removed)
-    page = build_comparison(renewed, tmp_path / "page").read_text()
-    assert "The change renews the baseline" in page
-
-
 def test_a_figure_that_is_skipped_now_fails_unless_the_change_renews_the_baseline(run, monkeypatch):
     result, _, comment = run(temporary=float("nan"))
     assert (result.exit_code, "1 skipped, 8 skipped on both sides" in comment) == (1, True)
@@ -162,7 +41,7 @@ def test_a_figure_that_is_skipped_now_fails_unless_the_change_renews_the_baselin
 
 
 def test_a_benchmark_that_was_skipped_and_fails_now_fails_the_change(run, tmp_path):
-    asv(tmp_path / "asv", "b", 8, figures(8, temporary=float("nan")))
+    asv(tmp_path / "asv", "b", 8, figures_of_asv(8, temporary=float("nan")))
     result, _, comment = run(temporary=None)
     assert (result.exit_code, "1 failing" in comment) == (1, True)
 
@@ -181,76 +60,92 @@ def test_git_says_whether_a_change_renews_the_baseline(tmp_path, monkeypatch):
 
 
 def test_without_a_time_that_can_be_judged_the_counters_decide(run, tmp_path):
-    counters = {name: row for name, row in figures(1).items() if name != CALL}
+    counters = {name: row for name, row in figures_of_asv(1).items() if name != CALL}
     for name in ("b", "c"):
         asv(tmp_path / "asv", name, 8, counters)
-    found = commits.compare(tmp_path / "asv", BASE, HEAD)
+    found = compare_asv(tmp_path / "asv", BASE, HEAD)
     assert (found.answer, list(found.time_per_loss)) == (Answer.PASSES, [])
     assert build_comparison(found, tmp_path / "page").exists()
 
 
 def test_figures_of_different_machines_are_not_compared(run, tmp_path):
     run()
-    asv(tmp_path / "asv", "b", 8, figures(8, call=1.0), machine="slow")
-    found = commits.compare(tmp_path / "asv", BASE, HEAD)
+    asv(tmp_path / "asv", "b", 8, figures_of_asv(8, call=1.0), machine="slow")
+    found = compare_asv(tmp_path / "asv", BASE, HEAD)
     assert (found.answer, len(found.verdicts), found.processors) == (
         Answer.PASSES, 16, ("Processor m, 2 cores",),
     )  # fmt: skip
     (tmp_path / "asv" / "m" / f"{'b' * 8}-virtualenv-py3.11.json").unlink()
-    assert not commits.was_measured(tmp_path / "asv", BASE, HEAD)
+    with pytest.raises(DamagedError, match="no results of both bbbbbbbb and cccccccc"):
+        compare_asv(tmp_path / "asv", BASE, HEAD)
 
 
-def test_commits_measured_at_different_sizes_are_measured_again(run, tmp_path):
-    run()
-    assert commits.was_measured(tmp_path / "asv", BASE, HEAD)
-    asv(tmp_path / "asv", "c", 9, figures(9), sizes=("256", "4096"))
-    assert not commits.was_measured(tmp_path / "asv", BASE, HEAD)
+def test_commits_measured_at_different_sizes_are_not_compared(tmp_path):
+    asv(tmp_path, "b", 8, figures_of_asv(8))
+    asv(tmp_path, "c", 9, figures_of_asv(9), sizes=("256", "4096"))
+    with pytest.raises(DamagedError, match="at the same sizes"):
+        compare_asv(tmp_path, BASE, HEAD)
 
 
-@pytest.fixture
-def asked_of_asv(monkeypatch):
-    """Let asv describe the machine, and measure nothing."""
-    really_run = subprocess.run
-
-    def run_asv(command, **options):
-        if "continuous" in command:
-            return subprocess.CompletedProcess(command, 0)
-        return really_run(command, **options)
-
-    monkeypatch.setattr(subprocess, "run", run_asv)
+def verdicts_on_time(folder):
+    """The verdicts on the calls, and all verdicts on the other figures of the CPU."""
+    found = compare_asv(folder, BASE, HEAD).verdicts
+    found = found[found["device"] == "cpu"]
+    times = found["metric"] == "call_seconds"
+    return list(found[times].sort_values("benchmark")["verdict"]), set(found[~times]["verdict"])
 
 
-@pytest.mark.usefixtures("asked_of_asv")
-def test_on_a_new_machine_asv_asks_nothing(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    commits.measure(BASE, HEAD, {})
-    assert '"num_cpu"' in (tmp_path / ".asv-machine.json").read_text()
-    assert capfd.readouterr() == ("", "")
+HOUR = 3_600_000  # in asv's milliseconds
 
 
-@pytest.mark.usefixtures("asked_of_asv")
-def test_a_machine_that_asv_cannot_describe_is_no_regression(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", "/dev/null")
-    monkeypatch.setattr(commits, "resolve", {"base": BASE, "head": HEAD}.get)
-    arguments = ["compare", "base", "head", f"--results={tmp_path / 'asv'}"]
-    result = CliRunner().invoke(main, arguments)
-    assert (result.exit_code, "asv machine: " in result.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("hours_apart", "expected"), [(0.001, ["unchanged", "regressed"]), (1, ["not comparable"] * 2)]
+)
+def test_times_of_different_runs_are_not_compared_but_counters_are(tmp_path, hours_apart, expected):
+    """Of a run in turn, nothing starts later than a second after each of its four figures."""
+    asv(tmp_path, "b", 8, figures_of_asv(8))
+    slower = figures_of_asv(9, call=0.02, fingerprint=2)
+    asv(tmp_path, "c", 9, slower, started=int(hours_apart * HOUR))
+    times, others = verdicts_on_time(tmp_path)
+    assert (times, others) == (expected, {"unchanged", "changed"})
 
 
-def test_commits_that_cannot_be_compared_are_no_pass(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(commits, "was_measured", lambda *_: True)
-    asv(tmp_path / "asv", "c", 9, figures(9), environment="another")
-    arguments = ["compare", "base", "head", f"--results={tmp_path / 'asv'}"]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 2
-    assert "no results of both bbbbbbbb and cccccccc" in result.stderr
+def test_a_round_of_several_environments_lets_more_time_pass(tmp_path):
+    for commit, day, started in (("b", 8, 0), ("c", 9, 12_000)):
+        asv(tmp_path, commit, day, figures_of_asv(day), started=started)
+    assert "not comparable" in verdicts_on_time(tmp_path)[0]
+    asv(tmp_path, "b", 8, figures_of_asv(8), environment="another")
+    assert "not comparable" not in verdicts_on_time(tmp_path)[0]
 
 
-def test_damage_beside_equal_commits_is_no_pass(run, tmp_path):
-    (tmp_path / "asv" / "m" / "dddddddd-py.json").write_text("{")
-    result, page, comment = run()
-    assert result.exit_code == 2
-    assert all("dddddddd-py.json" in text for text in (result.stderr, page, comment))
+@pytest.mark.parametrize("head_day", [1, 9], ids=["older than its base", "newer"])
+def test_a_head_does_not_hide_its_regression_in_its_own_history(tmp_path, head_day):
+    for day, commit in ((0, "1"), (2, "2"), (5, "b")):
+        asv(tmp_path, commit, day, figures_of_asv(day))
+    asv(tmp_path, "c", head_day, figures_of_asv(9, call=0.02, fingerprint=2))
+    assert verdicts_on_time(tmp_path)[0] == ["unchanged", "regressed"]
+
+
+def test_figures_of_one_sample_are_counted_and_not_listed(tmp_path):
+    sampled = figures_of_asv(8)
+    speed = {"bench_throughput.Throughput.track_ns_per_cell": {PROGRAM: 7.0, OTHER: 8.0}}
+    for day, commit in enumerate("bc"):
+        asv(tmp_path, commit, day, {**sampled, **speed})
+    found = compare_asv(tmp_path, BASE, HEAD)
+    assert found.n_unjudged == 2
+    assert "ns_per_cell" not in set(found.folded["metric"])
+    assert "call_seconds" in set(found.folded["metric"])
+    page = build_comparison(found, tmp_path / "page").read_text()
+    assert "2 wall-clock figures have one sample and are not judged" in page
+
+
+def test_too_few_processes_for_a_verdict_are_listed(tmp_path):
+    few = {CALL: {PROGRAM: processes(0.01, 0.011, 0.012)}}
+    for day, commit in enumerate("bc"):
+        asv(tmp_path, commit, day, few)
+    found = compare_asv(tmp_path, BASE, HEAD)
+    assert (found.n_unjudged, list(found.folded["verdict"])) == (0, ["insufficient history"])
+    assert found.answer == Answer.UNJUDGED
 
 
 def test_the_comment_shows_first_what_one_may_wonder_about(run):
@@ -269,8 +164,8 @@ def test_the_comment_stays_short_and_the_page_whole(tmp_path, run):
     programs = [f"program{at}:value" for at in range(3000)]
     for commit, factor in (("b", 1), ("c", 2)):
         table = dict.fromkeys(programs, factor * 10**6)
-        asv(tmp_path / "asv", commit, 8, {**figures(1), TEMPORARY: table})
-    comparison = commits.compare(tmp_path / "asv", BASE, HEAD)
+        asv(tmp_path / "asv", commit, 8, {**figures_of_asv(1), TEMPORARY: table})
+    comparison = compare_asv(tmp_path / "asv", BASE, HEAD)
     assert comparison.gates.sum() == 3000
     page = build_comparison(comparison, tmp_path / "page")
     comment, rows = ((page.parent / name).read_text() for name in ("comment.md", "verdicts.csv"))

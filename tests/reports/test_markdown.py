@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from reports.judge import commits
+from reports.judge.compare_asv import compare_asv
 from reports.pages.render import build_comparison, build_report
 from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, record, sweep
@@ -58,6 +58,6 @@ def test_the_comment_shows_text_of_asv_as_it_is(tmp_path):
         content["results"][TRACKED][0] = [1 + 10**6 * day, None]
         path.write_text(json.dumps(content))
     (tmp_path / "asv" / "m" / "x`<b>.json").write_text("{")
-    found = commits.compare(tmp_path / "asv", "a" * 40, "b" * 40)
+    found = compare_asv(tmp_path / "asv", "a" * 40, "b" * 40)
     page = build_comparison(found, tmp_path / "page")
     assert_harmless((page.parent / "comment.md").read_text())

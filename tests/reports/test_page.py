@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from benchmarks.schema.suite import LOSSES
-from reports.judge import commits
+from reports.judge.compare_asv import compare_asv
 from reports.pages.render import build_comparison, build_report
 from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, sweep
@@ -40,7 +40,7 @@ def comparison_path(tmp_path_factory):
             },
         }
         asv(folder / "asv", commit, 8, figures)
-    comparison = commits.compare(folder / "asv", "b" * 40, "c" * 40)
+    comparison = compare_asv(folder / "asv", "b" * 40, "c" * 40)
     return build_comparison(comparison, folder / "page")
 
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Source, Status
 from benchmarks.schema.rounds import Side
 from reports.judge.baseline import key
-from reports.judge.commits import Comparison
-from reports.judge.rounds import Program, verdicts
+from reports.judge.comparison import Comparison
+from reports.judge.rounds import FALSE_ALARMS, Program, verdicts
 from reports.judge.rules import is_unstable, judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, Verdict, gates
+from reports.sources.frame import DamagedError
 from reports.sources.rounds import Rounds, read_rounds, read_sides
 from reports.sources.schemas import RoundsSide
 from reports.sources.sweep import Sweep
@@ -26,27 +27,32 @@ _PLACE = ["benchmark", "n_cells", "device"]
 
 
 def compare_rounds(
-    folder: Path, *, on_time: bool = False, baseline_renewed: bool = False
+    folder: Path, base: str, head: str, *, on_time: bool = False, baseline_renewed: bool = False
 ) -> Comparison:
     """Judge what was measured into a folder: counters and errors one by one, times together.
 
     Args:
         folder: holds the rounds, and a sweep a side.
+        base, head: full names of the commits.
         on_time: whether times that got worse fail the change.
         baseline_renewed: whether figures may vanish.
 
     Raises:
-        DamagedError: a file is missing or damaged.
+        DamagedError: a file is missing or damaged, or holds other commits.
     """
     rounds, sweeps = read_rounds(folder), read_sides(folder)
+    if (held := [rounds.sides[side].commit for side in Side]) != [base, head]:
+        names = " and ".join(commit[:8] for commit in held)
+        raise DamagedError(f"{folder} holds rounds of {names}, not of {base[:8]} and {head[:8]}")
     parts = [_counters(sweeps), _times(rounds, same_programs(sweeps))]
     found = pd.concat(parts, ignore_index=True)
     machine = rounds.environment["machine"]
     found = found.assign(machine=machine, environment=_versions(rounds.sides))
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
     processor = f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores"
-    base, head = (rounds.sides[side].commit for side in Side)
-    return Comparison(base, head, found, rounds.complaints, (processor,), baseline_renewed)
+    return Comparison(
+        base, head, found, rounds.complaints, (processor,), baseline_renewed, FALSE_ALARMS
+    )
 
 
 def same_programs(sweeps: Mapping[Side, Sweep]) -> set[Program]:
@@ -83,3 +89,19 @@ def _times(rounds: Rounds, same: set[Program]) -> pd.DataFrame:
         detail=known["detail"],
         unstable=[is_unstable(METRICS[row.metric], row) for row in found.itertuples()],
     )
+
+
+def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None, str]:
+    """The verdict, and its reason, on a figure that a side does not have; None where both do."""
+    if row.n_before and row.n_after:
+        return None, ""
+    if not row.n_before:
+        return Verdict.ADDED, ""
+    failure = sides[Side.HEAD].failures.get(row.benchmark)
+    return (Verdict.REMOVED, "") if failure is None else (Verdict.FAILING, failure)
+
+
+def _versions(sides: Mapping[Side, RoundsSide]) -> str:
+    """The release of jax, or both."""
+    base, head = (sides[side].versions["jax"] for side in Side)
+    return f"jax {base}" if base == head else f"jax {base} before, {head} after"

@@ -1,0 +1,91 @@
+"""The fields of asv's results files, and how asv stores what it measured."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from reports.sources.fields import (
+    CellCount,
+    Commit,
+    Device,
+    Name,
+    Positive,
+    Program,
+    Text,
+    Theirs,
+    checked,
+)
+from reports.sources.frame import DamagedError
+
+__all__ = ["File", "Place", "Result", "result_of"]
+
+_LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
+
+_Milliseconds = Annotated[int, Field(ge=0, le=_LAST_MILLISECOND)]
+_Seconds = Annotated[float, Field(ge=0, le=_LAST_MILLISECOND / 1000, allow_inf_nan=False)]
+
+
+def _has_what_is_read(columns: list[str]) -> list[str]:
+    if missing := {"result", "params", "version"} - set(columns):
+        raise ValueError(f"says nothing of {', '.join(sorted(missing))}")
+    return columns
+
+
+class _Params(Theirs):
+    machine: Name
+    jax: Text | None = None
+
+
+class File(Theirs):
+    """What asv found out about a commit on a machine, in an environment.
+
+    ``durations`` are those of builds and caches.
+    """
+
+    version: Literal[2]
+    commit_hash: Commit
+    env_name: Name
+    date: _Milliseconds
+    params: _Params
+    result_columns: Annotated[list[str], AfterValidator(_has_what_is_read)]
+    results: dict[Name, list[Any]]
+    durations: dict[str, _Seconds] = Field(default_factory=dict)
+
+
+class Result(Theirs):
+    """What asv stores of one benchmark: a list has an element per combination of parameters.
+
+    The samples of all rounds are joined in the order of the rounds; a round in which a
+    combination fails discards the samples that the combination had. ``started_at`` is when the
+    last round began. ``duration`` is that of the last round where asv took its rounds in turn
+    with those of another commit, else that of all rounds.
+    """
+
+    result: list[int | float | None] | None
+    params: list[list[Text]]
+    version: Text | None
+    started_at: _Milliseconds | None = None
+    duration: _Seconds | None = None
+    samples: list[list[Positive] | None] | None = None
+    stats_ci_99_a: list[float | None] | None = None
+    stats_ci_99_b: list[float | None] | None = None
+
+
+class Place(Theirs):
+    """A combination of parameters."""
+
+    program: Program
+    n_cells: CellCount
+    device: Device
+
+
+def result_of(columns: Sequence[str], stored: Sequence[Any]) -> Result:
+    """The stored columns by name; asv leaves out the last ones where they are empty.
+
+    Raises:
+        DamagedError: there are more columns than names, or one holds something else.
+    """
+    if len(stored) > len(columns):
+        raise DamagedError(f"has {len(stored)} columns, and there are {len(columns)} names")
+    return checked(Result, dict(zip(columns, stored, strict=False)))
