@@ -12,8 +12,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from benchmarks.catalog.cases import SIMULATIONS
-from diffbio.datasets import simulate_velocity
+from diffbio.datasets import _normalize, simulate_velocity
 from diffbio.datasets._cells import soft_assignments
+from diffbio.datasets._grid import snap
 from diffbio.datasets._normalize import principal_components
 
 # Whoever changes these lines changes the data, and every published result on them.
@@ -152,17 +153,37 @@ def test_the_order_of_cells_and_components_changes_no_bit():
     )
 
 
+def test_scores_are_exact_sums_before_they_are_rounded(monkeypatch):
+    """A product of a value and a loading is a multiple of 2^-42; an inexact sum is not."""
+    seen = {}
+
+    def remember(values, bits=16):
+        seen[bits] = values
+        return snap(values, bits)
+
+    monkeypatch.setattr(_normalize, "snap", remember)
+    values = 8 * np.random.default_rng(0).random((500, 300))
+    principal_components(values, 20)
+    _assert_multiples(seen[13], 42)
+
+
 def test_arrays_are_multiples_of_powers_of_two():
     cells = simulate_velocity(100, n_genes=40, noise=0.0)
-    for array, bits in [(cells.expression, 16), (cells.velocity, 16), (cells.embeddings, 13)]:
-        units = array.astype(np.float64) * 2**bits
-        np.testing.assert_array_equal(units, np.rint(units))
-        assert not np.signbit(array[array == 0]).any()
+    _assert_multiples(cells.expression, 16)
+    _assert_multiples(cells.velocity, 16)
+    _assert_multiples(cells.embeddings, 13)
+    _assert_multiples(snap(np.array([-1e-9, 0.3]), 4), 4)
+
+
+def _assert_multiples(array, bits):
+    units = array.astype(np.float64) * 2**bits
+    np.testing.assert_array_equal(units, np.rint(units))
+    assert not np.signbit(array[array == 0]).any()
 
 
 @pytest.mark.parametrize("n_cells", [1, 2, 40])
 def test_a_component_without_variance_is_zero(n_cells):
-    values = np.random.default_rng(0).normal(size=(n_cells, 300)).astype(np.float32)
+    values = np.random.default_rng(0).normal(0, 4, size=(n_cells, 300)).astype(np.float32)
     scores = principal_components(values, 50)
     assert scores.shape == (n_cells, n_cells)
     np.testing.assert_array_equal(scores[:, -1], 0)
