@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from diffbio.datasets._grid import snap
+
 __all__ = ["CellData", "soft_assignments"]
 
 Array = np.ndarray
@@ -97,13 +99,16 @@ def soft_assignments(embeddings: Array, labels: Array, n_clusters: int) -> Array
     """Soft k-means memberships: softmax of -d^2 / V, V the mean d^2 to a cell's own mean.
 
     Means and V are those of the labelled cells; a cell of label -1 gets memberships, too.
+    Means are rounded to multiples of 2^-16 and V to a float32. The squared distances of
+    principal components, which are multiples of 2^-13, are then exact sums.
     """
     points = embeddings.astype(np.float64)
     means = np.zeros((n_clusters, points.shape[1]))
     labelled = np.flatnonzero(labels >= 0)
     for k in np.unique(labels[labelled]):
-        means[k] = points[labels == k].mean(axis=0)
+        means[k] = snap(points[labels == k].mean(axis=0))
     squares = (points**2).sum(axis=1)[:, None] - 2 * points @ means.T + (means**2).sum(axis=1)
-    logits = -squares / np.mean(squares[labelled, labels[labelled]])
+    scale = np.float32(np.mean(squares[labelled, labels[labelled]]))
+    logits = -squares / scale
     memberships = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (memberships / memberships.sum(axis=1, keepdims=True)).astype(np.float32)
