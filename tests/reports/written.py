@@ -1,6 +1,7 @@
 """Results files as the tools write them, with whatever numbers a test wants."""
 
 import json
+from types import MappingProxyType
 
 from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.schema.records import Ratio, Record
@@ -57,7 +58,7 @@ def all_records(**value_errors):
     yield record("velocity", "call_seconds", None, **absent)
 
 
-def sweep(path, records, **environment):
+def sweep(path, records, *, digests=MappingProxyType({"cells": "ab"}), **environment):
     """A sweep's file."""
     curves = [
         {"loss": loss, "n_cells": 64, "steps": [1e-2, 1e-4], "errors": [1e-3, 1e-9]}
@@ -69,7 +70,7 @@ def sweep(path, records, **environment):
         for loss in LOSSES
     ]
     checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
-    checkpoint.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}))
+    checkpoint.add("everything", Measured(list(records), ratios, curves, dict(digests)))
     return path
 
 
