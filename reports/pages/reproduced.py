@@ -157,13 +157,14 @@ def _recipe(published: Published) -> str:
     commit = environment["commit"]
     if commit is None or environment.get("changes"):
         return "The report was measured by code that is no commit: it cannot be checked out."
-    folder = f"../diffbio-{commit[:8]}"
+    folder, sizes = f"../diffbio-{commit[:8]}", published.manifest["n_cells"]
+    sweep = " ".join(["python -m benchmarks sweep", *(f"--n-cells={n}" for n in sizes)])
     return "\n".join(
         [
             "By this code bits and counters are not promised. With the report's own code:",
             f"  git worktree add --detach {folder} {commit}",
             f"  make -C {folder} .venv/.complete",
-            f"  (cd {folder} && .venv/bin/{published.manifest['command']})",
+            f"  (cd {folder} && .venv/bin/{sweep})",
             f"  python -m reports reproduce {published.folder} "
             f"--results {folder}/results/sweep.json",
         ]
