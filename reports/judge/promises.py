@@ -37,7 +37,7 @@ class Conditions(NamedTuple):
         code: library, references and benchmarks.
         versions: jax, jaxlib, the backend and ``XLA_FLAGS``.
         instruction_set: architecture, vector extensions and devices.
-        cores: the number of cores, over which XLA divides its loops.
+        cores: the number of cores, over which XLA divides loops and sums.
         numpy: the version of NumPy, which simulates the cells.
     """
 
@@ -58,13 +58,9 @@ _REASONS: Mapping[str, str] = {
     "numpy": "another version of NumPy",
 }
 _FOR_COUNTERS = ("code", "versions")
-_FOR_BITS = ("cells", "code", "versions", "instruction_set")
+_FOR_FINGERPRINT = (*_FOR_COUNTERS, "cores")
+_FOR_BITS = ("cells", "code", "versions", "instruction_set", "cores")
 _FOR_DATA = ("code", "numpy", "instruction_set", "cores")
-# What the bits of these depend on besides.
-_MORE: Mapping[str, tuple[str, ...]] = {
-    "hlo_fingerprint": ("cores",),
-    "result_digest": ("cores",),
-}
 
 
 def promise_of_figure(metric: str, same: Conditions) -> Promised:
@@ -84,9 +80,11 @@ def promise_of_figure(metric: str, same: Conditions) -> Promised:
         return Promised(Promise.NONE, "times and peaks inform")
     if kind == Kind.ACCURACY:
         return Promised(Promise.TOLERANCE)
+    if metric == "hlo_fingerprint":
+        return _promised(Promise.COUNTER, same, _FOR_FINGERPRINT)
     if kind != Kind.RESULT:
-        return _promised(Promise.COUNTER, same, _FOR_COUNTERS + _MORE.get(metric, ()))
-    bits = _promised(Promise.BITS, same, _FOR_BITS + _MORE.get(metric, ()))
+        return _promised(Promise.COUNTER, same, _FOR_COUNTERS)
+    bits = _promised(Promise.BITS, same, _FOR_BITS)
     weaker = metric == "value" and same.cells and bits.promise == Promise.NONE
     return Promised(Promise.TOLERANCE) if weaker else bits
 

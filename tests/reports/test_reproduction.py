@@ -73,7 +73,8 @@ PROMISES = {
     "code": (TOLERANCE, NONE, NONE, NONE),
     "versions": (TOLERANCE, NONE, NONE, NONE),
     "instruction_set": (TOLERANCE, NONE, COUNTER, COUNTER),
-    "cores": (BITS, NONE, COUNTER, NONE),
+    # One core and two give gradients of compactness with other bits.
+    "cores": (TOLERANCE, NONE, COUNTER, NONE),
     "numpy": (BITS, BITS, COUNTER, COUNTER),
 }
 
@@ -186,6 +187,7 @@ def test_commits_that_measure_alike_are_the_same_code(tmp_path, commits, at, cha
         ({"value": -0.500006}, "value", OTHER_CODE, "broken"),
         ({"result_digest": "00"}, "result_digest", {}, "broken"),
         ({"result_digest": "00"}, "result_digest", OTHER_MACHINE, "not promised"),
+        ({"value": -0.5000001}, "value", {"cores": 8}, "kept"),
         ({"flops": 101.0}, "flops", OTHER_MACHINE, "broken"),
         ({"flops": 101.0}, "flops", OTHER_CODE, "not promised"),
         ({"hlo_fingerprint": "00"}, "hlo_fingerprint", OTHER_MACHINE, "broken"),
@@ -249,6 +251,14 @@ def test_values_of_other_cells_are_not_promised(tmp_path, name, place, expected)
     found = judged(tmp_path, records, records, digests={**DIGESTS, name: "00"})
     assert row(found, "value")["promise"] == expected
     assert found.differing_data == [name]
+
+
+@pytest.mark.parametrize(("where", "n_broken"), [({}, 1), (OTHER_CODE, 0)])
+def test_a_data_set_that_is_missing_breaks_its_promise(tmp_path, where, n_broken):
+    fewer = {name: digest for name, digest in DIGESTS.items() if name != "real 700"}
+    found = judged(tmp_path, figures(), digests=fewer, **where)
+    assert list(found.broken["benchmark"]) == ["real 700"] * n_broken
+    assert found.differing_data == []
 
 
 def test_only_what_can_be_judged_is_reproduced(tmp_path):
