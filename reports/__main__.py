@@ -1,5 +1,6 @@
 """Command line of the reports: measure, judge, and turn both into pages."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -184,17 +185,9 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     again = _read_sweep(found_at)
     found = reproduced(published.sweep, again)
     write_text(rows, found.rows.to_csv(index=False))
-    _tell(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
+    with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
+        click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
     context.exit(found.answer)
-
-
-def _tell(text: str) -> None:
-    """Print a verdict for as long as it is read: a closed pipe (``| head``) does not change it."""
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        # What is left is flushed at the end, and must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _GIVEN = click.option("--results", type=_PATH, help="A sweep of the tier; without one, it is run.")
