@@ -12,6 +12,7 @@ from reports.sources.sweep import Sweep
 
 __all__ = ["Machines", "conditions", "differing_data", "machines", "same_cells"]
 
+# The folders that decide what a sweep finds.
 _CODE = ("diffbio", "reference", "benchmarks")
 
 

@@ -42,14 +42,14 @@ def reproduction_text(found: Reproduction, published: Published, again: Sweep) -
 
 def reproduction_headline(found: Reproduction) -> str:
     """One sentence: whether the data differ, whether the promises hold, the speed, the code."""
-    n = sum(found.rows["kind"] == DATA)
+    n = found.rows[found.rows["kind"] == DATA]["published"].count()
     n_differing = len(found.differing_data)
     data = f", on other data ({n_differing} of {n} data sets differ)" if n_differing else ""
     speed = speed_of(found.speeds, "lower_bound_seconds")
     parts = [
         _outcome(found),
         *([_speed(speed)] if speed else []),
-        *([] if found.same.code else ["the code is another"]),
+        *([] if found.same.code else ["the code is not the report's"]),
     ]
     return f"{_ANSWERS[found.answer]}{data}: {'; '.join(parts)}."
 

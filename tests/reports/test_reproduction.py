@@ -154,7 +154,7 @@ def test_the_headline_says_how_fast_the_machine_is(tmp_path, seconds, said):
 
 
 def test_data_that_differ_are_told_before_anything_else(tmp_path):
-    other = {**DIGESTS, "clusters 256": "00"}
+    other = {**DIGESTS, "clusters 256": "00", "real 200": "dd"}
     code, (headline, data, *_) = told(
         tmp_path, figures(value=-0.7, result_digest="00"), digests=other, **OTHER_MACHINE
     )
@@ -192,7 +192,7 @@ def test_other_code_informs_and_the_reports_own_code_is_one_recipe_away(tmp_path
     changed = figures(flops=101.0, hlo_fingerprint="00")
     code, (headline, *parts) = told(tmp_path, changed, **OTHER_CODE)
     assert code == 0
-    assert headline.endswith("the code is another.")
+    assert headline.endswith("the code is not the report's.")
     assert any(f"git worktree add --detach ../diffbio-00000000 {'0' * 40}" in p for p in parts)
 
 
