@@ -1,5 +1,6 @@
 """Command line of the reports: measure, judge, and turn both into pages."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,17 +12,19 @@ import click
 
 from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
-from reports.judge import agreement, commits, reproduction
+from reports.judge import agreement, commits
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
 from reports.judge.compare_asv import compare_asv
 from reports.judge.compare_rounds import compare_rounds
 from reports.judge.measuring import measure_commits
+from reports.judge.reproduction import reproduced
 from reports.judge.verdict import Answer
 from reports.pages import publishing
 from reports.pages.claims import build_claims, claims_headline
 from reports.pages.folders import check_folder
 from reports.pages.render import build_comparison, build_report
+from reports.pages.reproduced import reproduction_text
 from reports.pages.words import report_headline, unusual_rows, verdict_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import read_published
@@ -196,24 +199,19 @@ def publish(context: click.Context, results: Path) -> None:
 @click.option("--results", type=_PATH, help="The sweep measured again; without one, it is run.")
 @click.pass_context
 def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
-    """Measure a published report again: exit 1 if a figure other than a time is different."""
+    """Measure a published report again: exit 1 if a promised figure does not hold."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
     rows = found_at.with_suffix(".csv")
     check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
         _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
-    found = reproduction.outcomes(published.sweep, _read_sweep(found_at))
-    write_text(rows, found.to_csv(index=False))
-    different = reproduction.different(found)
-    if not different.empty:
-        click.echo(different.drop(columns=["outcome"]).to_string(index=False))
-    click.echo(reproduction.counts(found).to_string())
-    speeds = reproduction.speeds(found)
-    if not speeds.empty:
-        click.echo(f"now over then, over all programs:\n{speeds.to_string()}")
-    click.echo(f"every row: {rows}")
-    context.exit(reproduction.answer(found))
+    again = _read_sweep(found_at)
+    found = reproduced(published.sweep, again)
+    write_text(rows, found.rows.to_csv(index=False))
+    with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
+        click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
+    context.exit(found.answer)
 
 
 _GIVEN = click.option("--results", type=_PATH, help="A sweep of the tier; without one, it is run.")

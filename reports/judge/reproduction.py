@@ -1,164 +1,152 @@
 """The comparison of a published sweep with the same sweep measured again, row by row."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Status
 from benchmarks.schema.tolerances import TOLERANCES
-from reports.judge.baseline import key
-from reports.judge.rules import tolerated
-from reports.judge.samples import judge_samples, usual_change
-from reports.judge.verdict import WALL_CLOCK, Answer, Verdict
+from reports.judge.promises import (
+    Conditions,
+    Promise,
+    Promised,
+    promise_of_data,
+    promise_of_figure,
+)
+from reports.judge.relation import Machines, conditions, differing_data, machines, same_cells
+from reports.judge.rules import mark_unmeasured, tolerated
+from reports.judge.speeds import Speed, speeds
+from reports.judge.verdict import Answer
 from reports.sources.frame import KEY
 from reports.sources.sweep import Sweep
 
-__all__ = ["Outcome", "answer", "counts", "different", "outcomes", "speeds"]
+__all__ = ["DATA", "Outcome", "Reproduction", "reproduced"]
+
+# Kind and metric of the rows of data sets.
+DATA = "data"
+_MEASURED = [*KEY, "value", "status", "detail"]
 
 
 class Outcome(StrEnum):
-    """How a figure that was measured again compares with the published one."""
+    """What became of what a figure promised."""
 
-    IDENTICAL = "identical bits"
-    TOLERATED = "within tolerance"
-    INDISTINGUISHABLE = "statistically indistinguishable"
-    DIFFERENT = "different"
-    INCOMPARABLE = "not comparable here"
+    KEPT = "kept"
+    BROKEN = "broken"
+    NOT_PROMISED = "not promised"
 
 
-# Figures that another number of cores, or another processor, may change.
-_OF_THE_PROCESSOR = ("hlo_fingerprint", "result_digest")
+@dataclass(frozen=True)
+class Reproduction:
+    """A published sweep beside the same sweep measured again.
 
-
-def outcomes(published: Sweep, again: Sweep) -> pd.DataFrame:
-    """Every figure of either sweep, and every data set, with its outcome and the reason.
-
-    Returns:
-        ``KEY``, ``kind``, ``published``, ``again``, ``outcome``, ``reason``.
+    Attributes:
+        rows: every data set, then every figure of either sweep, with ``KEY``, ``kind``,
+            ``published``, ``again``, ``promise``, ``outcome`` and the ``reason``.
+        same: what is the same of both sweeps.
+        machines: how the machines are related.
+        differing_data: names of the data sets whose digests differ.
     """
-    columns = [*KEY, "value", "samples", "status"]
-    merged = published.frame[columns].merge(
-        again.frame[columns], on=KEY, how="outer", suffixes=("_then", "_now")
+
+    rows: pd.DataFrame
+    same: Conditions
+    machines: Machines
+    differing_data: list[str]
+
+    @property
+    def broken(self) -> pd.DataFrame:
+        """The promised rows that do not hold."""
+        return self.rows[self.rows["outcome"] == Outcome.BROKEN]
+
+    @property
+    def n_promised(self) -> int:
+        """How many rows are promised here."""
+        return int((self.rows["outcome"] != Outcome.NOT_PROMISED).sum())
+
+    @property
+    def speeds(self) -> list[Speed]:
+        """The times now over those then."""
+        return speeds(self.rows)
+
+    @property
+    def answer(self) -> Answer:
+        """Fails for a broken promise alone; digests of data that agree make no judgement."""
+        if not self.broken.empty:
+            return Answer.FAILS
+        kept = (self.rows["outcome"] == Outcome.KEPT) & (self.rows["kind"] != DATA)
+        return Answer.PASSES if kept.any() else Answer.UNJUDGED
+
+
+def reproduced(published: Sweep, again: Sweep) -> Reproduction:
+    """Judge every data set and every figure of a sweep that was measured again."""
+    same, differing = conditions(published, again), differing_data(published, again)
+    then = published.frame[_MEASURED]
+    now = mark_unmeasured(published.frame, again.frame)[_MEASURED]
+    merged = pd.concat(
+        [
+            _merged(_data(published), _data(again)).assign(kind=DATA),
+            _merged(then, now).assign(kind=lambda rows: rows["metric"].map(_kind)),
+        ],
+        ignore_index=True,
     )
-    here = _Comparability(published, again)
-    rows = [here.judge(row) for row in merged.itertuples(index=False)]
-    found = merged[KEY].assign(
-        kind=[METRICS[metric].kind for metric in merged["metric"]],
-        published=merged["value_then"],
-        again=merged["value_now"],
-    )
-    found[["outcome", "reason"]] = rows
-    return pd.concat([_data(published, again), found], ignore_index=True)
+    judged = [_judge(row, same, differing) for row in merged.itertuples(index=False)]
+    rows = merged[[*KEY, "kind"]].assign(published=merged["value_then"], again=merged["value_now"])
+    rows[["promise", "outcome", "reason"]] = judged
+    return Reproduction(rows, same, machines(published, again), differing)
 
 
-def answer(found: pd.DataFrame) -> Answer:
-    """Whether the report was reproduced: times inform, any other difference fails it."""
-    if (~different(found)["kind"].isin(WALL_CLOCK)).any():
-        return Answer.FAILS
-    incomparable = found["outcome"] == Outcome.INCOMPARABLE
-    return Answer.UNJUDGED if incomparable.all() else Answer.PASSES
+def _kind(metric: str) -> Kind:
+    return METRICS[metric].kind
 
 
-def different(found: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are different now."""
-    return found[found["outcome"] == Outcome.DIFFERENT]
+def _data(sweep: Sweep) -> pd.DataFrame:
+    """The digests of a sweep's cells as rows of measurements."""
+    rows = [(name, "", 0, "", DATA, digest) for name, digest in sweep.data_digests.items()]
+    frame = pd.DataFrame(rows, columns=[*KEY, "value"])
+    return frame.assign(status=Status.OK, detail="")
 
 
-def counts(found: pd.DataFrame) -> pd.DataFrame:
-    """Number of rows by kind of figure and outcome."""
-    counted = pd.crosstab(found["kind"], found["outcome"])
-    return counted.reindex(columns=[outcome for outcome in Outcome if outcome in counted])
+def _merged(then: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    return then.merge(now, on=KEY, how="outer", suffixes=("_then", "_now"))
 
 
-def speeds(found: pd.DataFrame) -> pd.DataFrame:
-    """Quartiles, over all programs, of each wall-clock figure now over what it was then."""
-    timed = found[found["kind"].isin(WALL_CLOCK)].dropna(subset=["published", "again"])
-    ratio = timed["again"].astype(float) / timed["published"].astype(float)
-    return ratio.groupby(timed["metric"]).describe()[["count", "25%", "50%", "75%"]].round(3)
+def _judge(row: Any, same: Conditions, differing: Sequence[str]) -> tuple[Promise, Outcome, str]:
+    """What a row promises, what became of it, and why, where that is not obvious."""
+    promised = _promised(row, same, differing)
+    if promised.promise == Promise.NONE:
+        return promised.promise, Outcome.NOT_PROMISED, promised.reason
+    if row.status_now != Status.OK:
+        reason = (
+            f"failed now: {row.detail_now}" if row.status_now == Status.FAILED else "missing now"
+        )
+        return promised.promise, Outcome.BROKEN, reason
+    holds, reason = _holds(row, promised.promise)
+    return promised.promise, Outcome.KEPT if holds else Outcome.BROKEN, reason
 
 
-def _data(published: Sweep, again: Sweep) -> pd.DataFrame:
-    """A row per data set, by the digest of its cells."""
-    then, now = published.data_digests, again.data_digests
-    names = sorted({*then, *now})
-    digests = [(then.get(name), now.get(name)) for name in names]
-    return pd.DataFrame(
-        {
-            "benchmark": names,
-            "source": "",
-            "n_cells": 0,
-            "device": "",
-            "metric": "data",
-            "kind": "data",
-            "published": [before for before, _ in digests],
-            "again": [after for _, after in digests],
-            "outcome": [_data_outcome(*pair) for pair in digests],
-            "reason": "",
-        }
-    )
+def _promised(row: Any, same: Conditions, differing: Sequence[str]) -> Promised:
+    """The promise of a figure that was measured and published, if this machine can measure it."""
+    if row.status_then != Status.OK:
+        reason = "not published" if pd.isna(row.status_then) else "not measured then"
+        return Promised(Promise.NONE, reason)
+    if row.status_now == Status.SKIPPED:
+        return Promised(Promise.NONE, f"skipped here: {row.detail_now}")
+    if row.kind == DATA:
+        return promise_of_data(same)
+    if row.kind == Kind.ACCURACY and not tolerated(row.metric, row.value_then):
+        return Promised(Promise.NONE, "not within its tolerance then")
+    cells = same_cells(differing, row.source, row.n_cells)
+    return promise_of_figure(row.metric, same._replace(cells=cells))
 
 
-def _data_outcome(then: str | None, now: str | None) -> Outcome:
-    if then is None or now is None:
-        return Outcome.INCOMPARABLE
-    return Outcome.IDENTICAL if then == now else Outcome.DIFFERENT
-
-
-class _Comparability:
-    """Judges figures by what should be the same on the machines that both were measured on."""
-
-    def __init__(self, published: Sweep, again: Sweep) -> None:
-        then, now = published.environment, again.environment
-        self._versions = key(published) == key(again)
-        self._cores = self._versions and then["cores"] == now["cores"]
-        self._machine = self._cores and then["cpu"] == now["cpu"]
-
-    def judge(self, row: Any) -> tuple[Outcome, str]:
-        """The outcome of a figure, and the reason where it is not obvious."""
-        if not row.status_then == row.status_now == Status.OK:
-            return _of_the_unmeasured(row)
-        if row.value_then == row.value_now:
-            return Outcome.IDENTICAL, ""
-        metric = METRICS[row.metric]
-        if metric.kind in WALL_CLOCK:
-            return self._time(row)
-        if metric.kind == Kind.ACCURACY:
-            close = tolerated(row.metric, row.value_now)
-            return _within(close, TOLERANCES[row.metric])
-        if row.metric == "value":
-            tolerance = TOLERANCES["value_error"] * max(abs(row.value_then), 1.0)
-            return _within(abs(row.value_now - row.value_then) <= tolerance, tolerance)
-        expected = self._machine if row.metric in _OF_THE_PROCESSOR else self._versions
-        if expected:
-            return Outcome.DIFFERENT, ""
-        return Outcome.INCOMPARABLE, "another processor, number of cores or version"
-
-    def _time(self, row: Any) -> tuple[Outcome, str]:
-        """The outcome by the test for commits; a run's own visits say what change is usual."""
-        if not self._machine:
-            return Outcome.INCOMPARABLE, "another machine or version"
-        then, now = row.samples_then, row.samples_now
-        if min(len(then), len(now)) == 0:
-            return Outcome.INCOMPARABLE, "one sample"
-        judged = judge_samples(then, now, max(then, now, key=usual_change))
-        if np.isnan(judged.p):
-            return Outcome.INCOMPARABLE, "too few samples"
-        reason = f"ratio {judged.ratio:.3f}, p {judged.p:.2g}, usual {judged.threshold:.0%}"
-        same = judged.verdict in (Verdict.UNCHANGED, Verdict.NOISE)
-        return Outcome.INDISTINGUISHABLE if same else Outcome.DIFFERENT, reason
-
-
-def _of_the_unmeasured(row: Any) -> tuple[Outcome, str]:
-    """A figure that failed now is different; one that is missing somewhere is not comparable."""
-    then, now = ("missing" if pd.isna(s) else s for s in (row.status_then, row.status_now))
-    if Status.OK not in (then, now):
-        return Outcome.INCOMPARABLE, "measured neither then nor now"
-    lost = then == Status.OK and now == Status.FAILED
-    return Outcome.DIFFERENT if lost else Outcome.INCOMPARABLE, f"then {then}, now {now}"
-
-
-def _within(close: bool, tolerance: float) -> tuple[Outcome, str]:
-    return Outcome.TOLERATED if close else Outcome.DIFFERENT, f"tolerance {tolerance:g}"
+def _holds(row: Any, promise: Promise) -> tuple[bool, str]:
+    """Whether a figure that was measured both times keeps its promise, and the tolerance."""
+    if promise != Promise.TOLERANCE:
+        return row.value_then == row.value_now, ""
+    if row.kind == Kind.ACCURACY:
+        return tolerated(row.metric, row.value_now), f"tolerance {TOLERANCES[row.metric]:g}"
+    tolerance = TOLERANCES["value_error"] * (abs(row.value_then) or 1.0)
+    return abs(row.value_now - row.value_then) <= tolerance, f"tolerance {tolerance:.2g}"

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from types import MappingProxyType
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def all_records(**value_errors):
     yield record("velocity", "call_seconds", None, **absent)
 
 
-def sweep(path, records, **environment):
+def sweep(path, records, *, digests=MappingProxyType({"cells": "ab"}), **environment):
     """A sweep's file."""
     curves = [
         {"loss": loss, "n_cells": 64, "steps": [1e-2, 1e-4], "errors": [1e-3, 1e-9]}
@@ -80,7 +81,7 @@ def sweep(path, records, **environment):
         for loss in LOSSES
     ]
     checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
-    checkpoint.add("everything", Measured(list(records), ratios, curves, {"cells": "ab"}))
+    checkpoint.add("everything", Measured(list(records), ratios, curves, dict(digests)))
     return path
 
 
