@@ -46,15 +46,22 @@ def results(folder, revision):
     return found
 
 
-def test_compare_lets_asv_measure_both_commits_and_tells_what_differs(scratch):
-    compared = python(scratch, "reports", "compare", "main~1", "main")
+def test_asv_measures_both_commits_and_compare_tells_what_differs(scratch):
+    python(scratch, "asv", "machine", "--yes")
+    measured = python(scratch, "asv", "continuous", "--interleave-rounds", "main~1", "main")
+    assert measured.returncode == 1, measured.stdout + measured.stderr  # asv: it got worse
+    compared = compare(scratch, "main~1", "main")
     assert compared.returncode == 1, compared.stdout + compared.stderr
     check_what_asv_measured(scratch)
     check_what_compare_said(scratch, compared.stdout)
 
-    itself = python(scratch, "reports", "compare", "main", "main")  # from the results there are
+    itself = compare(scratch, "main", "main")
     assert itself.returncode == 0, itself.stdout + itself.stderr
     assert itself.stdout.startswith("**Passes: 0 regressed, 0 improved")
+
+
+def compare(folder, *revisions):
+    return python(folder, "reports", "compare", *revisions, "--results", ".asv/results")
 
 
 def check_what_asv_measured(scratch):

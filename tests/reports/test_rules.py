@@ -82,10 +82,10 @@ RESTLESS = [0.010, 0.013] * 6
 @pytest.mark.parametrize(
     ("factor", "history", "n", "expected"),
     [
-        (1.06, [], 8, Verdict.REGRESSED),
-        (1 / 1.06, [], 8, Verdict.IMPROVED),
-        (1.04, [], 8, Verdict.UNCHANGED),  # certain, but small
-        (1 / 1.04, [], 8, Verdict.UNCHANGED),
+        (1.0505, [], 8, Verdict.REGRESSED),
+        (1 / 1.0505, [], 8, Verdict.IMPROVED),
+        (1.0495, [], 8, Verdict.UNCHANGED),  # certain, but small
+        (1 / 1.0495, [], 8, Verdict.UNCHANGED),
         (1.2, RESTLESS, 8, Verdict.UNCHANGED),  # usual for this benchmark
         (1.4, RESTLESS, 8, Verdict.REGRESSED),
         (2.0, [], 6, Verdict.UNDECIDED),
