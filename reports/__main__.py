@@ -11,7 +11,7 @@ import click
 
 from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
-from reports.judge import agreement, commits, reproduction
+from reports.judge import agreement, commits, error_rates, reproduction
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
 from reports.judge.verdict import Answer
@@ -151,6 +151,17 @@ def compare(
     click.echo((page.parent / "comment.md").read_text())
     click.echo(f"page: {page.resolve()}")
     context.exit(comparison.answer)
+
+
+@main.command("error-rates")
+@click.option("--output", type=_PATH, default=error_rates.TABLE, show_default="the committed table")
+def simulate(output: Path) -> None:
+    """Simulate how often a comparison of times errs, in a minute, and write the table."""
+    check_replaceable(output, "error rates", csv_with(*error_rates.COLUMNS))
+    table = error_rates.error_rates()
+    write_text(output, table.to_csv(index=False))
+    click.echo(table.drop(columns="description").to_string(index=False))
+    click.echo(f"wrote {output}")
 
 
 @main.command()
