@@ -21,7 +21,7 @@ from reports.pages.folders import replacing_folder
 from reports.pages.markdown import as_text
 from reports.pages.panels import Plot
 from reports.pages.plots import plots
-from reports.pages.quantities import error, number, quantity
+from reports.pages.quantities import error, number, percent, quantity
 from reports.pages.tables import cost_table, problems, speeds
 from reports.pages.words import report_headline, verdict_headline
 from reports.sources.results import Results
@@ -164,6 +164,7 @@ def _templates() -> jinja2.Environment:
     environment.filters |= {
         "error": error,
         "number": number,
+        "percent": percent,
         "quantity": quantity,
         "threshold": _threshold,
         "tone": _tone,
