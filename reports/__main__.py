@@ -12,7 +12,7 @@ import click
 
 from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
-from reports.judge import agreement, commits
+from reports.judge import agreement, commits, error_rates
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
 from reports.judge.compare_asv import compare_asv
@@ -22,8 +22,9 @@ from reports.judge.reproduction import reproduced
 from reports.judge.verdict import Answer
 from reports.pages import publishing
 from reports.pages.claims import build_claims, claims_headline
+from reports.pages.comparison import build_comparison
 from reports.pages.folders import check_folder
-from reports.pages.render import build_comparison, build_report
+from reports.pages.report import build_report
 from reports.pages.reproduced import reproduction_text
 from reports.pages.words import report_headline, unusual_rows, verdict_headline
 from reports.sources.frame import DamagedError
@@ -178,6 +179,17 @@ def compare(
     click.echo((page.parent / "comment.md").read_text())
     click.echo(f"page: {page.resolve()}")
     context.exit(comparison.answer)
+
+
+@main.command("error-rates")
+@click.option("--output", type=_PATH, default=error_rates.TABLE, show_default="the committed table")
+def simulate(output: Path) -> None:
+    """Simulate how often a comparison of times errs, in a minute, and write the table."""
+    check_replaceable(output, "error rates", csv_with(*error_rates.COLUMNS))
+    table = error_rates.error_rates()
+    write_text(output, table.to_csv(index=False))
+    click.echo(table.drop(columns="description").to_string(index=False))
+    click.echo(f"wrote {output}")
 
 
 @main.command()

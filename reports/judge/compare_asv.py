@@ -53,7 +53,7 @@ def compare_asv(
         read.complaints,
         processors,
         baseline_renewed,
-        n_expected_by_chance=significance * int(verdicts["p"].notna().sum()),
+        false_alarm_rate=significance * int(verdicts["p"].notna().sum()),
     )
 
 

@@ -11,7 +11,7 @@ from benchmarks.schema.records import Source, Status
 from benchmarks.schema.rounds import Side
 from reports.judge.baseline import key
 from reports.judge.comparison import Comparison
-from reports.judge.rounds import FALSE_ALARMS, Program, verdicts
+from reports.judge.rounds import RATE, Program, verdicts
 from reports.judge.rules import is_unstable, judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, Verdict, gates
 from reports.sources.frame import DamagedError
@@ -50,9 +50,7 @@ def compare_rounds(
     found = found.assign(machine=machine, environment=_versions(rounds.sides))
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
     processor = f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores"
-    return Comparison(
-        base, head, found, rounds.complaints, (processor,), baseline_renewed, FALSE_ALARMS
-    )
+    return Comparison(base, head, found, rounds.complaints, (processor,), baseline_renewed, RATE)
 
 
 def same_programs(sweeps: Mapping[Side, Sweep]) -> set[Program]:

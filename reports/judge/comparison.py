@@ -32,7 +32,7 @@ class Comparison:
         complaints: what could not be read.
         processors: what the figures were measured on.
         baseline_renewed: whether figures may vanish, because the head renews the baseline.
-        n_expected_by_chance: how many times are expected to alarm, at most, if nothing changed.
+        false_alarm_rate: the share of reports that name a changed time by chance, at most.
     """
 
     base: str
@@ -41,7 +41,7 @@ class Comparison:
     complaints: tuple[Complaint, ...]
     processors: tuple[str, ...]
     baseline_renewed: bool
-    n_expected_by_chance: float
+    false_alarm_rate: float
 
     @property
     def gates(self) -> pd.Series:
@@ -86,6 +86,17 @@ class Comparison:
         return int(self.verdicts["p"].notna().sum())
 
     @property
+    def in_rounds(self) -> bool:
+        """Whether the times were measured in rounds, with a second look at what changed."""
+        return "measured_by" in self.verdicts
+
+    @property
+    def undetected_by_loss(self) -> pd.Series:
+        """Per loss, the largest change of a time that its samples do not exclude, as a share."""
+        rows = self.verdicts.dropna(subset="undetected")
+        return rows["undetected"].groupby(_losses(rows), sort=False).max()
+
+    @property
     def n_skipped(self) -> int:
         """How many figures were skipped on both sides: too many to list where a GPU is absent."""
         return int((self.verdicts["verdict"] == Verdict.ABSENT).sum())
@@ -103,5 +114,8 @@ class Comparison:
         """Geometric mean of the ratios of time, per loss, where they could be judged."""
         judged = self.verdicts["verdict"].isin(JUDGED)
         rows = self.verdicts[(self.verdicts["kind"] == Kind.TIME) & judged]
-        losses = rows["benchmark"].map(lambda name: name.partition(":")[0])
-        return np.exp(np.log(rows["ratio"].astype(float)).groupby(losses).mean())
+        return np.exp(np.log(rows["ratio"].astype(float)).groupby(_losses(rows)).mean())
+
+
+def _losses(rows: pd.DataFrame) -> pd.Series:
+    return rows["benchmark"].map(lambda name: name.partition(":")[0]).rename("loss")

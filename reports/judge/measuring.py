@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.schema.rounds import Stage
+from reports.judge.compare_rounds import same_programs
+from reports.judge.effects import effects
 from reports.judge.rounds import AGAIN_ROUNDS, FIRST_ROUNDS, worth_another_look
 from reports.sources.frame import DamagedError
-from reports.sources.rounds import read_rounds
+from reports.sources.rounds import read_rounds, read_sides
 
 __all__ = ["measure_commits"]
 
@@ -47,7 +49,8 @@ def measure_commits(
     _run("counters", *given)
     for_first = f"--minutes={_SHARE_OF_FIRST * left()}"
     _run("rounds", *given, f"--rounds={FIRST_ROUNDS}", for_first)
-    candidates = worth_another_look(read_rounds(folder).times)
+    first, same = effects(read_rounds(folder).times), same_programs(read_sides(folder))
+    candidates = worth_another_look(first, same)
     if not candidates.empty:
         again = [f"--stage={Stage.AGAIN}", f"--rounds={AGAIN_ROUNDS}", f"--minutes={left()}"]
         _run("rounds", *given, *again, *_named(candidates))

@@ -10,7 +10,8 @@ from reports.judge.validity import correlations, settings
 from reports.pages.claim_plots import claim_plots
 from reports.pages.folders import replacing_folder
 from reports.pages.quantities import number, significant
-from reports.pages.render import environment_rows, render_pages, write_plots
+from reports.pages.report import environment_rows, write_plots
+from reports.pages.templating import render_pages
 from reports.sources.observations import Observations
 
 __all__ = ["build_claims", "claims_headline"]

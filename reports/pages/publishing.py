@@ -7,7 +7,8 @@ from typing import Any
 
 from benchmarks.schema.files import UnwritableError, replacing_file, write_json
 from reports.pages.folders import replacing_folder
-from reports.pages.render import render, write_report
+from reports.pages.report import write_report
+from reports.pages.templating import render
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import Published, manifest_of, read_published

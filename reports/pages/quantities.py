@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["error", "number", "quantity", "significant"]
+__all__ = ["error", "number", "percent", "quantity", "significant"]
 
 _ABSENT = "-"
 # A value is shown in the largest of these that it reaches, or else in its own unit.
@@ -58,6 +58,11 @@ def significant(value: float) -> str:
     if -3 <= exponent < 6:
         return f"{rounded:.{max(0, 2 - exponent)}f}"
     return f"{rounded:.2e}"
+
+
+def percent(share: float) -> str:
+    """A share with at most three digits, on one line: ``5 %``, ``97.3 %``."""
+    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
 
 
 def error(value: float | None, absent: str = "not measured") -> str:

@@ -9,7 +9,7 @@ from tests.reports.written import BASE, HEAD, asv, figures_of_asv
 @pytest.fixture
 def without_plots(monkeypatch):
     """Pages without their plots, which take seconds to draw."""
-    monkeypatch.setattr("reports.pages.render.plots", lambda *_: ())
+    monkeypatch.setattr("reports.pages.report.plots", lambda *_: ())
 
 
 @pytest.fixture

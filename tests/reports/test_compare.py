@@ -7,7 +7,7 @@ from reports.__main__ import main
 from reports.judge import commits
 from reports.judge.compare_asv import compare_asv
 from reports.judge.verdict import Answer
-from reports.pages.render import build_comparison
+from reports.pages.comparison import build_comparison
 from reports.sources.frame import DamagedError
 from tests import scratch
 from tests.reports.written import (

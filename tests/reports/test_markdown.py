@@ -6,7 +6,8 @@ import re
 import pytest
 
 from reports.judge.compare_asv import compare_asv
-from reports.pages.render import build_comparison, build_report
+from reports.pages.comparison import build_comparison
+from reports.pages.report import build_report
 from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, record, sweep
 

@@ -12,7 +12,7 @@ import pytest
 from reports.judge import agreement
 from reports.judge import baseline as gate
 from reports.judge.history import courses
-from reports.pages.render import build_report
+from reports.pages.report import build_report
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import manifest_of, read_published

@@ -7,7 +7,8 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.schema.suite import LOSSES
 from reports.judge.compare_asv import compare_asv
-from reports.pages.render import build_comparison, build_report
+from reports.pages.comparison import build_comparison
+from reports.pages.report import build_report
 from reports.sources.results import read_results
 from tests.reports.written import all_records, asv, processes, sweep
 

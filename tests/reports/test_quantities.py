@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reports.pages.quantities import number, quantity
+from reports.pages.quantities import number, percent, quantity
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,8 @@ def test_a_quantity_has_three_digits_and_a_unit(value, unit, text):
 )
 def test_a_count_is_whole_and_another_number_has_three_digits(value, text):
     assert number(value) == text
+
+
+def test_a_share_stays_on_one_line():
+    shares = [percent(share).replace("\N{NO-BREAK SPACE}", "~") for share in (0.05, 0.97349, 1)]
+    assert shares == ["5~%", "97.3~%", "100~%"]

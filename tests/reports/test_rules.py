@@ -9,7 +9,8 @@ from benchmarks.measure.timing import visit_in_turn
 from reports.judge.compare_asv import compare_asv
 from reports.judge.samples import fewest_samples, significance_of
 from reports.judge.verdict import JUDGED, Answer, Verdict
-from reports.pages.render import build_comparison, build_report
+from reports.pages.comparison import build_comparison
+from reports.pages.report import build_report
 from reports.sources.results import read_results
 from tests.reports.written import (
     BASE,
@@ -274,9 +275,9 @@ def test_rule_12_the_page_says_how_many_alarms_to_expect_and_many_figures_alarm_
         found[n] = compare_asv(folder, BASE, HEAD)
     assert [found[n].n_tested for n in (10, 100)] == [10, 100]
     assert [significance_of(n) for n in (10, 100)] == [0.002, pytest.approx(0.0005)]
-    assert [found[n].n_expected_by_chance for n in (10, 100)] == pytest.approx([0.02, 0.05])
+    assert [found[n].false_alarm_rate for n in (10, 100)] == pytest.approx([0.02, 0.05])
     page = build_comparison(found[100], tmp_path / "page").read_text()
     assert "100 times were tested together" in page
-    assert "at most 0.0500 of them are expected to alarm by chance" in page
+    assert "at most 5\N{NO-BREAK SPACE}% of such comparisons name any by chance" in page
     assert fewest_samples(significance_of(100)) <= 8
     assert set(found[100].verdicts["verdict"]) <= {*JUDGED, Verdict.NOISE, Verdict.ABSENT}

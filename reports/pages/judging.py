@@ -1,0 +1,58 @@
+"""The page "How this is judged": the rules for times in words, and how often they err."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from reports.judge import error_rates, rounds
+from reports.judge.effects import CONFIDENCE
+from reports.judge.noise import SHARED
+from reports.judge.samples import SMALLEST_CHANGE
+from reports.judge.verdict import Verdict
+from reports.pages.quantities import percent
+from reports.pages.templating import render
+
+__all__ = ["JUDGING_PAGE", "write_judging"]
+
+# The file's name beside the page of a comparison.
+JUDGING_PAGE = "judging.html"
+_VERDICTS = {
+    Verdict.REGRESSED: "Both looks show it slower by more than the smallest change that counts, "
+    "and the second one passes the test.",
+    Verdict.IMPROVED: "The same, faster.",
+    Verdict.UNCHANGED: "The effect is not larger than the smallest change that counts.",
+    Verdict.NOISE: "The effect is larger, but it did not pass: chance can explain it. So is any "
+    "larger effect between calls of identical compiled programs.",
+    Verdict.UNDECIDED: "The rounds are too few for any result to pass the test, or time ran out "
+    "before the second look.",
+}
+
+
+def write_judging(folder: Path) -> None:
+    """Write the page into a folder that is there."""
+    rates = pd.read_csv(error_rates.TABLE)
+    content = {
+        "headline": _headline(rates),
+        "complaints": (),
+        "first_rounds": rounds.FIRST_ROUNDS,
+        "again_rounds": rounds.AGAIN_ROUNDS,
+        "open_level": rounds.OPEN_LEVEL,
+        "rate": rounds.RATE,
+        "smallest_change": SMALLEST_CHANGE,
+        "confidence": CONFIDENCE,
+        "shared": SHARED,
+        "verdicts": _VERDICTS,
+        "rates": list(rates.itertuples(index=False)),
+        "n_figures": error_rates.N_FIGURES,
+    }
+    (folder / JUDGING_PAGE).write_text(render("judging.html.j2", content))
+
+
+def _headline(rates: pd.DataFrame) -> str:
+    """One sentence: how often a report named a change where there was none."""
+    alarms, reports = rates["false_alarms"].sum(), rates["reports"].sum()
+    worst = (rates["false_alarms"] / rates["reports"]).max()
+    return (
+        f"Of {reports} simulated reports in which nothing changed, {alarms} named a change: "
+        f"{percent(worst)} under the worst kind of noise, where {percent(rounds.RATE)} are allowed."
+    )

@@ -1,0 +1,99 @@
+"""The report on a sweep, as HTML and as Markdown, with its plots and data, in one folder."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.schema.tolerances import TOLERANCES
+from reports.judge.agreement import agreements
+from reports.judge.history import courses
+from reports.pages.folders import replacing_folder
+from reports.pages.panels import Plot
+from reports.pages.plots import plots
+from reports.pages.tables import cost_table, problems, speeds
+from reports.pages.templating import render_pages
+from reports.pages.words import report_headline
+from reports.sources.results import Results
+from reports.sources.sweep import Sweep
+
+__all__ = ["build_report", "environment_rows", "write_plots", "write_report"]
+
+_COSTS = {
+    "Time per call (ms)": ("call_seconds", 1e3),
+    "Throughput (million cells/s)": ("cells_per_second", 1e-6),
+    "Temporary memory (MB)": ("temp_bytes", 1e-6),
+    "Backend compile time (s)": ("compile_seconds", 1.0),
+}
+
+
+def build_report(read: Results, output: Path) -> Path:
+    """Write the report into ``output``, replacing it as a whole, and return the page's path."""
+    with replacing_folder(output) as folder:
+        write_report(read, folder)
+    return output / "index.html"
+
+
+def write_report(read: Results, folder: Path) -> None:
+    """Write all files of the report into a folder that is there."""
+    history = courses(read.measurements.frame)
+    drawn = list(plots(read, history))
+    write_plots(folder, drawn)
+    measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
+    (folder / "measurements.csv").write_text(measurements)
+    content = {
+        "headline": report_headline(read),
+        "complaints": read.measurements.complaints,
+        "problems": problems(read.measurements.frame),
+        "history": history,
+        "plots": drawn,
+        "ratios": read.ratios,
+        "tolerances": TOLERANCES,
+        "measurements": measurements,
+        **_sweep_content(read.newest),
+    }
+    if read.newest is not None:
+        shutil.copyfile(read.newest.path, folder / "sweep.json")
+    render_pages(folder, content, {"report.html.j2": "index.html", "report.md.j2": "report.md"})
+
+
+def write_plots(folder: Path, drawn: Sequence[Plot]) -> None:
+    """Write each plot as SVG and PNG, and its numbers as CSV."""
+    for plot in drawn:
+        (folder / f"{plot.name}.svg").write_text(plot.svg)
+        plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
+        (folder / f"{plot.name}.csv").write_text(plot.csv)
+
+
+def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
+    """What a page says about the newest sweep; nothing where there is none."""
+    if sweep is None:
+        nothing: dict[str, Any] = {"environment": {}, "costs": {}, "digests": {}}
+        return {**nothing, "command": None, "speeds": [], "agreements": []}
+    return {
+        "environment": environment_rows(sweep.environment),
+        "command": sweep.environment["command"],
+        "speeds": speeds(sweep),
+        "agreements": agreements(sweep),
+        "costs": {
+            title: factor * cost_table(sweep, metric) for title, (metric, factor) in _COSTS.items()
+        },
+        "digests": sweep.data_digests,
+    }
+
+
+def environment_rows(environment: Mapping[str, Any]) -> dict[str, str]:
+    """The environment in words."""
+    packages = ", ".join(f"{name} {v}" for name, v in environment["packages"].items())
+    tree = "with uncommitted changes" if environment["dirty"] else "clean"
+    return {
+        "Date": environment["date"],
+        "CPU": f"{environment['cpu']}, {environment['cores']} cores, {environment['architecture']}",
+        "Vector extensions": ", ".join(environment["vector_extensions"]) or "none found",
+        "Memory": f"{environment['memory_bytes'] / 2**30:.0f} GiB",
+        "Devices": ", ".join(environment["devices"]),
+        "System": f"{environment['os']}, Python {environment['python']}",
+        "Packages": packages,
+        "XLA_FLAGS": environment["xla_flags"] or "not set",
+        "Commit": f"{environment['commit'] or 'unknown'} ({tree})",
+    }

@@ -1,0 +1,81 @@
+"""Templates, filled in: their text is escaped, and numbers are shown with their units."""
+
+import base64
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+import pandas as pd
+
+from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
+from reports.pages.markdown import as_text
+from reports.pages.quantities import error, number, percent, quantity
+from reports.pages.words import note
+
+__all__ = ["render", "render_pages"]
+
+
+def render_pages(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
+    """Fill in templates, each into the file that it is mapped to."""
+    for template, page in pages.items():
+        (folder / page).write_text(render(template, content))
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """A template of the reports, filled in; its text is escaped, in HTML and in Markdown."""
+    templates = _markdown_templates() if template.endswith(".md.j2") else _templates()
+    return templates.get_template(template).render(content)
+
+
+@functools.cache
+def _markdown_templates() -> jinja2.Environment:
+    return _templates().overlay(autoescape=True, finalize=as_text)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports.pages"),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "error": error,
+        "note": note,
+        "number": number,
+        "percent": percent,
+        "quantity": quantity,
+        "threshold": _threshold,
+        "tone": _tone,
+        "unbroken": _unbroken,
+        "data_uri": _data_uri,
+    }
+    return environment
+
+
+def _threshold(row: Any) -> str:
+    """How much counts as a change: a share of a time, an amount of anything else."""
+    if row.kind in WALL_CLOCK and pd.notna(row.threshold):
+        return f"{row.threshold:.0%}"
+    return quantity(row.threshold, row.unit)
+
+
+def _tone(verdict: str) -> str:
+    """The style of a verdict: a bad one, a good one, or neither."""
+    return "no" if verdict in GATING else "yes" if verdict == Verdict.IMPROVED else ""
+
+
+def _data_uri(csv: str) -> str:
+    return f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
+
+
+def _unbroken(text: str) -> markupsafe.Markup:
+    """The text with no line break inside of numbers like 1e-05."""
+    span = r'<span class="unbroken">\g<0></span>'
+    return markupsafe.Markup(re.sub(r"[\d.]+e-\d+", span, str(markupsafe.escape(text))))

@@ -1,0 +1,32 @@
+"""The page "How this is judged" says the rules that hold, and how often they err."""
+
+import re
+
+import pandas as pd
+
+from reports.judge import rounds
+from reports.judge.error_rates import N_FIGURES, TABLE
+from reports.pages.judging import JUDGING_PAGE, write_judging
+
+
+def test_the_page_has_the_numbers_of_the_rules_and_every_row_of_the_table(tmp_path):
+    write_judging(tmp_path)
+    page = " ".join((tmp_path / JUDGING_PAGE).read_text().split())
+    for words in (
+        f"in {rounds.FIRST_ROUNDS} rounds",
+        f"in {rounds.AGAIN_ROUNDS} fresh rounds",
+        f"p ≤ {rounds.OPEN_LEVEL} and the effect is larger than 5 %",
+        f"procedure at {rounds.RATE:.0%}".replace("%", " %"),
+        f"{N_FIGURES} figures were simulated",
+    ):
+        assert words in page, words
+    table = pd.read_csv(TABLE)
+    for row in table.itertuples():
+        cells = re.search(rf'<th scope="row">{row.model}</th>(.*?)</tr>', page)[1]
+        numbers = re.findall(r">([\d.]+)(?: %)?</td>", cells)
+        assert [float(number) for number in numbers] == [
+            row.reports, row.false_alarms,
+            float(f"{100 * row.found_10:.3g}"), row.false_alarms_10,
+            float(f"{100 * row.found_20:.3g}"), row.false_alarms_20,
+        ]  # fmt: skip
+    assert f"Of {table['reports'].sum()} simulated reports in which nothing changed" in page

@@ -1,0 +1,245 @@
+"""Verdicts on rounds: laws of the effects, exactness of p, and what is called a change."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchmarks.schema.rounds import RoundTime, Side, Stage
+from reports.judge.effects import effects, intervals
+from reports.judge.rounds import (
+    concluded,
+    verdicts,
+    worth_another_look,
+)
+
+LOSSES = ("shannon", "simpson", "velocity")
+
+
+def rows(before, after, *, ratios=None, stage=Stage.FIRST, loss="simpson", metric="call_seconds"):
+    """The rows of one figure; its ratios scatter too much to count, unless they are given."""
+    if ratios is None:
+        ratios = [10.0 ** np.arange(len(side)) for side in (before, after)]
+    return pd.DataFrame(
+        RoundTime(stage, i, side, f"{loss}:value_and_grad", 4096, "cpu", metric, second, ratio)
+        for side, times, own in zip((Side.BASE, Side.HEAD), (before, after), ratios, strict=True)
+        for i, (second, ratio) in enumerate(zip(times, own, strict=True))
+    )
+
+
+def drawn(seed, n=8, step=1.0, spread=0.05):
+    """Samples before and after."""
+    before, after = np.exp(spread * np.random.default_rng(seed).standard_normal((2, n)))
+    return before, step * after
+
+
+def both_stages(step_first, step_again, n_again=12, **options):
+    first = rows(*drawn(1, step=step_first, spread=0.01), **options)
+    return [first, rows(*drawn(2, n_again, step_again, 0.01), stage=Stage.AGAIN, **options)]
+
+
+def verdict(*parts, same_programs=()):
+    """The verdict on the only figure."""
+    (found,) = verdicts(pd.concat(parts), same_programs)["verdict"]
+    return found
+
+
+def only(frame):
+    """The only row."""
+    (row,) = frame.itertuples()
+    return row
+
+
+SAMPLES = st.lists(st.sampled_from([float(n) for n in range(1, 9)]), min_size=1, max_size=7)
+DISTINCT = st.lists(st.floats(0.1, 10.0), min_size=2, max_size=14, unique=True)
+
+
+@given(DISTINCT, st.data())
+def test_p_is_that_of_scipys_exact_test(values, data):
+    n = data.draw(st.integers(1, len(values) - 1))
+    expected = stats.mannwhitneyu(values[n:], values[:n], method="exact").pvalue
+    assert only(effects(rows(values[:n], values[n:]))).p == pytest.approx(expected, rel=1e-12)
+
+
+@given(SAMPLES, SAMPLES)
+def test_with_ties_p_is_not_below_that_of_any_way_to_break_them(before, after):
+    shifts = [1e-3 * np.array(s) for s in itertools.product((-1, 1), repeat=len(after))]
+    broken = [np.array(after) + shift for shift in shifts]
+    expected = max(stats.mannwhitneyu(own, before, method="exact").pvalue for own in broken)
+    assert only(effects(rows(before, after))).p >= expected - 1e-12
+
+
+@given(SAMPLES)
+def test_equal_samples_show_nothing(samples):
+    row = only(effects(rows(samples, samples)))
+    assert (row.ratio, row.p) == (pytest.approx(1.0), 1.0)
+
+
+@given(SAMPLES, SAMPLES)
+def test_exchanged_sides_invert_the_ratio_and_keep_p(before, after):
+    there, back = only(effects(rows(before, after))), only(effects(rows(after, before)))
+    assert there.ratio * back.ratio == pytest.approx(1.0)
+    assert there.p == back.p
+    assert (there.before, there.n_before) == (back.after, back.n_after)
+
+
+def test_another_unit_changes_nothing_and_rates_mirror_seconds():
+    before, after = drawn(0, step=1.1)
+    seconds = only(effects(rows(before, after)))
+    scaled = only(effects(rows(1e3 * before, 1e3 * after)))
+    rates = only(effects(rows(1 / before, 1 / after)))
+    assert scaled.ratio == pytest.approx(seconds.ratio)
+    assert rates.ratio == pytest.approx(1 / seconds.ratio)
+    assert seconds.p == scaled.p == rates.p
+
+
+@pytest.mark.parametrize(("step", "found"), [(1.2, "regressed"), (1.04, "unchanged")])
+def test_rates_get_the_mirrored_verdict(step, found):
+    mirrored = {"regressed": "improved"}.get(found, found)
+    assert verdict(*both_stages(step, step)) == found
+    assert verdict(*both_stages(1 / step, 1 / step)) == mirrored
+
+
+def test_the_quantity_is_chosen_without_knowing_the_sides():
+    rng = np.random.default_rng(0)
+    seconds, ratios = np.exp(0.05 * rng.standard_normal((2, 12)))
+    chosen = set()
+    for _ in range(50):
+        order = rng.permutation(12)
+        sides = [values[order].reshape(2, 6) for values in (seconds, ratios)]
+        chosen.add(only(effects(rows(*sides[0], ratios=sides[1]))).measured_by)
+    assert len(chosen) == 1
+
+
+def test_the_ratio_counts_where_the_machine_changed_its_speed():
+    before, after = drawn(0, step=1.2, spread=0.01)
+    speed = np.linspace(1, 3, 8)
+    row = only(effects(rows(before * speed, after * speed, ratios=(before, after))))
+    assert (row.measured_by, row.unit) == ("ratio to the lower bound", "ratio")
+    assert row.ratio == pytest.approx(1.2, rel=0.02)
+    row = only(effects(rows(before, after, ratios=(before * speed, after * speed))))
+    assert (row.measured_by, row.unit) == ("seconds", "s")
+
+
+def test_a_process_is_one_sample():
+    times = rows(*drawn(0))
+    with pytest.raises(ValueError, match="two rows of simpson:value_and_grad"):
+        effects(pd.concat([times, times]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seconds": 0.0}, "seconds is 0.0, accepted are numbers above 0"),
+        ({"ratio": np.nan}, "ratio is nan"),
+        ({"stage": [Stage.FIRST, Stage.AGAIN] * 8}, "rounds of two stages"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        effects(rows(*drawn(0)).assign(**change))
+    with pytest.raises(ValueError, match="column 'ratio' is missing"):
+        effects(rows(*drawn(0)).drop(columns="ratio"))
+    with pytest.raises(ValueError, match="nothing was measured"):
+        verdicts(rows(*drawn(0)).iloc[:0])
+
+
+def test_figures_keep_their_order_and_their_own_rounds():
+    parts = [rows(*drawn(i, n=4 + i), loss=loss) for i, loss in enumerate(LOSSES)]
+    parts[1] = parts[1][parts[1]["side"] == Side.BASE]
+    together = effects(pd.concat(parts))
+    assert list(together["benchmark"]) == [f"{loss}:value_and_grad" for loss in LOSSES]
+    assert list(together["n_before"]) == [4, 5, 6]
+    assert list(together["n_after"]) == [4, 0, 6]
+    assert together["p"].isna().tolist() == [False, True, False]
+    for i, part in enumerate(parts):
+        pd.testing.assert_frame_equal(
+            together.iloc[[i]].reset_index(drop=True), effects(part), check_dtype=False
+        )
+
+
+def test_intervals_hold_the_step_that_was_planted():
+    held = 0
+    for seed in range(60):
+        row = only(intervals(rows(*drawn(seed, step=1.3))))
+        held += row.low <= 1.3 <= row.high
+        assert row.low < row.high
+    assert 51 <= held <= 59
+    constant = only(intervals(rows([1.0] * 8, [2.0] * 8)))
+    assert (constant.low, constant.high) == (pytest.approx(2), pytest.approx(2))
+
+
+def test_a_change_must_be_seen_twice_and_in_one_direction():
+    assert verdict(*both_stages(1.2, 1.2)) == "regressed"
+    assert verdict(*both_stages(1 / 1.2, 1 / 1.2)) == "improved"
+    assert verdict(*both_stages(1.2, 1 / 1.2)) == "noise"
+    assert verdict(*both_stages(1.2, 1.0)) == "unchanged"
+    assert verdict(*both_stages(1.0, 1.2)) == "unchanged"
+
+
+def test_a_small_effect_is_unchanged_however_sure():
+    first, again = both_stages(1.2, 1.045)
+    assert verdict(first, again) == "unchanged"
+    assert only(effects(again)).p < 1e-5
+    assert worth_another_look(effects(rows(*drawn(0, step=1.045, spread=0.001)))).empty
+
+
+def test_a_large_effect_that_chance_explains_is_noise():
+    before, after = drawn(3, step=1.1, spread=0.4)
+    assert only(effects(rows(before, after))).p > 0.1
+    assert verdict(rows(before, after)) == "noise"
+
+
+def test_too_few_rounds_or_no_second_look_leave_a_figure_undecided():
+    assert verdict(rows(*drawn(0, n=3))) == "insufficient history"
+    assert verdict(rows(*drawn(0, n=4))) in ("unchanged", "noise")
+    first, again = both_stages(1.2, 1.2, n_again=3)
+    assert verdict(first) == verdict(first, again) == "insufficient history"
+    assert verdict(first, again[again["side"] == Side.HEAD]) == "insufficient history"
+    assert verdict(*both_stages(1.2, 1.2, n_again=4)) == "regressed"
+
+
+def test_calls_of_identical_programs_are_noise_and_their_compilations_are_not():
+    same = {("simpson:value_and_grad", 4096, "cpu")}
+    call = both_stages(1.2, 1.2)
+    assert worth_another_look(effects(call[0]), same).empty
+    assert verdict(*call, same_programs=same) == "noise"
+    compilation = both_stages(1.2, 1.2, metric="cold_compile_seconds")
+    assert verdict(*compilation, same_programs=same) == "regressed"
+
+
+def test_open_figures_are_tested_together_on_the_new_rounds_alone():
+    """The one that changed passes among many that did not, and p is that of the second look."""
+    names = [f"loss_{i}" for i in range(20)]
+    first = [rows(*drawn(i, step=1.3, spread=0.01), loss=name) for i, name in enumerate(names)]
+    again = [
+        rows(*drawn(100 + i, 12, 1.3 if i == 7 else 1.0), stage=Stage.AGAIN, loss=name)
+        for i, name in enumerate(names)
+    ]
+    once, twice = effects(pd.concat(first)), effects(pd.concat(again))
+    found = concluded(once, twice)
+    assert found["p"].tolist() == twice["p"].tolist()
+    assert found[found["verdict"] == "regressed"].index.tolist() == [7]
+    # Values of p of which the procedure passes some, and a fixed level others.
+    twice = twice.assign(p=np.linspace(0.001, 0.1, 20), ratio=1.3)
+    passes = stats.false_discovery_control(twice["p"]) <= 0.05
+    named = concluded(once, twice)["verdict"] == "regressed"
+    assert named.tolist() == passes.tolist()
+    assert 0 < passes.sum() < (twice["p"] <= 0.05).sum()
+
+
+def test_what_cannot_be_excluded_is_the_farther_end_of_the_interval():
+    parts = [rows(*drawn(i, spread=0.02 * (i + 1)), loss=loss) for i, loss in enumerate(LOSSES)]
+    parts += [rows(*drawn(9), loss="shannon", metric="cold_compile_seconds")]
+    parts += both_stages(1.3, 1.3, loss="compactness")
+    found = verdicts(pd.concat(parts))
+    unnamed, named = found.iloc[:4], found.iloc[4]
+    assert (named["verdict"], named["stage"]) == ("regressed", "again")
+    assert np.isnan(named["undetected"])
+    assert named["low"] < named["ratio"] < named["high"]
+    expected = np.maximum(unnamed["high"], 1 / unnamed["low"]) - 1
+    assert unnamed["undetected"].to_numpy() == pytest.approx(expected.to_numpy())
