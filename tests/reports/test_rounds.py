@@ -67,6 +67,12 @@ def test_p_is_that_of_scipys_exact_test(values, data):
     assert only(effects(rows(values[:n], values[n:]))).p == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_effect_is_the_median_over_all_pairs():
+    before, after = [1.0, 2.0, 8.0], [3.0, 16.0, 64.0, 1.5]
+    logs = [np.log(b / a) for a in before for b in after]
+    assert only(effects(rows(before, after))).ratio == pytest.approx(np.exp(np.median(logs)))
+
+
 @given(SAMPLES, SAMPLES)
 def test_with_ties_p_is_not_below_that_of_any_way_to_break_them(before, after):
     shifts = [1e-3 * np.array(s) for s in itertools.product((-1, 1), repeat=len(after))]
@@ -188,6 +194,11 @@ def test_a_small_effect_is_unchanged_however_sure():
     assert verdict(first, again) == "unchanged"
     assert only(effects(again)).p < 1e-5
     assert worth_another_look(effects(rows(*drawn(0, step=1.045, spread=0.001)))).empty
+
+
+@pytest.mark.parametrize("step", [1.0515, 1 / 1.0515])
+def test_slower_and_faster_count_from_the_same_step_on(step):
+    assert len(worth_another_look(effects(rows(*drawn(0, step=step, spread=1e-4))))) == 1
 
 
 def test_a_large_effect_that_chance_explains_is_noise():
