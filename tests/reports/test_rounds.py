@@ -216,6 +216,19 @@ def test_too_few_rounds_or_no_second_look_leave_a_figure_undecided():
     assert verdict(*both_stages(1.2, 1.2, n_again=4)) == "regressed"
 
 
+def test_among_many_open_figures_so_few_rounds_could_not_pass():
+    steps = {"shannon": 1.3, "simpson": 1.001, "velocity": 1.001}
+    parts = [
+        rows(*drawn(2 * i + (n == 4), n, step, 1e-3), stage=stage, loss=loss)
+        for i, loss in enumerate(LOSSES)
+        for stage, n, step in ((Stage.FIRST, 8, 1.3), (Stage.AGAIN, 4, steps[loss]))
+    ]
+    found = verdicts(pd.concat(parts))
+    assert (found["stage"] == Stage.AGAIN).all()
+    assert set(found["verdict"]) == {"insufficient history"}
+    assert verdict(*parts[:2]) == "regressed"
+
+
 def test_calls_of_identical_programs_are_noise_and_their_compilations_are_not():
     same = {("simpson:value_and_grad", 4096, "cpu")}
     call = both_stages(1.2, 1.2)
