@@ -65,6 +65,12 @@ def test_p_is_that_of_scipys_exact_test(values, data):
     assert only(effects(rows(values[:n], values[n:]))).p == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_effect_is_the_median_over_all_pairs():
+    before, after = [1.0, 2.0, 8.0], [3.0, 16.0, 64.0, 1.5]
+    logs = [np.log(b / a) for a in before for b in after]
+    assert only(effects(rows(before, after))).ratio == pytest.approx(np.exp(np.median(logs)))
+
+
 @given(SAMPLES, SAMPLES)
 def test_with_ties_p_is_not_below_that_of_any_way_to_break_them(before, after):
     shifts = [1e-3 * np.array(s) for s in itertools.product((-1, 1), repeat=len(after))]
@@ -188,6 +194,11 @@ def test_a_small_effect_is_unchanged_however_sure():
     assert worth_another_look(effects(rows(*drawn(0, step=1.045, spread=0.001)))).empty
 
 
+@pytest.mark.parametrize("step", [1.0515, 1 / 1.0515])
+def test_slower_and_faster_count_from_the_same_step_on(step):
+    assert len(worth_another_look(effects(rows(*drawn(0, step=step, spread=1e-4))))) == 1
+
+
 def test_a_large_effect_that_chance_explains_is_noise():
     before, after = drawn(3, step=1.1, spread=0.4)
     assert only(effects(rows(before, after))).p > 0.1
@@ -201,6 +212,19 @@ def test_too_few_rounds_or_no_second_look_leave_a_figure_undecided():
     assert verdict(first) == verdict(first, again) == "insufficient history"
     assert verdict(first, again[again["side"] == Side.HEAD]) == "insufficient history"
     assert verdict(*both_stages(1.2, 1.2, n_again=4)) == "regressed"
+
+
+def test_among_many_open_figures_so_few_rounds_could_not_pass():
+    steps = {"shannon": 1.3, "simpson": 1.001, "velocity": 1.001}
+    parts = [
+        rows(*drawn(2 * i + (n == 4), n, step, 1e-3), stage=stage, loss=loss)
+        for i, loss in enumerate(LOSSES)
+        for stage, n, step in ((Stage.FIRST, 8, 1.3), (Stage.AGAIN, 4, steps[loss]))
+    ]
+    found = verdicts(pd.concat(parts))
+    assert (found["stage"] == Stage.AGAIN).all()
+    assert set(found["verdict"]) == {"insufficient history"}
+    assert verdict(*parts[:2]) == "regressed"
 
 
 def test_calls_of_identical_programs_are_noise_and_their_compilations_are_not():
