@@ -60,7 +60,7 @@ _REASONS: Mapping[str, str] = {
 _FOR_COUNTERS = ("code", "versions")
 _FOR_FINGERPRINT = (*_FOR_COUNTERS, "cores")
 _FOR_BITS = ("cells", "code", "versions", "instruction_set", "cores")
-_FOR_DATA = ("code", "numpy")
+_FOR_DATA = ("code", "numpy", "instruction_set", "cores")
 
 
 def promise_of_figure(metric: str, same: Conditions) -> Promised:
@@ -90,7 +90,7 @@ def promise_of_figure(metric: str, same: Conditions) -> Promised:
 
 
 def promise_of_data(same: Conditions) -> Promised:
-    """What the digest of a data set promises: simulated cells are the same on every machine."""
+    """What the digest of a data set promises: simulations depend on BLAS and its kernels."""
     return _promised(Promise.BITS, same, _FOR_DATA)
 
 
