@@ -149,7 +149,6 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
 @click.option(
     "--versions",
     nargs=2,
-    default=(),
     help="Compare two releases of jax instead, on one commit: BASE.",
 )
 @click.option("--gate-on-time", is_flag=True, help="Let slower calls fail the change too.")
@@ -161,7 +160,7 @@ def compare(
     results: Path | None,
     output: Path,
     minutes: float,
-    versions: tuple[str, ...],
+    versions: tuple[str, str] | None,
     gate_on_time: bool,
 ) -> None:
     """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
@@ -169,7 +168,7 @@ def compare(
     base, head = commits.resolve(base), commits.resolve(base if versions else head)
     if results is None:
         results = _ROUNDS
-        measure_commits(results, (base, head), versions, minutes)
+        measure_commits(results, (base, head), versions or (), minutes)
     renewed = commits.renews_baseline(base, head)
     judge = compare_rounds if holds_rounds(results) else compare_asv
     comparison = judge(results, base, head, on_time=gate_on_time, baseline_renewed=renewed)
