@@ -5,8 +5,8 @@ bits between processors. Two rules take the differences out:
 
 - What comes from an exponential, a logarithm or a linear algebra routine is rounded to multiples
   of a power of two that are much coarser than its error. Two values that differ by e round to
-  different multiples of h with probability e / h. For 65536 cells of 2000 genes, whose rounded
-  exponentials differ by 1e-17 on average, that is once in 3000 sets of cells.
+  different multiples of h with probability e / h. Of the expression of 65536 cells and 2000
+  genes, which differs by 1e-17 on average, one value does so with probability 3e-4.
 - Sums and products of multiples of a power of two are exact while they fit into the 53 bits of
   a float64. Then neither their order nor the instructions matter.
 

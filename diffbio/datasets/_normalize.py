@@ -32,8 +32,8 @@ def principal_components(values: Array, n_components: int) -> Array:
 
     Values are rounded to multiples of 2^-16 and loadings to multiples of 2^-18, so that the
     scores are exact sums, the same bits whatever the BLAS; then they are rounded to 2^-13. What
-    differs between processors is the loadings before they are rounded, by 1e-13 at most: one
-    set of 2000 x 50 loadings in some 10,000 rounds to other bits.
+    differs between processors is the loadings before they are rounded, by some 1e-13: of 2000 x
+    50 loadings, one rounds to another multiple with probability 1e-4.
 
     Args:
         values: ``(n_cells, n_genes)``, below 2^10; the function rounds them in place, to save
