@@ -164,7 +164,8 @@ def _from_different_runs(row: Any) -> bool:
     """Whether asv cannot have measured both sides in turn, in one run.
 
     Of all rounds, asv stores only when the last started. In one run, the last rounds of the two
-    commits follow each other, so that nothing starts later than both rounds take.
+    commits follow each other, so that no figure of the later starts after both rounds could
+    have ended. Commits that asv measured one right after the other look the same.
     """
     apart = abs(row.started_after - row.started_before)
     return bool(apart > row.round_seconds_before + row.round_seconds_after)

@@ -64,9 +64,9 @@ def read_asv(folder: Path) -> Measurements:
 
 def _with_whole_rounds(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame, where the round of a commit takes as long as those of all its files."""
-    commit = ["machine", "commit"]
-    files = frame.drop_duplicates("file").groupby(commit)["round_seconds"].sum()
-    return frame.assign(round_seconds=frame[commit].apply(tuple, axis=1).map(files))
+    of_each_file = frame["round_seconds"].where(~frame.duplicated("file"), 0.0)
+    commits = of_each_file.groupby([frame["machine"], frame["commit"]])
+    return frame.assign(round_seconds=commits.transform("sum"))
 
 
 def _foreign(path: Path) -> Measurements | None:
