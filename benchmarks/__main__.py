@@ -54,12 +54,7 @@ def main() -> None:
 )
 @click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
 @click.option("--loss", "losses", multiple=True, help="Losses instead of the environment's.")
-@click.option(
-    "--deterministic", is_flag=True, help="Leave out times, and the real cells: for `compare`."
-)
-def sweep(
-    output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...], deterministic: bool
-) -> None:
+def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> None:
     """Measure the catalog once, in this process, into one JSON file.
 
     The file is whole after every step: interrupt it, and the same command goes on.
@@ -72,9 +67,7 @@ def sweep(
         raise click.UsageError(str(error)) from error
     from benchmarks.measure.sweep import run_sweep
 
-    run_sweep(
-        output, n_cells or CELL_COUNTS, names, real=not deterministic, times=not deterministic
-    )
+    run_sweep(output, n_cells or CELL_COUNTS, names)
     click.echo(f"wrote {output}")
 
 

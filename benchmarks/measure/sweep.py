@@ -18,7 +18,7 @@ from benchmarks.measure.workbench import Workbench
 from benchmarks.schema.records import Source
 from benchmarks.schema.suite import DEVICES, LOSSES, REFERENCE_CELLS
 
-__all__ = ["run_sweep"]
+__all__ = ["run_counters", "run_sweep"]
 
 Task = Callable[[], Measured]
 
@@ -29,7 +29,6 @@ def run_sweep(
     losses: Sequence[str] = LOSSES,
     *,
     real: bool = True,
-    times: bool = True,
 ) -> None:
     """Measure losses of the catalog into a file, which is written after every step.
 
@@ -40,15 +39,36 @@ def run_sweep(
         cell_counts: sizes of the simulated data sets.
         losses: names of the catalog.
         real: whether the real cells are measured too.
-        times: whether compilations and calls are timed.
 
     Raises:
         CheckpointError: another run is writing the file, or it cannot be written.
         KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
+    _run(path, _tasks(cell_counts, [case(name) for name in losses], real=real))
+
+
+def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> None:
+    """Compile the losses at one size into a file: counters, results and errors, and no times.
+
+    These are the figures by which two commits are compared. What compares a commit with itself,
+    in other blocks or in a second process, is left to ``run_sweep``.
+
+    Args:
+        path: the JSON file.
+        n_cells: number of simulated cells.
+        losses: names of the catalog.
+
+    Raises:
+        CheckpointError, KeyboardInterrupt: as in ``run_sweep``.
+    """
+    bench, cases = Workbench(), [case(name) for name in losses]
+    steps = [step for device in DEVICES for step in steps_on(device, [n_cells], cases, real=False)]
+    only = {"times": False, "other_blocks": False}
+    _run(path, {step.name: partial(measure_step, bench, step, **only) for step in steps})
+
+
+def _run(path: Path, tasks: Mapping[str, Task]) -> None:
     with reserved(path):
-        cases = [case(name) for name in losses]
-        tasks = _tasks(cell_counts, cases, real=real, times=times)
         checkpoint = Checkpoint(path, environment(), list(tasks))
         with interruptible(path, checkpoint):
             _fill(checkpoint, tasks)
@@ -64,9 +84,7 @@ def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
             progress.update()
 
 
-def _tasks(
-    cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool, times: bool
-) -> dict[str, Task]:
+def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> dict[str, Task]:
     """What a sweep does, by name and in order; all steps of a device are timed together."""
     smallest = min(cell_counts)
     largest_checked = max((n for n in cell_counts if n <= REFERENCE_CELLS), default=smallest)
@@ -80,13 +98,12 @@ def _tasks(
         for step in steps:
             more = {
                 "compilation": step in timed,
-                "times": times,
                 "retraces": step in few_cells,
                 "other_blocks": step in in_blocks,
             }
             tasks[step.name] = partial(measure_step, bench, step, **more)
         tasks[f"second process {device}"] = partial(_compare_processes, bench, few_cells)
-        tasks[f"times {device}"] = partial(_measure_times, bench, timed if times else [])
+        tasks[f"times {device}"] = partial(_measure_times, bench, timed)
     tasks |= {f"{each.name} gradient check": partial(check_gradient, each) for each in cases}
     return tasks
 

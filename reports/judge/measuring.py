@@ -1,6 +1,5 @@
 """Two commits measured for a comparison, by the benchmarks in processes of their own."""
 
-import os
 import subprocess
 import sys
 import time
@@ -64,6 +63,5 @@ def _named(candidates: pd.DataFrame) -> list[str]:
 
 def _run(*arguments: str) -> None:
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    environment = {"DIFFBIO_BENCH_TIER": "quick", **os.environ}
-    if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
         raise DamagedError(f"benchmarks {arguments[0]} did not finish")

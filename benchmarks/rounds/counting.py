@@ -1,0 +1,10 @@
+"""The process that takes the deterministic figures of a side into the file that it is told."""
+
+import sys
+from pathlib import Path
+
+from benchmarks.measure.sweep import run_counters
+from benchmarks.schema.rounds import CALLED_CELLS
+
+if __name__ == "__main__":
+    run_counters(Path(sys.argv[1]), CALLED_CELLS)
