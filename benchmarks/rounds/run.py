@@ -103,7 +103,7 @@ def _begun(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]:
 def _asked(side: PreparedSide, rounds: Rounds, seed: int) -> dict[str, Any]:
     """The answer of a fresh process."""
     request = {
-        "folder": str((side.folder / "kept").resolve()),
+        "folder": str(side.folder / "kept"),
         "seed": seed,
         "compiled": rounds.compiled,
         "called": rounds.called,

@@ -63,6 +63,7 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
     Raises:
         SideError: git, pip or the build failed.
     """
+    folder = folder.resolve()  # processes run elsewhere
     marker = folder / "prepared.json"
     program = _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip()
     described = {
