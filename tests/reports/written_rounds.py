@@ -1,0 +1,74 @@
+"""A folder of rounds as the benchmarks write it, with whatever numbers a test wants."""
+
+import json
+
+import numpy as np
+
+from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side, Stage
+from tests.reports.written import BASE, ENVIRONMENT, HEAD, record, sweep
+
+LOSSES = ("shannon", "simpson")
+FIGURES = {"temp_bytes": 10**6, "hlo_fingerprint": "aa", "value_error": 1e-7}
+N_CELLS = {"call_seconds": 4096, "cold_compile_seconds": 256}
+INSTALLED = ("0.10.2", "0.10.2")
+
+
+def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, **simpson):
+    """Rounds of two losses, which a base and a head have.
+
+    Args:
+        folder: where the files are written.
+        slower: how many times as long Simpson's takes in the head, by metric; what is slower
+            was measured again.
+        absent: losses that the head lacks.
+        failures: what the head's programs raised.
+        jax: the releases of both sides.
+        simpson: other figures of Simpson's in the head.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    present = [loss for loss in LOSSES if loss not in absent]
+    _sweep(folder, Side.BASE, jax[0], dict.fromkeys(LOSSES, FIGURES))
+    own = dict.fromkeys(present, FIGURES) | {"simpson": {**FIGURES, **simpson}}
+    _sweep(folder, Side.HEAD, jax[1], {loss: own[loss] for loss in present})
+    content = {
+        "rounds_version": ROUNDS_VERSION,
+        "environment": ENVIRONMENT,
+        "sides": {
+            "base": _side(BASE, jax[0], {}),
+            "head": _side(HEAD, jax[1], failures or {}),
+        },
+        "rows": [row._asdict() for row in _times(slower or {}, present)],
+    }
+    (folder / "rounds.json").write_text(json.dumps(content))
+    return folder
+
+
+def _sweep(folder, side, version, figures):
+    records = [
+        record(loss, metric, value, n_cells=4096)
+        for loss, own in figures.items()
+        for metric, value in own.items()
+    ]
+    sweep(folder / f"{side}.json", records, packages={"jax": version, "jaxlib": version})
+
+
+def _side(commit, version, failures):
+    versions = {"jax": version, "jaxlib": version}
+    return {"commit": commit, "described": {}, "versions": versions, "failures": failures}
+
+
+def _times(slower, present):
+    """Eight rounds of everything, and twelve of what is slower; 2 % of noise in each process."""
+    noise = np.random.default_rng(0)
+    every = [(loss, metric) for loss in LOSSES for metric in N_CELLS]
+    again = [("simpson", metric) for metric in slower]
+    for stage, n_rounds, figures in ((Stage.FIRST, 8, every), (Stage.AGAIN, 12, again)):
+        for number, side in ((n, side) for n in range(n_rounds) for side in Side):
+            for loss, metric in figures:
+                if side == Side.HEAD and loss not in present:
+                    continue
+                changed = side == Side.HEAD and loss == "simpson"
+                factor = slower.get(metric, 1.0) if changed else 1.0
+                seconds = 0.01 * factor * float(np.exp(0.02 * noise.standard_normal()))
+                place = (f"{loss}:value_and_grad", N_CELLS[metric], "cpu", metric)
+                yield RoundTime(stage, number, side, *place, seconds, ratio=seconds)
