@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["TOLERANCES"]
+__all__ = ["LEAST_VALUE", "TOLERANCES"]
 
 # Finite differences are taken in float64, all others compare float32 results.
 TOLERANCES: Mapping[str, float] = {
@@ -12,3 +12,5 @@ TOLERANCES: Mapping[str, float] = {
     "block_size_error": 1e-5,
     "finite_difference_error": 1e-7,
 }
+# Errors of smaller values are relative to this one.
+LEAST_VALUE = 1e-3

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Status
-from benchmarks.schema.tolerances import TOLERANCES
+from benchmarks.schema.tolerances import LEAST_VALUE, TOLERANCES
 from reports.judge.promises import (
     Conditions,
     Promise,
@@ -148,5 +148,5 @@ def _holds(row: Any, promise: Promise) -> tuple[bool, str]:
         return row.value_then == row.value_now, ""
     if row.kind == Kind.ACCURACY:
         return tolerated(row.metric, row.value_now), f"tolerance {TOLERANCES[row.metric]:g}"
-    tolerance = TOLERANCES["value_error"] * (abs(row.value_then) or 1.0)
+    tolerance = TOLERANCES["value_error"] * max(abs(row.value_then), LEAST_VALUE)
     return abs(row.value_now - row.value_then) <= tolerance, f"tolerance {tolerance:.2g}"

@@ -15,6 +15,7 @@ from benchmarks.measure.accuracy import (
     differing_arrays,
     digest,
     neighbor_error,
+    reference_errors,
     reference_results,
     relative_error,
 )
@@ -190,6 +191,16 @@ def test_the_reference_searches_once_among_the_same_cells(monkeypatch):
     for cells, n_neighbors in ((points, 3), (points.copy(), 3), (points, 4), (points + 1, 4)):
         np.testing.assert_array_equal(search(cells, n_neighbors), nearest(cells, n_neighbors))
     assert asked == [3, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "error"),
+    [(2.0, 2.002, 1e-3), (-0.002, -0.002002, 1e-3), (4e-5, 4.1e-5, 1e-3), (0.0, 1e-6, 1e-3)],
+)
+def test_values_are_held_against_themselves_and_near_zero_to_an_absolute_error(
+    expected, found, error
+):
+    assert reference_errors((expected, {}), found, {})["value_error"] == pytest.approx(error)
 
 
 def test_a_digest_sees_every_bit_and_the_place_of_an_array():
