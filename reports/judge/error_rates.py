@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.schema.rounds import CALLED_CELLS, COMPILED_CELLS, Side, Stage
-from benchmarks.schema.suite import ALL_LOSSES
 from reports.judge.effects import FIGURE, effects
 from reports.judge.noise import NOISES, Noise
 from reports.judge.rounds import AGAIN_ROUNDS, FIRST_ROUNDS, concluded, worth_another_look
@@ -22,15 +21,17 @@ COLUMNS = [
 ]  # fmt: skip
 N_REPORTS = 400
 _SEED = 0
+# A report has about as many figures; the table stays as it is when a loss joins the suite.
+_N_LOSSES = 12
 # All calls, then all compilations, in the order of the losses.
 _FIGURES = pd.DataFrame(
     [
-        (f"{loss}:value_and_grad", n_cells, "cpu", metric)
+        (f"loss{loss}:value_and_grad", n_cells, "cpu", metric)
         for metric, n_cells in (
             ("call_seconds", CALLED_CELLS),
             ("cold_compile_seconds", COMPILED_CELLS),
         )
-        for loss in ALL_LOSSES
+        for loss in range(_N_LOSSES)
     ],
     columns=FIGURE,
 )
@@ -53,7 +54,7 @@ def error_rates(n_reports: int = N_REPORTS) -> pd.DataFrame:
 def error_rate(model: str, n_reports: int) -> dict[str, Any]:
     """One row of ``error_rates``."""
     seconds, ratios = _simulated(NOISES[model], n_reports)
-    slowed = np.arange(n_reports) % len(ALL_LOSSES)
+    slowed = np.arange(n_reports) % _N_LOSSES
     row = {"model": model, "description": NOISES[model].description, "reports": n_reports}
     row["false_alarms"] = int(_named(seconds, ratios).any(axis=1).sum())
     for percent in (10, 20):
