@@ -83,7 +83,7 @@ def test_figures_of_different_machines_are_not_compared(run, tmp_path):
 def test_a_folder_of_damage_alone_is_named(tmp_path):
     asv(tmp_path, "b", 8, figures_of_asv(8)).write_text("{")
     with pytest.raises(DamagedError, match="no results of both"):
-        commits.compare(tmp_path, BASE, HEAD)
+        compare_asv(tmp_path, BASE, HEAD)
 
 
 def test_commits_measured_at_different_sizes_are_not_compared(tmp_path):
