@@ -91,10 +91,11 @@ class Comparison:
         return "measured_by" in self.verdicts
 
     @property
-    def undetected_by_loss(self) -> pd.Series:
-        """Per loss, the largest change of a time that its samples do not exclude, as a share."""
+    def undetected(self) -> pd.DataFrame:
+        """Per loss and metric, the largest change that could hide where none was seen."""
         rows = self.verdicts.dropna(subset="undetected")
-        return rows["undetected"].groupby(_losses(rows), sort=False).max()
+        largest = rows["undetected"].groupby([_losses(rows), rows["metric"]]).max()
+        return largest.unstack("metric")
 
     @property
     def n_skipped(self) -> int:

@@ -35,6 +35,7 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
         "environments": list(comparison.verdicts["environment"].unique()),
         "listed": _rows(comparison.listed),
         "folded": _rows(comparison.folded),
+        "excluded_titles": [(f"{metric}: beyond", True) for metric in comparison.undetected],
         "n_shown": _MOST_COMMENTED_ROWS,
         "n_gating": int(comparison.gates.sum()),
         "verdicts": verdicts,
