@@ -50,7 +50,16 @@ def compare_rounds(
     found = found.assign(machine=machine, environment=_versions(rounds.sides))
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
     processor = f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores"
-    return Comparison(base, head, found, rounds.complaints, (processor,), baseline_renewed, RATE)
+    return Comparison(
+        base,
+        head,
+        found,
+        rounds.complaints,
+        (processor,),
+        baseline_renewed,
+        _command(rounds.sides),
+        false_alarm_rate=RATE,
+    )
 
 
 def same_programs(sweeps: Mapping[Side, Sweep]) -> set[Program]:
@@ -97,6 +106,13 @@ def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None
         return Verdict.ADDED, ""
     failure = sides[Side.HEAD].failures.get(row.benchmark)
     return (Verdict.REMOVED, "") if failure is None else (Verdict.FAILING, failure)
+
+
+def _command(sides: Mapping[Side, RoundsSide]) -> str:
+    base, head = (sides[side].commit[:8] for side in Side)
+    releases = [sides[side].versions["jax"] for side in Side]
+    chosen = sides[Side.BASE].described.get("jax")
+    return f"compare {base} --versions {' '.join(releases)}" if chosen else f"compare {base} {head}"
 
 
 def _versions(sides: Mapping[Side, RoundsSide]) -> str:

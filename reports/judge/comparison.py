@@ -32,6 +32,7 @@ class Comparison:
         complaints: what could not be read.
         processors: what the figures were measured on.
         baseline_renewed: whether figures may vanish, because the head renews the baseline.
+        command: what measures and judges the same again.
         false_alarm_rate: the share of reports that name a changed time by chance, at most.
     """
 
@@ -41,6 +42,7 @@ class Comparison:
     complaints: tuple[Complaint, ...]
     processors: tuple[str, ...]
     baseline_renewed: bool
+    command: str
     false_alarm_rate: float
 
     @property

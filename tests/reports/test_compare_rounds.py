@@ -89,6 +89,7 @@ def test_between_releases_of_jax_counters_are_not_comparable_and_the_rest_is(tmp
     assert found.answer == Answer.PASSES
     page = build_comparison(found, tmp_path / "page").read_text()
     assert "jax 0.10.1 before, 0.10.2 after" in page
+    assert "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2" in page
 
 
 @pytest.fixture

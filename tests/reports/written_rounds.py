@@ -54,7 +54,8 @@ def _sweep(folder, side, version, figures):
 
 def _side(commit, version, failures):
     versions = {"jax": version, "jaxlib": version}
-    return {"commit": commit, "described": {}, "versions": versions, "failures": failures}
+    described = {"jax": None if version == INSTALLED[1] else version}
+    return {"commit": commit, "described": described, "versions": versions, "failures": failures}
 
 
 def _times(slower, present):
