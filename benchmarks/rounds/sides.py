@@ -1,5 +1,6 @@
 """The two sides of a comparison: a commit's library in an environment, and its suite."""
 
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ __all__ = ["PreparedSide", "prepare"]
 _ROOT = Path(__file__).parents[2]
 # What measures the library: it never lies beside the library's source, which would be imported.
 _SUITE = ("benchmarks", "reference")
+_BOUNDS = Path("benchmarks", "catalog", "lower_bounds.py")
 
 
 class PreparedSide(NamedTuple):
@@ -65,18 +67,21 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
     """
     folder = folder.resolve()  # processes run elsewhere
     marker = folder / "prepared.json"
-    program = _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip()
-    described = {
-        "commit": commit, "jax": jax, "program": program, "changes": uncommitted_code(),
-    }  # fmt: skip
-    if not (marker.exists() and json.loads(marker.read_text()) == described):
+    wanted = {
+        "commit": commit,
+        "jax": jax,
+        "program": _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip(),
+        "changes": uncommitted_code(),
+    }
+    if not (marker.exists() and json.loads(marker.read_text()) == wanted):
         shutil.rmtree(folder, ignore_errors=True)
         _extract(commit, folder / "source")
         _install(folder, jax)
         _take_suite(folder)
         shutil.rmtree(folder / "source")
-        write_json(marker, described)
-    return PreparedSide(side, commit, described, folder)
+        write_json(marker, wanted)
+    bounds = hashlib.sha256((folder / "suite" / _BOUNDS).read_bytes()).hexdigest()
+    return PreparedSide(side, commit, {**wanted, "lower_bounds": bounds}, folder)
 
 
 def _extract(commit: str, folder: Path) -> None:

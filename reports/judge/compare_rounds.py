@@ -19,7 +19,7 @@ from reports.sources.rounds import Rounds, read_rounds, read_sides
 from reports.sources.schemas import RoundsSide
 from reports.sources.sweep import Sweep
 
-__all__ = ["compare_rounds", "same_programs"]
+__all__ = ["compare_rounds", "judged_times", "same_programs"]
 
 # What a compiler makes of a loss says nothing of the loss where the compiler is another one.
 _OF_THE_COMPILER = (Kind.COUNTER, Kind.MEMORY)
@@ -72,6 +72,15 @@ def same_programs(sweeps: Mapping[Side, Sweep]) -> set[Program]:
     return set(both.index[both[Side.BASE] == both[Side.HEAD]])
 
 
+def judged_times(rounds: Rounds) -> pd.DataFrame:
+    """The times as they are judged.
+
+    Where the sides did not measure the same lower bounds, a ratio to them says nothing about the
+    loss. The seconds then stand in for the ratios, too.
+    """
+    return rounds.times if rounds.same_bounds else rounds.times.assign(ratio=rounds.times.seconds)
+
+
 def _counters(sweeps: Mapping[Side, Sweep]) -> pd.DataFrame:
     before, after = (_deterministic(sweeps[side].frame) for side in Side)
     found = judge_counters(before, mark_unmeasured(before, after))
@@ -88,7 +97,7 @@ def _deterministic(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _times(rounds: Rounds, same: set[Program]) -> pd.DataFrame:
-    found = verdicts(rounds.times, same).assign(source=Source.SIMULATED)
+    found = verdicts(judged_times(rounds), same).assign(source=Source.SIMULATED)
     absence = [_absence(row, rounds.sides) for row in found.itertuples()]
     known = pd.DataFrame(absence, columns=["verdict", "detail"], index=found.index)
     return found.assign(
@@ -111,7 +120,7 @@ def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None
 def _command(sides: Mapping[Side, RoundsSide]) -> str:
     base, head = (sides[side].commit[:8] for side in Side)
     releases = [sides[side].versions["jax"] for side in Side]
-    chosen = sides[Side.BASE].described.get("jax")
+    chosen = sides[Side.BASE].described.jax
     return f"compare {base} --versions {' '.join(releases)}" if chosen else f"compare {base} {head}"
 
 

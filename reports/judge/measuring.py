@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.schema.rounds import Stage
-from reports.judge.compare_rounds import same_programs
+from reports.judge.compare_rounds import judged_times, same_programs
 from reports.judge.effects import effects
 from reports.judge.rounds import AGAIN_ROUNDS, FIRST_ROUNDS, worth_another_look
 from reports.sources.frame import DamagedError
@@ -48,8 +48,8 @@ def measure_commits(
     _run("counters", *given)
     for_first = f"--minutes={_SHARE_OF_FIRST * left()}"
     _run("rounds", *given, f"--rounds={FIRST_ROUNDS}", for_first)
-    first, same = effects(read_rounds(folder).times), same_programs(read_sides(folder))
-    candidates = worth_another_look(first, same)
+    first = effects(judged_times(read_rounds(folder)))
+    candidates = worth_another_look(first, same_programs(read_sides(folder)))
     if not candidates.empty:
         again = [f"--stage={Stage.AGAIN}", f"--rounds={AGAIN_ROUNDS}", f"--minutes={left()}"]
         _run("rounds", *given, *again, *_named(candidates))

@@ -34,6 +34,15 @@ class Rounds:
     environment: Mapping[str, Any]
     complaints: tuple[Complaint, ...]
 
+    @property
+    def same_bounds(self) -> bool:
+        """Whether both sides measured the same lower bounds, compiled by the same release."""
+        base, head = (self.sides[side] for side in Side)
+        return (
+            base.versions == head.versions
+            and base.described.lower_bounds == head.described.lower_bounds
+        )
+
 
 def holds_rounds(folder: Path) -> bool:
     """Whether rounds were measured into the folder."""

@@ -140,11 +140,19 @@ class RoundRow(Ours):
     ratio: Positive
 
 
+class _Described(Ours):
+    commit: Commit
+    jax: _Version | None
+    program: Commit
+    changes: Text | None
+    lower_bounds: _Digest
+
+
 class RoundsSide(Ours):
     """A side of the rounds: its commit, what was installed, and the programs that failed."""
 
     commit: Commit
-    described: dict[str, Any]
+    described: _Described
     versions: _Packages
     failures: dict[Program, Text]
 

@@ -43,10 +43,16 @@ class Dying(Answering):
         )
 
 
+def described(commit):
+    return {
+        "commit": commit, "jax": None, "program": "c" * 40, "changes": None, "lower_bounds": "ab",
+    }  # fmt: skip
+
+
 @pytest.fixture
 def sides(monkeypatch):
     monkeypatch.setattr(Answering, "asked", [])
-    return [Answering(side, "a" * 40, {"commit": "a" * 40}, Path(side)) for side in Side]
+    return [Answering(side, "a" * 40, described("a" * 40), Path(side)) for side in Side]
 
 
 def asked_of(sides):
@@ -79,7 +85,7 @@ def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
 def test_other_commits_begin_a_file_of_their_own(tmp_path, sides):
     path = tmp_path / "rounds.json"
     run_rounds(path, sides, ALL._replace(number=3))
-    other = sides[1]._replace(described={"commit": "b" * 40}, commit="b" * 40)
+    other = sides[1]._replace(described=described("b" * 40), commit="b" * 40)
     run_rounds(path, [sides[0], other], ALL._replace(number=1))
     assert len(read_rounds(tmp_path).times) == 2
 

@@ -92,6 +92,17 @@ def test_between_releases_of_jax_counters_are_not_comparable_and_the_rest_is(tmp
     assert "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2" in page
 
 
+def test_ratios_to_other_lower_bounds_carry_no_verdict(tmp_path):
+    """Bounds that got faster make all ratios larger, and no loss slower."""
+    same = compared(tmp_path / "same").verdicts["measured_by"].dropna()
+    assert set(same) == {"ratio to the lower bound"}
+    other = compared(tmp_path / "other", bounds="cd", hlo_fingerprint="bb")
+    assert set(other.verdicts["measured_by"].dropna()) == {"seconds"}
+    assert other.listed.empty
+    releases = compared(tmp_path / "releases", jax=("0.10.1", "0.10.2"))
+    assert set(releases.verdicts["measured_by"].dropna()) == {"seconds"}
+
+
 @pytest.fixture
 def named(monkeypatch):
     monkeypatch.setattr(commits, "resolve", {"base": BASE, "head": HEAD}.get)

@@ -13,7 +13,7 @@ N_CELLS = {"call_seconds": 4096, "cold_compile_seconds": 256}
 INSTALLED = ("0.10.2", "0.10.2")
 
 
-def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, **simpson):
+def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, bounds="ab", **simpson):
     """Rounds of two losses, which a base and a head have.
 
     Args:
@@ -23,6 +23,7 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, **si
         absent: losses that the head lacks.
         failures: what the head's programs raised.
         jax: the releases of both sides.
+        bounds: the digest of the head's lower bounds; the base's is "ab".
         simpson: other figures of Simpson's in the head.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,9 +36,9 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, **si
         "environment": ENVIRONMENT,
         "sides": {
             "base": _side(BASE, jax[0], {}),
-            "head": _side(HEAD, jax[1], failures or {}),
+            "head": _side(HEAD, jax[1], failures or {}, bounds),
         },
-        "rows": [row._asdict() for row in _times(slower or {}, present)],
+        "rows": [row._asdict() for row in _times(slower or {}, present, bounds)],
     }
     (folder / "rounds.json").write_text(json.dumps(content))
     return folder
@@ -52,14 +53,20 @@ def _sweep(folder, side, version, figures):
     sweep(folder / f"{side}.json", records, packages={"jax": version, "jaxlib": version})
 
 
-def _side(commit, version, failures):
+def _side(commit, version, failures, bounds="ab"):
     versions = {"jax": version, "jaxlib": version}
-    described = {"jax": None if version == INSTALLED[1] else version}
+    described = {
+        "commit": commit, "jax": None if version == INSTALLED[1] else version,
+        "program": HEAD, "changes": None, "lower_bounds": bounds,
+    }  # fmt: skip
     return {"commit": commit, "described": described, "versions": versions, "failures": failures}
 
 
-def _times(slower, present):
-    """Eight rounds of everything, and twelve of what is slower; 2 % of noise in each process."""
+def _times(slower, present, bounds):
+    """Eight rounds of everything, and twelve of what is slower.
+
+    The noise of the seconds is 2 %, and a twentieth of that where they are ratios to the bound.
+    """
     noise = np.random.default_rng(0)
     every = [(loss, metric) for loss in LOSSES for metric in N_CELLS]
     again = [("simpson", metric) for metric in slower]
@@ -71,5 +78,7 @@ def _times(slower, present):
                 changed = side == Side.HEAD and loss == "simpson"
                 factor = slower.get(metric, 1.0) if changed else 1.0
                 seconds = 0.01 * factor * float(np.exp(0.02 * noise.standard_normal()))
+                faster_bound = 1.5 if bounds != "ab" and side == Side.HEAD else 1.0
+                ratio = faster_bound * factor * float(np.exp(0.001 * noise.standard_normal()))
                 place = (f"{loss}:value_and_grad", N_CELLS[metric], "cpu", metric)
-                yield RoundTime(stage, number, side, *place, seconds, ratio=seconds)
+                yield RoundTime(stage, number, side, *place, seconds, ratio)
