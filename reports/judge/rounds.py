@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 FIRST_ROUNDS = 8
-AGAIN_ROUNDS = 12
+AGAIN_ROUNDS = 20
 # After the first rounds a figure is open if its p is not larger.
 OPEN_LEVEL = 0.1
 # The false share of the changes that a report names, and of reports that name any for nothing.
