@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from reports.judge.agreement import agreements
 from reports.judge.verdict import JUDGED, Answer, Verdict, urgent_first, worst
@@ -20,6 +21,7 @@ _ANSWERS = {
     Answer.FAILS: "Fails",
     Answer.UNJUDGED: "Cannot be judged",
 }
+_TIMES = [name for name, metric in METRICS.items() if metric.unit == "s"]
 _GONE = {Verdict.FAILING: "failed", Verdict.REMOVED: "removed", Verdict.SKIPPED: "skipped"}
 
 
@@ -37,12 +39,18 @@ def _row(row: Any) -> str:
     before = quantity(row.before, row.unit)
     now = _GONE.get(row.verdict) or quantity(row.after, row.unit)
     place = f"{row.metric} of {row.benchmark} at {row.n_cells} cells"
-    return f"{place}, {before} before, {now} now"
+    how = ", as a ratio to the lower bound" if _is_relative(row) else ""
+    return f"{place}, {before} before, {now} now{how}"
+
+
+def _is_relative(row: Any) -> bool:
+    """Whether a time is given as a ratio to the lower bound."""
+    return row.metric in _TIMES and row.unit == "ratio"
 
 
 def note(row: Any) -> str:
-    """Whether a time is unstable, and which slowdown would not show where none was seen."""
-    said = ["unstable"] if row.unstable else []
+    """How a time is given, whether it is unstable, and which slowdown would not show."""
+    said = ["ratio to the bound"] * _is_relative(row) + ["unstable"] * bool(row.unstable)
     if row.verdict in (Verdict.NOISE, Verdict.UNCHANGED) and pd.notna(row.undetected):
         said.append(f"a slowdown below {row.undetected:.0%} would not show")
     return "; ".join(said)

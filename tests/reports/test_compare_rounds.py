@@ -10,6 +10,7 @@ from reports.judge import commits, measuring
 from reports.judge.compare_rounds import compare_rounds
 from reports.judge.verdict import Answer
 from reports.pages.comparison import build_comparison
+from reports.pages.quantities import number
 from reports.sources.frame import DamagedError
 from tests.reports.written import BASE, HEAD
 from tests.reports.written_rounds import rounds
@@ -46,6 +47,9 @@ def test_a_slower_loss_is_the_first_row_and_the_only_one(tmp_path, metric):
     assert (first["benchmark"], first["metric"], first["verdict"]) == (SIMPSON, metric, "regressed")
     assert first["ratio"] == pytest.approx(1.3, rel=0.05)
     assert first["low"] < 1.3 < first["high"]
+    page = build_comparison(found, tmp_path / "page").read_text()
+    assert f"({number(first['low'])} to {number(first['high'])})" in page
+    assert "now, as a ratio to the lower bound." in page
     assert (len(found.listed), found.answer) == (1, Answer.PASSES)  # times inform
     slower = compare_rounds(tmp_path, BASE, HEAD, on_time=True)
     assert slower.answer == Answer.FAILS
