@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import case
+from benchmarks.measure.programs import CompilePhases
 from benchmarks.rounds import process
 from benchmarks.rounds.process import Request
 from benchmarks.rounds.run import Rounds, run_rounds
@@ -126,6 +127,21 @@ def test_a_process_compiles_and_calls_what_it_is_asked_for(tmp_path):
     }  # fmt: skip
     assert all(time.seconds > 0 and time.ratio > 0 for time in found.times)
     assert any((tmp_path / "programs").iterdir())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_compilation_takes_all_its_phases_and_a_call_its_median(tmp_path, monkeypatch):
+    phases = CompilePhases(1.0, 2.0, 4.0, None)
+    monkeypatch.setattr(process, "compile_cold", lambda _: phases)
+    monkeypatch.setattr(
+        process,
+        "visit_in_turn",
+        lambda contests, *_, **__: {name: {"ours": [3.0, 9.0, 6.0], "bound": [1.0, 2.0, 3.0]}
+                                    for name in contests},
+    )  # fmt: skip
+    compiled, called = process.answer_to(Request(str(tmp_path), 0, [PROGRAM], [PROGRAM])).times
+    assert (compiled.metric, compiled.seconds, compiled.ratio) == ("cold_compile_seconds", 7.0, 1.0)
+    assert (called.metric, called.seconds, called.ratio) == ("call_seconds", 6.0, 3.0)
 
 
 @pytest.mark.usefixtures("small")

@@ -80,6 +80,22 @@ def test_a_loss_that_vanishes_or_fails_is_told(tmp_path):
     assert row["detail"] == "ValueError: no"
 
 
+def test_a_loss_that_is_new_is_added_and_fails_nothing(tmp_path):
+    """The base and the head of the test before, exchanged."""
+    path = rounds(tmp_path, absent=["simpson"]) / "rounds.json"
+    content = json.loads(path.read_text())
+    for row in content["rows"]:
+        row["side"] = {"base": "head", "head": "base"}[row["side"]]
+    path.write_text(json.dumps(content))
+    sides = [tmp_path / f"{side}.json" for side in ("base", "head")]
+    texts = [side.read_text() for side in sides]
+    for side, text in zip(sides, reversed(texts), strict=True):
+        side.write_text(text)
+    found = compare_rounds(tmp_path, BASE, HEAD)
+    assert {verdict(found, name) for name in ("call_seconds", "temp_bytes")} == {"added"}
+    assert found.answer == Answer.PASSES
+
+
 def test_between_releases_of_jax_counters_are_not_comparable_and_the_rest_is(tmp_path):
     found = compared(
         tmp_path,
