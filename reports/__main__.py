@@ -32,7 +32,7 @@ from reports.sources.manifest import read_published
 from reports.sources.observations import read_observations
 from reports.sources.results import read_results
 from reports.sources.rounds import holds_rounds
-from reports.sources.sweep import Sweep, read_sweep
+from reports.sources.sweep import Sweep, read_complete_sweep
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
@@ -217,7 +217,7 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
         _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
-    again = _read_sweep(found_at)
+    again = read_complete_sweep(found_at)
     found = reproduced(published.sweep, again)
     write_text(rows, found.rows.to_csv(index=False))
     with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
@@ -258,18 +258,7 @@ def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sw
     if path is None:
         path = Path(f"results/{tier}.json")
         _measure(context, path, tier=tier)
-    return _read_sweep(path)
-
-
-def _read_sweep(path: Path) -> Sweep:
-    """Read a complete sweep, naming the file where that fails."""
-    try:
-        sweep = read_sweep(path)
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
-    if sweep.complaints:
-        raise DamagedError(str(sweep.complaints[0]))
-    return sweep
+    return read_complete_sweep(path)
 
 
 if __name__ == "__main__":

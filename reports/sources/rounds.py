@@ -11,7 +11,7 @@ from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side
 from reports.sources.fields import checked, checked_rows
 from reports.sources.frame import Complaint, DamagedError, load_json
 from reports.sources.schemas import RoundRow, RoundsFile, RoundsSide
-from reports.sources.sweep import Sweep, read_sweep
+from reports.sources.sweep import Sweep, read_complete_sweep
 
 __all__ = ["Rounds", "holds_rounds", "read_rounds", "read_sides"]
 
@@ -83,14 +83,4 @@ def read_sides(folder: Path) -> dict[Side, Sweep]:
     Raises:
         DamagedError: a sweep is missing, damaged or was interrupted.
     """
-    return {side: _complete(folder / f"{side}.json") for side in Side}
-
-
-def _complete(path: Path) -> Sweep:
-    try:
-        sweep = read_sweep(path)
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
-    if sweep.complaints:
-        raise DamagedError(str(sweep.complaints[0]))
-    return sweep
+    return {side: read_complete_sweep(folder / f"{side}.json") for side in Side}

@@ -21,7 +21,7 @@ from reports.sources.frame import (
 from reports.sources.ratios import ratios_frame
 from reports.sources.schemas import Curve, RecordRow, SweepFile
 
-__all__ = ["Sweep", "is_sweep", "read_sweep"]
+__all__ = ["Sweep", "is_sweep", "read_complete_sweep", "read_sweep"]
 
 _PUBLISHED_VERSION = 3
 _NOTED = ("metric", "benchmark", "n_cells")
@@ -102,6 +102,21 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         [curve.model_dump() for curve in v_curves],
         ratios,
     )
+
+
+def read_complete_sweep(path: Path) -> Sweep:
+    """Read a sweep of which nothing is missing or wrong.
+
+    Raises:
+        DamagedError: there is none; the file is named.
+    """
+    try:
+        sweep = read_sweep(path)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
+    if sweep.complaints:
+        raise DamagedError(str(sweep.complaints[0]))
+    return sweep
 
 
 def _renamed(content: dict[str, Any]) -> dict[str, Any]:
