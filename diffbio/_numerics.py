@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from diffbio._platform import Platform
+
 __all__ = [
     "entropy_sum",
     "entropy_terms",
@@ -196,14 +198,18 @@ softmax_over.defvjp(_softmax_forward, _softmax_backward)
 
 
 def sums_over_last_axis(
-    terms: Callable[..., tuple[Array, ...]], *operands: Float[Array, "..."]
+    platform: Platform, terms: Callable[..., tuple[Array, ...]], *operands: Float[Array, "..."]
 ) -> tuple[Array, ...]:
     """The sum over the last axis of each of the ``terms(*operands)``, in one read.
 
     XLA on a CPU adds the entries of a row one after the other, so the chain of additions
     limits the speed. One reduction over two halves of the row side by side makes the
-    chain half as long. More pieces do not fit the registers.
+    chain half as long. More pieces do not fit the registers. A GPU adds the entries of a
+    row in parallel. There the barrier keeps XLA from adding them again for every use.
     """
+    if platform is Platform.ACCELERATOR:
+        sums = tuple(jnp.sum(term, axis=-1) for term in terms(*operands))
+        return lax.optimization_barrier(sums)
     half = operands[0].shape[-1] // 2
     left, right, odd = (
         terms(*(operand[..., entries] for operand in operands))

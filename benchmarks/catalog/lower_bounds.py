@@ -6,6 +6,7 @@ process and in turn, so that their ratio means something on a noisy machine.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,12 +20,23 @@ __all__ = ["LOWER_BOUNDS", "LowerBound"]
 
 LowerBound = Callable[[Mapping[str, Array]], Any]
 
-_BLOCK = 128
+# Rows of a block, and elements that the rows of a block may read or write: what stays in a
+# CPU's cache, and what a GPU does in one large step.
+_CPU = (128, 1 << 20)
+_ACCELERATOR = (4096, 1 << 27)
 
 
-def _blocked(n_rows: int, step: Callable[[Array], Array], like: Array) -> Array:
+def _by_platform(work: Callable[..., Array], x: Array) -> Array:
+    """``work(x, most_rows, most_elements)`` in blocks that suit the platform it is lowered for."""
+    cpu, accelerator = (
+        partial(work, most_rows=rows, most_elements=elements)
+        for rows, elements in (_CPU, _ACCELERATOR)
+    )
+    return lax.platform_dependent(x, cpu=cpu, default=accelerator)
+
+
+def _blocked(n_rows: int, block: int, step: Callable[[Array], Array], like: Array) -> Array:
     """``step(start)`` for every block of rows, its ``(block,)`` results side by side."""
-    block = min(_BLOCK, n_rows)
 
     def body(at: Array, results: Array) -> Array:
         start = jnp.minimum(at * block, n_rows - block)
@@ -35,10 +47,15 @@ def _blocked(n_rows: int, step: Callable[[Array], Array], like: Array) -> Array:
 
 def blocked_product(x: Array) -> Array:
     """Squared distances of all pairs in blocks by one product each, and their row minima."""
+    return _by_platform(_blocked_product, x)
+
+
+def _blocked_product(x: Array, *, most_rows: int, most_elements: int) -> Array:
     n_cells, dim = x.shape
     norms = jnp.sum(x * x, axis=1, keepdims=True)
     columns = jnp.concatenate([-2 * x, norms, jnp.ones_like(norms)], axis=1)
-    block = min(_BLOCK, n_cells)
+    # On a CPU a block is 128 rows however many cells there are.
+    block = min(n_cells, most_rows, max(128, most_elements // n_cells))
 
     def step(start: Array) -> Array:
         rows = lax.dynamic_slice(columns, (start, 0), (block, dim + 2))
@@ -46,14 +63,18 @@ def blocked_product(x: Array) -> Array:
         product = jnp.dot(columns, query.T, precision=lax.Precision.HIGHEST)
         return jnp.min(product, axis=0)
 
-    return _blocked(n_cells, step, x)
+    return _blocked(n_cells, block, step, x)
 
 
 def gathered_read(x: Array, n_neighbors: int) -> Array:
     """Read ``n_neighbors`` rows of x for every row, in blocks."""
+    return _by_platform(partial(_gathered_read, n_neighbors), x)
+
+
+def _gathered_read(n_neighbors: int, x: Array, *, most_rows: int, most_elements: int) -> Array:
     n_cells, dim = x.shape
     offsets = 7919 * (1 + jnp.arange(n_neighbors))
-    block = max(1, min(_BLOCK, n_cells, (1 << 20) // (n_neighbors * dim)))
+    block = max(1, min(most_rows, n_cells, most_elements // (n_neighbors * dim)))
 
     def body(at: Array, total: Array) -> Array:
         start = jnp.minimum(at * block, n_cells - block)

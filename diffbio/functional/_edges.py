@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
+from diffbio._platform import Platform, by_platform
 
 __all__ = [
     "CellLoss",
@@ -106,11 +107,17 @@ def _edge_losses(
     cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
 ) -> Float[Array, " n_cells"]:
     """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
-    block = _block_size(points, edges)
+    return by_platform(partial(_losses, cell_loss), points, parameters, edges)
+
+
+def _losses(
+    cell_loss: CellLoss, platform: Platform, points: Points, parameters: Columns, edges: Edges
+) -> Float[Array, " n_cells"]:
+    block = _block_size(platform, points, edges)
 
     def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
         found = cell_loss(
-            _products(points, edges, start, block),
+            _products(platform, points, edges, start, block),
             _read_all(parameters, start, block),
             _read_all(_transposed(edges.labels), start, block),
         )
@@ -120,10 +127,12 @@ def _edge_losses(
     return over_row_blocks(len(x), block, step, jnp.zeros(len(x), x.dtype))
 
 
-def _block_size(points: Points, edges: Edges) -> int:
+def _block_size(platform: Platform, points: Points, edges: Edges) -> int:
+    """Cells per block: their differences stay near a CPU's cache, or take 256 MB elsewhere."""
     n_cells, dim = points[0].shape
+    budget, largest = (1 << 20, 256) if platform is Platform.CPU else (1 << 26, n_cells)
     elements_per_row = edges.indices.shape[1] * dim
-    return min(n_cells, rows_for(elements_per_row, budget=1 << 20, smallest=4, largest=256))
+    return min(n_cells, rows_for(elements_per_row, budget=budget, smallest=4, largest=largest))
 
 
 def _operands(points: Points, edges: Edges, start: Int[Array, ""], block: int) -> tuple[Array, ...]:
@@ -137,10 +146,11 @@ def _operands(points: Points, edges: Edges, start: Int[Array, ""], block: int) -
 
 
 def _products(
-    points: Points, edges: Edges, start: Int[Array, ""], block: int
+    platform: Platform, points: Points, edges: Edges, start: Int[Array, ""], block: int
 ) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """The products that a cell loss takes, for a block of cells."""
-    return _transposed(sums_over_last_axis(_terms, *_operands(points, edges, start, block)))
+    operands = _operands(points, edges, start, block)
+    return _transposed(sums_over_last_axis(platform, _terms, *operands))
 
 
 def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
@@ -192,13 +202,21 @@ def _forward(
     cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
 ) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and their derivatives, which the backward pass scales by the cotangents."""
-    block = _block_size(points, edges)
+    results = by_platform(partial(_losses_and_derivatives, cell_loss), points, parameters, edges)
+    losses, coefficients, parameters_bar = results
+    return losses, (points, edges, coefficients, parameters_bar)
+
+
+def _losses_and_derivatives(
+    cell_loss: CellLoss, platform: Platform, points: Points, parameters: Columns, edges: Edges
+) -> _Results:
+    block = _block_size(platform, points, edges)
 
     def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:
         label_columns = _read_all(_transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda products, columns: cell_loss(products, columns, label_columns),
-            _products(points, edges, start, block),
+            _products(platform, points, edges, start, block),
             _read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
@@ -211,15 +229,25 @@ def _forward(
         _coefficients(*per_edge * (3 if p else 1)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
-    losses, coefficients, parameters_bar = over_row_blocks(len(x), block, step, empty)
-    return losses, (points, edges, coefficients, parameters_bar)
+    return over_row_blocks(len(x), block, step, empty)
 
 
 def _backward(
     cell_loss: CellLoss, residuals: _Residuals, losses_bar: Float[Array, " n_cells"]
 ) -> tuple[Points, Columns, None]:
     points, edges, coefficients, parameters_bar = residuals
-    block = _block_size(points, edges)
+    points_bar = by_platform(_points_bar, points, edges, coefficients, losses_bar)
+    return points_bar, tuple(losses_bar * bar for bar in parameters_bar), None
+
+
+def _points_bar(
+    platform: Platform,
+    points: Points,
+    edges: Edges,
+    coefficients: _Coefficients,
+    losses_bar: Float[Array, " n_cells"],
+) -> Points:
+    block = _block_size(platform, points, edges)
 
     def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:
         x_bar, *p_bar = points_bar
@@ -241,8 +269,7 @@ def _backward(
         return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), *p_bar
 
     zeros = jax.tree.map(jnp.zeros_like, points)
-    points_bar = over_row_blocks(len(points[0]), block, step, zeros)
-    return points_bar, tuple(losses_bar * bar for bar in parameters_bar), None
+    return over_row_blocks(len(points[0]), block, step, zeros)
 
 
 def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:

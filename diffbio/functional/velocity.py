@@ -16,6 +16,7 @@ from diffbio._numerics import (
     sums_over_last_axis,
     zeroed,
 )
+from diffbio._platform import Platform, by_platform
 from diffbio._types import AnyArray, Scalar
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
@@ -127,11 +128,15 @@ def _compare_directions(
     The custom derivative needs only these three numbers per cell beside the inputs, so that
     the backward pass is one read of the inputs and one write of their gradients.
     """
-    return _moments(v, x, f, where)
+    return by_platform(_moments, v, x, f, where)
 
 
 def _moments(
-    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
+    platform: Platform,
+    v: Profiles,
+    x: Profiles,
+    f: Profiles,
+    where: Bool[Array, " n_cells"] | None,
 ) -> Moments:
     """The three numbers per cell, from one pass over the inputs, or from two.
 
@@ -141,7 +146,7 @@ def _moments(
     """
     smallest = jnp.finfo(v.dtype).tiny / jnp.finfo(v.dtype).eps
     largest = jnp.finfo(v.dtype).max
-    vv, aa, va = sums_over_last_axis(_products, v, f - x)
+    vv, aa, va = sums_over_last_axis(platform, _products, v, f - x)
     out_of_range = (vv < smallest) | (aa < smallest) | (vv > largest) | (aa > largest)
     if where is not None:
         out_of_range &= where
@@ -153,7 +158,7 @@ def _moments(
         v_scale = jnp.max(jnp.abs(v), axis=1, keepdims=True)
         change_scale = jnp.max(jnp.abs(f - x), axis=1, keepdims=True)
         vv, aa, va = sums_over_last_axis(
-            _products, v * safe_inverse(v_scale), (f - x) * safe_inverse(change_scale)
+            platform, _products, v * safe_inverse(v_scale), (f - x) * safe_inverse(change_scale)
         )
         cosine = _cosine(vv, aa, va)
         return cosine, v_scale[:, 0] * jnp.sqrt(vv), change_scale[:, 0] * jnp.sqrt(aa)
@@ -173,7 +178,7 @@ def _products(own: Array, change: Array) -> tuple[Array, Array, Array]:
 def _compare_directions_forward(
     v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
 ) -> tuple[Moments, _Residuals]:
-    moments = _moments(v, x, f, where)
+    moments = by_platform(_moments, v, x, f, where)
     return moments, (v, x, f, moments)
 
 

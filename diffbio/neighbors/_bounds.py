@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from diffbio._blocks import over_row_blocks, read_rows, write_rows
+from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import n_counted, zeroed
+from diffbio._platform import Platform
 
 __all__ = ["FAR", "lower_bounds", "search_columns"]
 
@@ -22,7 +23,10 @@ _COLUMN_BLOCK = 4096
 
 
 def search_columns(
-    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, multiple: int
+    platform: Platform,
+    x: Float[Array, "n_cells dim"],
+    where: Bool[Array, " n_cells"] | None,
+    multiple: int,
 ) -> tuple[Float[Array, ""], Float[Array, "n_padded dim_plus_2"]]:
     """Rows ``[-2 z, n, 1]`` of the bounds' product, for centred and scaled float32 data z.
 
@@ -45,7 +49,7 @@ def search_columns(
     scale = jnp.where(scale > 0, scale, 1)
     slack = (3 * dim + 20) * float(jnp.finfo(jnp.float32).eps) / 2
     underflow = 16 * (dim + 1) * float(jnp.finfo(jnp.float32).tiny)
-    block = min(n_cells, _COLUMN_BLOCK)
+    block = min(n_cells, _column_block_size(platform, dim))
 
     def step(start: Int[Array, ""], _: Array, columns: Array) -> Array:
         inside = read_rows(placed, start, block)
@@ -60,6 +64,12 @@ def search_columns(
     padding = jnp.zeros(dim + 2, jnp.float32).at[dim].set(_ABSENT).at[dim + 1].set(1)
     columns = jnp.broadcast_to(padding, (n_cells + -n_cells % multiple, dim + 2))
     return scale, over_row_blocks(n_cells, block, step, columns)
+
+
+def _column_block_size(platform: Platform, dim: int) -> int:
+    if platform is Platform.CPU:
+        return _COLUMN_BLOCK
+    return rows_for(dim, budget=1 << 26, smallest=_COLUMN_BLOCK, largest=1 << 26)
 
 
 def lower_bounds(

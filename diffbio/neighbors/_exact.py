@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, rows_for, write_rows
 from diffbio._numerics import in_accumulation_dtype, sums_over_last_axis, zeroed
+from diffbio._platform import Platform, by_platform
 from diffbio.neighbors._bounds import FAR, lower_bounds, search_columns
 from diffbio.neighbors._selection import group_sizes, is_many, smallest_per_column, sorted_columns
 
@@ -54,20 +55,32 @@ def search(
 ) -> Neighbors:
     """The nearest neighbours of checked arguments; see ``diffbio.neighbors``."""
     (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
-    n_cells = x.shape[0]
-    block = min(block_size or _search_block_size(n_cells), n_cells)
-    n_candidates = min(n_neighbors + 1 + _spare_candidates(n_neighbors, x.shape[1]), n_cells)
-    groups = group_sizes(n_cells, n_candidates)
-    scale, columns = search_columns(x, where, math.prod(groups))
+    search = functools.partial(_search_in_blocks, n_neighbors=n_neighbors, block_size=block_size)
+    return by_platform(search, x, where)
+
+
+def _search_in_blocks(
+    platform: Platform,
+    x: Float[Array, "n_cells dim"],
+    where: Bool[Array, " n_cells"] | None,
+    *,
+    n_neighbors: int,
+    block_size: int | None,
+) -> Neighbors:
+    n_cells, dim = x.shape
+    n_candidates = min(n_neighbors + 1 + _spare_candidates(n_neighbors, dim), n_cells)
+    block = min(block_size or _search_block_size(platform, n_cells, n_candidates * dim), n_cells)
+    groups = group_sizes(platform, n_cells, n_candidates)
+    scale, columns = search_columns(platform, x, where, math.prod(groups))
 
     def search_block(start: Int[Array, ""], _: Array, found: Neighbors) -> Neighbors:
         rows = start + jnp.arange(block, dtype=jnp.int32)
         bounds = lower_bounds(columns, start, block)
-        candidates, bound = smallest_per_column(bounds, n_candidates, groups)
-        best = _nearest_candidates(x, where, rows, candidates, n_neighbors)
+        candidates, bound = smallest_per_column(platform, bounds, n_candidates, groups)
+        best = _nearest_candidates(platform, x, where, rows, candidates, n_neighbors)
         if n_candidates < n_cells:
             unproven = ~_are_proven(best.squared_distances[:, -1], scale, bound)
-            best = _search_by_differences(x, where, rows, unproven, best)
+            best = _search_by_differences(platform, x, where, rows, unproven, best)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
 
     shape = (n_cells, n_neighbors)
@@ -83,9 +96,17 @@ def _spare_candidates(n_neighbors: int, dim: int) -> int:
     )
 
 
-def _search_block_size(n_cells: int) -> int:
-    """Rows per block: the (n_cells, block) bounds stay near the cache, 16 MB in float32."""
-    return rows_for(n_cells, budget=1 << 22, smallest=16, largest=64)
+def _search_block_size(platform: Platform, n_cells: int, candidate_elements: int) -> int:
+    """Rows per block.
+
+    On a CPU the (n_cells, block) bounds stay near the cache, 16 MB in float32. On an
+    accelerator they take up to 512 MB, or 512 rows. There the differences to a block's
+    candidates are one array too, of up to 1 GB.
+    """
+    if platform is Platform.CPU:
+        return rows_for(n_cells, budget=1 << 22, smallest=16, largest=64)
+    rows = rows_for(n_cells, budget=1 << 27, smallest=512, largest=4096)
+    return rows_for(candidate_elements, budget=1 << 28, smallest=16, largest=rows)
 
 
 def _are_proven(
@@ -101,6 +122,7 @@ def _are_proven(
 
 
 def _nearest_candidates(
+    platform: Platform,
     x: Float[Array, "n_cells dim"],
     where: Bool[Array, " n_cells"] | None,
     rows: Int[Array, " block"],
@@ -109,7 +131,7 @@ def _nearest_candidates(
 ) -> Neighbors:
     """The nearest of the candidates, measured by differences and sorted."""
     cells = jnp.minimum(candidates, x.shape[0] - 1)
-    distances = _measure(x, rows, cells)
+    distances = _measure(platform, x, rows, cells)
     valid = (cells == candidates) & (cells != rows[None])
     if where is not None:
         valid &= where[cells] & where[rows][None]
@@ -118,21 +140,22 @@ def _nearest_candidates(
 
 
 def _measure(
+    platform: Platform,
     x: Float[Array, "n_cells dim"],
     rows: Int[Array, " block"],
     cells: Int[Array, "n_candidates block"],
 ) -> Float[Array, "n_candidates block"]:
     """The squared distances of the rows to their cells.
 
-    Where a row has many cells, one row is measured at a time. The differences of all rows
+    Where a row has many cells, a CPU measures one row at a time. The differences of all rows
     would otherwise be the largest array of the search.
     """
 
     def measure(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
         differences = _rows_of(x, cells) - _rows_of(x, rows)[None]
-        return sums_over_last_axis(_squares, differences)[0]
+        return sums_over_last_axis(platform, _squares, differences)[0]
 
-    if is_many(len(cells)):
+    if platform is Platform.CPU and is_many(len(cells)):
         return lax.map(lambda one: measure(*one), (rows, cells.T)).T
     return measure(rows, cells)
 
@@ -155,6 +178,7 @@ def _squares(differences: Array) -> tuple[Array]:
 
 
 def _search_by_differences(
+    platform: Platform,
     x: Float[Array, "n_cells dim"],
     where: Bool[Array, " n_cells"] | None,
     rows: Int[Array, " block"],
@@ -169,7 +193,7 @@ def _search_by_differences(
     ) -> tuple[Bool[Array, " block"], Neighbors]:
         unproven, best = state
         at = jnp.argmax(unproven)
-        (distances,) = sums_over_last_axis(_squares, x - x[rows[at]][None])
+        (distances,) = sums_over_last_axis(platform, _squares, x - x[rows[at]][None])
         others = jnp.arange(x.shape[0], dtype=rows.dtype) != rows[at]
         if where is not None:
             others &= where

@@ -4,16 +4,22 @@ XLA's ``top_k`` on a CPU handles one row at a time with a heap. Here the rows of
 a block lie along the minor axis, so that each pass is one vector instruction
 per entry for many rows at once. The passes cost the square of the number of entries
 that are wanted. Where many are wanted, the entries are sorted instead.
+
+A GPU starts a kernel for every pass, so that it wants few levels of larger groups. Its
+``top_k`` takes the few smallest of a level's entries faster than passes do.
 """
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
+from diffbio._platform import Platform
+
 __all__ = ["group_sizes", "is_many", "smallest_per_column", "sorted_columns"]
 
-_GROUP = 4
-_TOP_ENTRIES = 8
+# Entries of a group, and entries of the last level for each one that is wanted.
+_GROUP = {Platform.CPU: 4, Platform.ACCELERATOR: 16}
+_TOP_ENTRIES = {Platform.CPU: 8, Platform.ACCELERATOR: 16}
 # Up to this number of wanted entries, passes over them are faster than sorting.
 _FEW = 128
 
@@ -23,21 +29,24 @@ def is_many(count: int) -> bool:
     return count > _FEW
 
 
-def group_sizes(n_entries: int, count: int) -> tuple[int, ...]:
+def group_sizes(platform: Platform, n_entries: int, count: int) -> tuple[int, ...]:
     """Group sizes of the levels of minima that pay for ``n_entries`` entries.
 
     Another level pays while the level above it still has several times ``count``
     entries to pass over.
     """
     sizes: list[int] = []
-    while n_entries > _TOP_ENTRIES * count:
-        sizes.append(_GROUP)
-        n_entries = -(-n_entries // _GROUP)
+    while n_entries > _TOP_ENTRIES[platform] * count:
+        sizes.append(_GROUP[platform])
+        n_entries = -(-n_entries // _GROUP[platform])
     return tuple(sizes)
 
 
 def smallest_per_column(
-    values: Float[Array, "n_entries block"], count: int, groups: tuple[int, ...]
+    platform: Platform,
+    values: Float[Array, "n_entries block"],
+    count: int,
+    groups: tuple[int, ...],
 ) -> tuple[Int[Array, "count block"], Float[Array, " block"]]:
     """Rows of the ``count`` smallest values of each column, and a bound on the rest.
 
@@ -63,11 +72,11 @@ def smallest_per_column(
         entries = _ordered_bits(levels[-1])
         levels.append(entries.reshape(-1, group, entries.shape[1]).min(axis=1))
 
-    rows, bound = _smallest(levels.pop(), count)
+    rows, bound = _smallest(platform, levels.pop(), count)
     for level, group in zip(reversed(levels), reversed(groups), strict=True):
         members = rows[:, None, :] * group + jnp.arange(group, dtype=rows.dtype)[None, :, None]
         members = members.reshape(-1, members.shape[-1])
-        picked, level_bound = _smallest(_take(level, members), count)
+        picked, level_bound = _smallest(platform, _take(level, members), count)
         rows, bound = _take(members, picked), jnp.minimum(bound, level_bound)
     return rows, lax.bitcast_convert_type(bound, jnp.float32)
 
@@ -84,7 +93,7 @@ def _ordered_bits(values: Shaped[Array, "*shape"]) -> Int[Array, "*shape"]:
 
 
 def _smallest(
-    values: Shaped[Array, "n_entries block"], count: int
+    platform: Platform, values: Shaped[Array, "n_entries block"], count: int
 ) -> tuple[Int[Array, "count block"], Int[Array, " block"]]:
     """Rows of the ``count`` smallest keys of each column, and the bits of a bound on the rest.
 
@@ -96,8 +105,17 @@ def _smallest(
     row_mask = (1 << max(1, (values.shape[0] - 1).bit_length())) - 1
     row = lax.broadcasted_iota(jnp.int32, values.shape, 0)
     keys = (_ordered_bits(values) & ~row_mask) | row
-    chosen = lax.sort(keys.T)[:, :count].T if is_many(count) else _by_passes(keys, count)
-    return chosen & row_mask, chosen[-1] & ~row_mask
+    smallest = _smallest_keys(platform, keys, count)
+    return smallest & row_mask, smallest[-1] & ~row_mask
+
+
+def _smallest_keys(
+    platform: Platform, keys: Int[Array, "n_entries block"], count: int
+) -> Int[Array, "count block"]:
+    """The ``count`` smallest keys of each column, ascending."""
+    if platform is Platform.ACCELERATOR:
+        return -lax.top_k(-keys.T, count)[0].T
+    return lax.sort(keys.T)[:, :count].T if is_many(count) else _by_passes(keys, count)
 
 
 def _by_passes(keys: Int[Array, "n_entries block"], count: int) -> Int[Array, "count block"]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diffbio._platform import Platform
 from diffbio.neighbors import _bounds, approximate_neighbors, nearest_neighbors
 
 
@@ -128,7 +129,7 @@ def test_half_precision_is_searched_in_float32():
 def test_bounds_lie_below_every_distance_and_close_to_it():
     for kind in KINDS:
         x = jnp.asarray(geometry(kind, 90, 20), jnp.float32)
-        scale, columns = _bounds.search_columns(x, None, 1)
+        scale, columns = _bounds.search_columns(Platform.CPU, x, None, 1)
         bounds = np.asarray(_bounds.lower_bounds(columns, jnp.int32(0), 90), np.float64)
         scaled = np.asarray(x, np.float64) / float(scale)
         exact = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)

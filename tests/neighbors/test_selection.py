@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from diffbio._platform import Platform
 from diffbio.neighbors import nearest_neighbors
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
@@ -27,18 +28,19 @@ def random_ties(n_entries):
     return np.float32(3 + rng.uniform(0, 2.0 ** -rng.integers(8, 20, 64), (n_entries, 64)))
 
 
-def select(values, count):
-    groups = group_sizes(len(values), count)
+def select(platform, values, count):
+    groups = group_sizes(platform, len(values), count)
     padding = -len(values) % int(np.prod(groups, dtype=int))
     padded = np.pad(values, ((0, padding), (0, 0)), constant_values=1e30)
-    return map(np.asarray, smallest_per_column(jnp.asarray(padded), count, groups))
+    return map(np.asarray, smallest_per_column(platform, jnp.asarray(padded), count, groups))
 
 
 @pytest.mark.parametrize(("n_entries", "count"), SIZES)
 @pytest.mark.parametrize("ties", [near_ties, random_ties])
-def test_no_entry_outside_of_the_chosen_ones_is_below_the_bound(n_entries, count, ties):
+@pytest.mark.parametrize("platform", Platform)
+def test_no_entry_outside_of_the_chosen_ones_is_below_the_bound(n_entries, count, ties, platform):
     values = ties(n_entries)
-    rows, bound = select(values, count)
+    rows, bound = select(platform, values, count)
     outside = np.ones(values.shape, bool)
     np.put_along_axis(outside, rows, False, axis=0)
     assert np.all(outside.sum(axis=0) == n_entries - count)
@@ -47,10 +49,13 @@ def test_no_entry_outside_of_the_chosen_ones_is_below_the_bound(n_entries, count
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_entries", "count"), SIZES)
-def test_well_separated_entries_are_chosen_in_order_and_the_bound_is_close(n_entries, count):
+@pytest.mark.parametrize("platform", Platform)
+def test_well_separated_entries_are_chosen_in_order_and_the_bound_is_close(
+    n_entries, count, platform
+):
     rng = np.random.default_rng(2)
     values = np.stack([rng.permutation(1 + np.arange(n_entries)) for _ in range(9)], axis=1)
-    rows, bound = select(np.float32(values) ** 2, count)
+    rows, bound = select(platform, np.float32(values) ** 2, count)
     assert np.array_equal(rows, np.argsort(values, axis=0)[:count])
     np.testing.assert_allclose(bound, float(count) ** 2, rtol=2e-3)
 
