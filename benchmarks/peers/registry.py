@@ -66,6 +66,7 @@ PEERS = (
     Peer("PyTorch", "torch_losses", "torch", _DENSE, 16384, True),
     Peer("dense JAX", "dense_jax", "jax", _DENSE, 16384, True),
     Peer("FAISS search", "faiss_search", "faiss", _SEARCHES, 65536, False),
+    Peer("PyTorch search", "torch_search", "torch", _SEARCHES, 65536, False),
     Peer("scikit-learn search", "sklearn_search", "sklearn", _SEARCHES, 16384, False),
     Peer("scib-metrics iLISI", "scib_ilisi", "scib_metrics", ("batch_mixing",), 4096, False),
     Peer(

@@ -1,13 +1,12 @@
-"""The losses in PyTorch on the CPU as one writes them down: ``cdist``, ``topk``, autograd."""
+"""The losses in PyTorch as one writes them down: ``cdist``, ``topk``, autograd."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.measure.environment import usable_cores
+from benchmarks.peers.torch_device import completed, tensor
 from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 
 __all__ = ["prepare"]
@@ -80,19 +79,18 @@ _LOSSES: Mapping[str, Callable[..., Any]] = {
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """The loss, or the loss and its gradients, as a call without arguments."""
-    torch.set_num_threads(len(usable_cores()))
     function = _LOSSES[loss]
-    tensors = [torch.from_numpy(np.array(array)) for array in arrays.values()]
-    differentiable = [tensor for tensor in tensors if tensor.is_floating_point()]
+    tensors = [tensor(array) for array in arrays.values()]
+    differentiable = [each for each in tensors if each.is_floating_point()]
 
     def value() -> Tensor:
         with torch.no_grad():
             return function(*tensors)
 
     def value_and_grad() -> tuple[Tensor, tuple[Tensor, ...]]:
-        for tensor in differentiable:
-            tensor.requires_grad_(True)
+        for each in differentiable:
+            each.requires_grad_(True)
         result = function(*tensors)
         return result.detach(), torch.autograd.grad(result, differentiable)
 
-    return value_and_grad if transform == "value_and_grad" else value
+    return completed(value_and_grad if transform == "value_and_grad" else value)
