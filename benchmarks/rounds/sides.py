@@ -41,13 +41,20 @@ class PreparedSide(NamedTuple):
     described: Mapping[str, Any]
     folder: Path
 
-    def run(self, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run a module of the suite on the library of this side."""
+    def run(self, *arguments: str, given: str = "") -> str:
+        """What a module of the suite prints, run on the library of this side.
+
+        Raises:
+            SideError: it failed.
+        """
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.run(
-            [str(_python(self.folder)), "-m", *arguments],
-            cwd=self.folder / "suite", env=kept, input=given, capture_output=True, text=True,
-        )  # fmt: skip
+        command = [str(_python(self.folder)), "-m", *arguments]
+        found = _ended(command, cwd=self.folder / "suite", env=kept, input=given)
+        if found.returncode:
+            raise SideError(
+                f"{self.side} {self.commit[:8]} cannot be measured: {_last_line(found)}"
+            )
+        return found.stdout
 
 
 def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedSide:
@@ -133,8 +140,18 @@ def _python(folder: Path) -> Path:
 
 
 def _output(command: Sequence[str], cwd: Path | None = None) -> str:
-    found = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    found = _ended(command, cwd=cwd)
     if found.returncode:
-        said = (found.stderr or found.stdout).strip().splitlines() or ["it said nothing"]
-        raise SideError(f"{' '.join(command[:4])} … ended with {found.returncode}: {said[-1]}")
+        raise SideError(
+            f"{' '.join(command[:4])} … ended with {found.returncode}: {_last_line(found)}"
+        )
     return found.stdout
+
+
+def _ended(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def _last_line(ended: "subprocess.CompletedProcess[str]") -> str:
+    """The last line of what a command that failed said."""
+    return ((ended.stderr or ended.stdout).strip().splitlines() or ["it said nothing"])[-1]

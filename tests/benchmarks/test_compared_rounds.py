@@ -4,21 +4,9 @@ import json
 
 import pytest
 
-from tests.scratch import commit, copy_repository, git, python, replace
+from tests.scratch import commit, git, python
 
 pytestmark = pytest.mark.slow
-
-# A sum of squares through a sort: several times slower, with an array beside the input.
-SLOWER = ("jnp.sum(p * p)", "jnp.sum(jnp.sort(jnp.stack([p * p] * 4), axis=1)) / 4")
-
-
-@pytest.fixture
-def scratch(tmp_path):
-    """A repository with two commits that differ in the Simpson concentration alone."""
-    copy_repository(tmp_path)
-    replace(tmp_path / "diffbio" / "functional" / "diversity.py", *SLOWER)
-    commit(tmp_path)
-    return tmp_path
 
 
 def test_a_slower_loss_is_named_first_and_nothing_else_alarms(scratch):

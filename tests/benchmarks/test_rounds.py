@@ -1,7 +1,6 @@
 """Rounds: a fresh process a side, in a drawn order, into a file that is always whole."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +31,7 @@ class Answering(PreparedSide):
 
     def run(self, *arguments, given=""):
         self.asked.append((self.side, json.loads(given)))
-        return subprocess.CompletedProcess(arguments, 0, json.dumps(ANSWER), "")
-
-
-class Dying(Answering):
-    """A side whose processes end with an error."""
-
-    def run(self, *arguments, given=""):
-        return subprocess.CompletedProcess(
-            arguments, 1, "", "Traceback\nImportError: no such loss\n"
-        )
+        return json.dumps(ANSWER)
 
 
 def described(commit):
@@ -106,7 +96,14 @@ def test_an_interrupt_leaves_whole_rounds(tmp_path, sides, monkeypatch):
 
 
 def test_a_process_that_dies_is_named_with_its_reason(tmp_path, sides):
-    dying = Dying(*sides[1])
+    interpreter = tmp_path / "environment" / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    (tmp_path / "suite").mkdir()
+    interpreter.write_text(
+        "#!/bin/sh\necho Traceback >&2; echo ImportError: no such loss >&2; exit 1\n"
+    )
+    interpreter.chmod(0o755)
+    dying = PreparedSide(Side.HEAD, "a" * 40, described("a" * 40), tmp_path)
     with pytest.raises(SideError, match=r"head aaaaaaaa cannot be measured: ImportError: no such"):
         run_rounds(tmp_path / "rounds.json", [sides[0], dying], ALL)
 

@@ -7,23 +7,12 @@ import pytest
 
 from benchmarks.schema.metrics import METRICS
 from reports.judge.verdict import DETERMINISTIC
-from tests.scratch import commit, copy_repository, git, python, replace
+from tests.scratch import git, python
 
 pytestmark = pytest.mark.slow
 
-# A sum of squares through a sort: several times slower, with an array beside the input.
-SLOWER = ("jnp.sum(p * p)", "jnp.sum(jnp.sort(jnp.stack([p * p] * 4), axis=1)) / 4")
 CHANGED = ("simpson:value_and_grad", "4096", "cpu")
 COUNTERS = {name for name, metric in METRICS.items() if metric.kind in DETERMINISTIC}
-
-
-@pytest.fixture
-def scratch(tmp_path):
-    """A repository with two commits that differ in the Simpson concentration alone."""
-    copy_repository(tmp_path)
-    replace(tmp_path / "diffbio" / "functional" / "diversity.py", *SLOWER)
-    commit(tmp_path)
-    return tmp_path
 
 
 def results(folder, revision):
