@@ -21,6 +21,9 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
+from diffbio._shards import AxisName, fetched, first_cell, largest_of_all, n_cells_of_all, n_shards
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of, terms
+from diffbio.functional._ring_edges import gradients_in_ring, products_in_ring
 
 __all__ = [
     "CellLoss",
@@ -34,8 +37,6 @@ __all__ = [
 
 Tree = TypeVar("Tree")
 Indices = Int[Array, "n_cells n_neighbors"]
-Points = tuple[Float[Array, "n_cells dim"], ...]
-Columns = tuple[Array, ...]
 CellLoss = Callable[[Columns, Columns, Columns], Array]
 
 
@@ -43,7 +44,7 @@ class Edges(NamedTuple):
     r"""The edges as constants: which cells they join, and what is known of each edge.
 
     Attributes:
-        indices: the edges' second cells, each in ``[0, n_cells)``.
+        indices: the edges' second cells, by their indices among the cells of all shards.
         labels: numbers or booleans per edge.
         unit: what points are divided by before they are multiplied.
     """
@@ -53,28 +54,36 @@ class Edges(NamedTuple):
     unit: Float[Array, ""] | float = 1.0
 
 
-def usable_neighbors(indices: Indices, where: Bool[Array, " n_cells"] | None) -> Array:
+def usable_neighbors(
+    indices: Indices, where: Bool[Array, " n_cells"] | None, axis_name: AxisName
+) -> Array:
     """Which entries carry weight: not negative, not the cell itself, neither end masked."""
-    own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
-    usable = (indices >= 0) & (indices != own) & (indices < indices.shape[0])
+    own = _own_cells(indices, axis_name)
+    n_cells = n_cells_of_all(indices.shape[0], axis_name)
+    usable = (indices >= 0) & (indices != own) & (indices < n_cells)
     if where is None:
         return usable
-    return usable & where[:, None] & where[padded_to_itself(indices, usable)]
+    ends = padded_to_itself(indices, usable, axis_name)
+    return usable & where[:, None] & fetched(where, ends, axis_name)
 
 
-def padded_to_itself(indices: Indices, usable: Array) -> Indices:
+def padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:
     """The indices, with entries that are not usable pointing at the cell itself."""
-    own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
-    return jnp.where(usable, indices, own)
+    return jnp.where(usable, indices, _own_cells(indices, axis_name))
 
 
-def unit_of(x: Float[Array, "n_cells dim"]) -> Float[Array, ""]:
+def _own_cells(indices: Indices, axis_name: AxisName) -> Int[Array, "n_cells 1"]:
+    n_cells = indices.shape[0]
+    return jnp.arange(n_cells, dtype=indices.dtype)[:, None] + first_cell(n_cells, axis_name)
+
+
+def unit_of(x: Float[Array, "n_cells dim"], axis_name: AxisName) -> Float[Array, ""]:
     """A power of 2 near the largest coordinate, 1 if that is 0 or not finite.
 
     Squares in this unit neither under- nor overflow. Dividing by it rounds nothing, nor does
     multiplying by its inverse, which is a normal number too.
     """
-    largest = lax.stop_gradient(jnp.max(jnp.abs(x)))
+    largest = largest_of_all(lax.stop_gradient(jnp.max(jnp.abs(x))), axis_name)
     unit = lax.reduce_precision(largest, jnp.finfo(x.dtype).nexp, 0)
     unit = jnp.minimum(unit, 1 / jnp.finfo(x.dtype).tiny)
     return jnp.where((unit > 0) & jnp.isfinite(largest), unit, 1)
@@ -85,6 +94,7 @@ def edge_losses(
     points: Points,
     parameters: tuple[Float[Array, " n_cells"], ...],
     edges: Edges,
+    axis_name: AxisName = None,
 ) -> Float[Array, " n_cells"]:
     """``cell_loss(products, parameters, labels)`` for every cell.
 
@@ -97,20 +107,22 @@ def edge_losses(
             differentiated, with gradients into both ends of each edge.
         parameters: numbers per cell, differentiated.
         edges: the edges.
+        axis_name: the axis of a mesh over which the cells lie in shards.
     """
-    return _edge_losses(cell_loss, *varying_alike((points, parameters, edges)))
+    return _edge_losses(cell_loss, axis_name, *varying_alike((points, parameters, edges)))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _edge_losses(
-    cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
 ) -> Float[Array, " n_cells"]:
     """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
     block = _block_size(points, edges)
+    products = _products_by_block(points, edges, axis_name)
 
     def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
         found = cell_loss(
-            _products(points, edges, start, block),
+            products(start, block),
             _read_all(parameters, start, block),
             _read_all(_transposed(edges.labels), start, block),
         )
@@ -118,6 +130,18 @@ def _edge_losses(
 
     x = points[0]
     return over_row_blocks(len(x), block, step, jnp.zeros(len(x), x.dtype))
+
+
+def _products_by_block(
+    points: Points, edges: Edges, axis_name: AxisName
+) -> Callable[[Int[Array, ""], int], Columns]:
+    """A function that makes, or reads, the products of a block of cells.
+
+    If the far ends lie in other shards, all products are made beforehand.
+    """
+    if n_shards(axis_name) == 1:
+        return partial(_products, points, edges)
+    return partial(_read_all, products_in_ring(points, edges.indices, edges.unit, axis_name))
 
 
 def _block_size(points: Points, edges: Edges) -> int:
@@ -140,12 +164,7 @@ def _products(
     points: Points, edges: Edges, start: Int[Array, ""], block: int
 ) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """The products that a cell loss takes, for a block of cells."""
-    return _transposed(sums_over_last_axis(_terms, *_operands(points, edges, start, block)))
-
-
-def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
-    """The terms of the products; the last squares a difference, whose parts would cancel."""
-    return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
+    return _transposed(sums_over_last_axis(terms, *_operands(points, edges, start, block)))
 
 
 def _transposed(arrays: Tree) -> Tree:
@@ -167,48 +186,32 @@ def _write_all(arrays: Tree, blocks: Tree, start: Int[Array, ""]) -> Tree:
     )
 
 
-class _Coefficients(NamedTuple):
-    """Coefficients of the cotangents: ``along d + onto p`` for d, ``onto d + own p`` for p."""
-
-    along: Float[Array, "n_neighbors n_cells"]
-    onto: Float[Array, "n_neighbors n_cells"] | None = None
-    own: Float[Array, " n_cells"] | None = None
-
-
-_Results = tuple[Array, _Coefficients, Columns]
-_Residuals = tuple[Points, Edges, _Coefficients, Columns]
-
-
-def _coefficients(
-    squares_bar: Array, inner_bar: Array | None = None, misses_bar: Array | None = None
-) -> _Coefficients:
-    if inner_bar is None or misses_bar is None:
-        return _Coefficients(2 * squares_bar)
-    own = 2 * jnp.sum(misses_bar, axis=0)
-    return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
+_Results = tuple[Array, Coefficients, Columns]
+_Residuals = tuple[Points, Edges, Coefficients, Columns]
 
 
 def _forward(
-    cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
 ) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and their derivatives, which the backward pass scales by the cotangents."""
     block = _block_size(points, edges)
+    products = _products_by_block(points, edges, axis_name)
 
     def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:
         label_columns = _read_all(_transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda products, columns: cell_loss(products, columns, label_columns),
-            _products(points, edges, start, block),
+            products(start, block),
             _read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
-        return _write_all(results, (losses, _coefficients(*products_bar), parameters_bar), start)
+        return _write_all(results, (losses, coefficients_of(*products_bar), parameters_bar), start)
 
     x, *p = points
     per_edge = [jnp.zeros(edges.indices.shape[::-1], x.dtype)]
     empty = (
         jnp.zeros(len(x), x.dtype),
-        _coefficients(*per_edge * (3 if p else 1)),
+        coefficients_of(*per_edge * (3 if p else 1)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
     losses, coefficients, parameters_bar = over_row_blocks(len(x), block, step, empty)
@@ -216,9 +219,27 @@ def _forward(
 
 
 def _backward(
-    cell_loss: CellLoss, residuals: _Residuals, losses_bar: Float[Array, " n_cells"]
+    cell_loss: CellLoss,
+    axis_name: AxisName,
+    residuals: _Residuals,
+    losses_bar: Float[Array, " n_cells"],
 ) -> tuple[Points, Columns, None]:
     points, edges, coefficients, parameters_bar = residuals
+    parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
+    if n_shards(axis_name) == 1:
+        return _gradients(points, edges, coefficients, losses_bar), parameters_bar, None
+    scaled = jax.tree.map(lambda columns: losses_bar * columns * (1 / edges.unit), coefficients)
+    points_bar = gradients_in_ring(points, edges.indices, edges.unit, scaled, axis_name)
+    return points_bar, parameters_bar, None
+
+
+def _gradients(
+    points: Points,
+    edges: Edges,
+    coefficients: Coefficients,
+    losses_bar: Float[Array, " n_cells"],
+) -> Points:
+    """The cotangents of the points."""
     block = _block_size(points, edges)
 
     def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:
@@ -241,8 +262,7 @@ def _backward(
         return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), *p_bar
 
     zeros = jax.tree.map(jnp.zeros_like, points)
-    points_bar = over_row_blocks(len(points[0]), block, step, zeros)
-    return points_bar, tuple(losses_bar * bar for bar in parameters_bar), None
+    return over_row_blocks(len(points[0]), block, step, zeros)
 
 
 def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:
