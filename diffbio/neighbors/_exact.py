@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import in_accumulation_dtype, sums_over_last_axis, zeroed
-from diffbio._shards import AxisName, around_ring, first_cell, n_shards, piece_size
+from diffbio._shards import AxisName, around_ring, first_cell, n_shards, part_size
 from diffbio.neighbors._bounds import FAR, Frame, frame_of, lower_bounds, search_columns
 from diffbio.neighbors._selection import group_sizes, is_many, smallest_per_column, sorted_columns
 
@@ -31,6 +31,10 @@ __all__ = ["Neighbors", "search"]
 _SPARE_CANDIDATES = 4
 _DIMENSIONS_PER_SPARE_CANDIDATE = 64
 _NEIGHBORS_PER_SPARE_CANDIDATE = 16
+# A shard visits the others in so many pieces, or fewer if they would be smaller. The smaller a
+# piece, the less room its visit takes, and the more the selection costs beside the product.
+_PIECES = 8
+_SMALLEST_PIECE = 1024
 
 
 class Neighbors(NamedTuple):
@@ -82,7 +86,7 @@ def search(
     found = Neighbors(jnp.full(shape, -1, jnp.int32), jnp.full(shape, jnp.inf, x.dtype))
     if n_shards(axis_name) == 1:
         return _search_among(own, own, frame, found, block_size)
-    piece = piece_size(n_cells)
+    piece = part_size(n_cells, _PIECES, _SMALLEST_PIECE)
 
     def search_piece(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
         def step(
