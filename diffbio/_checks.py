@@ -42,8 +42,10 @@ _INT32_MAX = np.iinfo(np.int32).max
 
 
 def is_traced(value: object) -> bool:
-    """Whether the numbers are unknown while the program is made."""
-    return isinstance(value, jax.core.Tracer)
+    """Whether the numbers are unknown while the program is made, or lie in other processes."""
+    if isinstance(value, jax.core.Tracer):
+        return True
+    return isinstance(value, jax.Array) and not value.is_fully_addressable
 
 
 def floating(name: str, value: object, axes: Sequence[str]) -> Array:
@@ -159,9 +161,8 @@ def neighbor_count(n_neighbors: object, n_cells: int) -> int:
     return count
 
 
-def neighbor_indices(value: object, x: Array) -> AnyArray:
-    """Return int32 lists of neighbours; concrete ones must lie below ``n_cells``."""
-    n_cells = x.shape[0]
+def neighbor_indices(value: object, x: Array, n_cells: int) -> AnyArray:
+    """Return int32 lists of neighbours for the cells of x; concrete ones lie below ``n_cells``."""
     indices = _integers("neighbor_indices", value, ("n_cells", "n_neighbors"))
     same_axis("n_cells", {"neighbor_indices": (indices, 0), "the cells": (x, 0)})
     if not is_traced(indices):

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio._platform import Platform
+from diffbio._shards import AxisName, n_cells_of_all, sum_of_all
 
 __all__ = [
     "entropy_sum",
@@ -41,19 +42,24 @@ def zeroed(array: Float[Array, "n_cells *rest"], where: Bool[Array, " n_cells"] 
 
 
 def mean_over_cells(
-    per_cell: Float[Array, " n_cells"], where: Bool[Array, " n_cells"] | None
+    per_cell: Float[Array, " n_cells"],
+    where: Bool[Array, " n_cells"] | None,
+    axis_name: AxisName = None,
 ) -> Float[Array, ""]:
-    """Mean over the unmasked cells; 0 if there are none."""
-    if where is None:
+    """Mean over the unmasked cells of all shards; 0 if there are none."""
+    if where is None and axis_name is None:
         return jnp.mean(per_cell)
-    return jnp.sum(zeroed(per_cell, where)) / n_counted(per_cell, where)
+    total = sum_of_all(jnp.sum(zeroed(per_cell, where)), axis_name)
+    return total / n_counted(per_cell, where, axis_name)
 
 
-def n_counted(like: Array, where: Bool[Array, " n_cells"] | None) -> Float[Array, ""]:
-    """Number of unmasked cells, at least 1, in the dtype of ``like``."""
+def n_counted(
+    like: Array, where: Bool[Array, " n_cells"] | None, axis_name: AxisName = None
+) -> Float[Array, ""]:
+    """Number of unmasked cells of all shards, at least 1, in the dtype of ``like``."""
     if where is None:
-        return jnp.asarray(like.shape[0], like.dtype)
-    return jnp.maximum(jnp.sum(where, dtype=like.dtype), 1)
+        return jnp.asarray(n_cells_of_all(like.shape[0], axis_name), like.dtype)
+    return jnp.maximum(sum_of_all(jnp.sum(where, dtype=like.dtype), axis_name), 1)
 
 
 @jax.custom_vjp

@@ -6,6 +6,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
+from diffbio._shards import AxisName, sum_of_all
 from diffbio._types import AnyArray
 
 __all__ = [
@@ -70,11 +71,13 @@ def observed_proportions(
     where: Bool[Array, " n_cells"] | None,
     n_batches: int,
     dtype: jnp.dtype,
+    axis_name: AxisName,
 ) -> Float[Array, " n_batches"]:
-    """The share of each batch among the counted cells."""
+    """The share of each batch among the counted cells of all shards."""
     counted = jnp.ones(len(batches), bool) if where is None else where
     members = (batches[None] == jnp.arange(n_batches, dtype=batches.dtype)[:, None]) & counted[None]
-    return jnp.sum(members, axis=1).astype(dtype) / jnp.maximum(jnp.sum(counted), 1).astype(dtype)
+    sizes = sum_of_all(jnp.sum(members, axis=1), axis_name).astype(dtype)
+    return sizes / jnp.maximum(sum_of_all(jnp.sum(counted), axis_name), 1).astype(dtype)
 
 
 def log_expected(

@@ -22,6 +22,9 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform, by_platform
+from diffbio._shards import AxisName, fetched, first_cell, largest_of_all, n_cells_of_all, n_shards
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of, terms
+from diffbio.functional._ring_edges import gradients_in_ring, group_size, products_in_ring
 
 __all__ = [
     "CellLoss",
@@ -34,9 +37,8 @@ __all__ = [
 ]
 
 Tree = TypeVar("Tree")
+Results = TypeVar("Results")
 Indices = Int[Array, "n_cells n_neighbors"]
-Points = tuple[Float[Array, "n_cells dim"], ...]
-Columns = tuple[Array, ...]
 CellLoss = Callable[[Columns, Columns, Columns], Array]
 
 
@@ -44,7 +46,7 @@ class Edges(NamedTuple):
     r"""The edges as constants: which cells they join, and what is known of each edge.
 
     Attributes:
-        indices: the edges' second cells, each in ``[0, n_cells)``.
+        indices: the edges' second cells, by their indices among the cells of all shards.
         labels: numbers or booleans per edge.
         unit: what points are divided by before they are multiplied.
     """
@@ -54,28 +56,36 @@ class Edges(NamedTuple):
     unit: Float[Array, ""] | float = 1.0
 
 
-def usable_neighbors(indices: Indices, where: Bool[Array, " n_cells"] | None) -> Array:
+def usable_neighbors(
+    indices: Indices, where: Bool[Array, " n_cells"] | None, axis_name: AxisName
+) -> Array:
     """Which entries carry weight: not negative, not the cell itself, neither end masked."""
-    own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
-    usable = (indices >= 0) & (indices != own) & (indices < indices.shape[0])
+    own = _own_cells(indices, axis_name)
+    n_cells = n_cells_of_all(indices.shape[0], axis_name)
+    usable = (indices >= 0) & (indices != own) & (indices < n_cells)
     if where is None:
         return usable
-    return usable & where[:, None] & where[padded_to_itself(indices, usable)]
+    ends = padded_to_itself(indices, usable, axis_name)
+    return usable & where[:, None] & fetched(where, ends, axis_name)
 
 
-def padded_to_itself(indices: Indices, usable: Array) -> Indices:
+def padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:
     """The indices, with entries that are not usable pointing at the cell itself."""
-    own = jnp.arange(indices.shape[0], dtype=indices.dtype)[:, None]
-    return jnp.where(usable, indices, own)
+    return jnp.where(usable, indices, _own_cells(indices, axis_name))
 
 
-def unit_of(x: Float[Array, "n_cells dim"]) -> Float[Array, ""]:
+def _own_cells(indices: Indices, axis_name: AxisName) -> Int[Array, "n_cells 1"]:
+    n_cells = indices.shape[0]
+    return jnp.arange(n_cells, dtype=indices.dtype)[:, None] + first_cell(n_cells, axis_name)
+
+
+def unit_of(x: Float[Array, "n_cells dim"], axis_name: AxisName) -> Float[Array, ""]:
     """A power of 2 near the largest coordinate, 1 if that is 0 or not finite.
 
     Squares in this unit neither under- nor overflow. Dividing by it rounds nothing, nor does
     multiplying by its inverse, which is a normal number too.
     """
-    largest = lax.stop_gradient(jnp.max(jnp.abs(x)))
+    largest = largest_of_all(lax.stop_gradient(jnp.max(jnp.abs(x))), axis_name)
     unit = lax.reduce_precision(largest, jnp.finfo(x.dtype).nexp, 0)
     unit = jnp.minimum(unit, 1 / jnp.finfo(x.dtype).tiny)
     return jnp.where((unit > 0) & jnp.isfinite(largest), unit, 1)
@@ -86,6 +96,7 @@ def edge_losses(
     points: Points,
     parameters: tuple[Float[Array, " n_cells"], ...],
     edges: Edges,
+    axis_name: AxisName = None,
 ) -> Float[Array, " n_cells"]:
     """``cell_loss(products, parameters, labels)`` for every cell.
 
@@ -98,33 +109,74 @@ def edge_losses(
             differentiated, with gradients into both ends of each edge.
         parameters: numbers per cell, differentiated.
         edges: the edges.
+        axis_name: the axis of a mesh over which the cells lie in shards.
     """
-    return _edge_losses(cell_loss, *varying_alike((points, parameters, edges)))
+    return _edge_losses(cell_loss, axis_name, *varying_alike((points, parameters, edges)))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _edge_losses(
-    cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
 ) -> Float[Array, " n_cells"]:
     """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
-    return by_platform(partial(_losses, cell_loss), points, parameters, edges)
+    return by_platform(partial(_losses, cell_loss, axis_name), points, parameters, edges)
 
 
 def _losses(
-    cell_loss: CellLoss, platform: Platform, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss,
+    axis_name: AxisName,
+    platform: Platform,
+    points: Points,
+    parameters: Columns,
+    edges: Edges,
 ) -> Float[Array, " n_cells"]:
-    block = _block_size(platform, points, edges)
-
-    def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
-        found = cell_loss(
-            _products(platform, points, edges, start, block),
+    def losses_of(products: Columns, start: Int[Array, ""], block: int) -> Array:
+        return cell_loss(
+            products,
             _read_all(parameters, start, block),
             _read_all(_transposed(edges.labels), start, block),
         )
-        return _write_all(losses, found, start)
 
     x = points[0]
-    return over_row_blocks(len(x), block, step, jnp.zeros(len(x), x.dtype))
+    empty = jnp.zeros(len(x), x.dtype)
+    return _over_blocks(platform, losses_of, points, edges, axis_name, empty)
+
+
+def _over_blocks(
+    platform: Platform,
+    results_of: Callable[[Columns, Int[Array, ""], int], Results],
+    points: Points,
+    edges: Edges,
+    axis_name: AxisName,
+    results: Results,
+) -> Results:
+    """Write ``results_of(products, start, block)`` for every block of cells.
+
+    If far ends lie in other shards, the products are made beforehand for a group of blocks.
+    """
+    n_cells = len(points[0])
+    if n_shards(axis_name) == 1:
+        block = _block_size(platform, points, edges)
+
+        def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
+            products = _products(platform, points, edges, start, block)
+            return _write_all(results, results_of(products, start, block), start)
+
+        return over_row_blocks(n_cells, block, step, results)
+
+    group = group_size(n_cells)
+    block = min(group, _block_size(platform, points, edges))
+
+    def take_turn(first: Int[Array, ""], _: Array, results: Results) -> Results:
+        products = products_in_ring(platform, points, edges.indices, edges.unit, first, axis_name)
+
+        def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
+            found = results_of(_read_all(products, start, block), first + start, block)
+            return _write_all(results, found, first + start)
+
+        return over_row_blocks(group, block, step, results)
+
+    return over_row_blocks(n_cells, group, take_turn, results)
 
 
 def _block_size(platform: Platform, points: Points, edges: Edges) -> int:
@@ -150,12 +202,7 @@ def _products(
 ) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """The products that a cell loss takes, for a block of cells."""
     operands = _operands(points, edges, start, block)
-    return _transposed(sums_over_last_axis(platform, _terms, *operands))
-
-
-def _terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
-    """The terms of the products; the last squares a difference, whose parts would cancel."""
-    return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
+    return _transposed(sums_over_last_axis(platform, terms, *operands))
 
 
 def _transposed(arrays: Tree) -> Tree:
@@ -177,76 +224,72 @@ def _write_all(arrays: Tree, blocks: Tree, start: Int[Array, ""]) -> Tree:
     )
 
 
-class _Coefficients(NamedTuple):
-    """Coefficients of the cotangents: ``along d + onto p`` for d, ``onto d + own p`` for p."""
-
-    along: Float[Array, "n_neighbors n_cells"]
-    onto: Float[Array, "n_neighbors n_cells"] | None = None
-    own: Float[Array, " n_cells"] | None = None
-
-
-_Results = tuple[Array, _Coefficients, Columns]
-_Residuals = tuple[Points, Edges, _Coefficients, Columns]
-
-
-def _coefficients(
-    squares_bar: Array, inner_bar: Array | None = None, misses_bar: Array | None = None
-) -> _Coefficients:
-    if inner_bar is None or misses_bar is None:
-        return _Coefficients(2 * squares_bar)
-    own = 2 * jnp.sum(misses_bar, axis=0)
-    return _Coefficients(2 * (squares_bar + misses_bar), inner_bar - 2 * misses_bar, own)
+_Results = tuple[Array, Coefficients, Columns]
+_Residuals = tuple[Points, Edges, Coefficients, Columns]
 
 
 def _forward(
-    cell_loss: CellLoss, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
 ) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and their derivatives, which the backward pass scales by the cotangents."""
-    results = by_platform(partial(_losses_and_derivatives, cell_loss), points, parameters, edges)
-    losses, coefficients, parameters_bar = results
+    differentiated = partial(_losses_and_derivatives, cell_loss, axis_name)
+    losses, coefficients, parameters_bar = by_platform(differentiated, points, parameters, edges)
     return losses, (points, edges, coefficients, parameters_bar)
 
 
 def _losses_and_derivatives(
-    cell_loss: CellLoss, platform: Platform, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss,
+    axis_name: AxisName,
+    platform: Platform,
+    points: Points,
+    parameters: Columns,
+    edges: Edges,
 ) -> _Results:
-    block = _block_size(platform, points, edges)
-
-    def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:
+    def results_of(products: Columns, start: Int[Array, ""], block: int) -> _Results:
         label_columns = _read_all(_transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda products, columns: cell_loss(products, columns, label_columns),
-            _products(platform, points, edges, start, block),
+            products,
             _read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
-        return _write_all(results, (losses, _coefficients(*products_bar), parameters_bar), start)
+        return losses, coefficients_of(*products_bar), parameters_bar
 
     x, *p = points
     per_edge = [jnp.zeros(edges.indices.shape[::-1], x.dtype)]
     empty = (
         jnp.zeros(len(x), x.dtype),
-        _coefficients(*per_edge * (3 if p else 1)),
+        coefficients_of(*per_edge * (3 if p else 1)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
-    return over_row_blocks(len(x), block, step, empty)
+    return _over_blocks(platform, results_of, points, edges, axis_name, empty)
 
 
 def _backward(
-    cell_loss: CellLoss, residuals: _Residuals, losses_bar: Float[Array, " n_cells"]
+    cell_loss: CellLoss,
+    axis_name: AxisName,
+    residuals: _Residuals,
+    losses_bar: Float[Array, " n_cells"],
 ) -> tuple[Points, Columns, None]:
     points, edges, coefficients, parameters_bar = residuals
-    points_bar = by_platform(_points_bar, points, edges, coefficients, losses_bar)
-    return points_bar, tuple(losses_bar * bar for bar in parameters_bar), None
+    parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
+    if n_shards(axis_name) == 1:
+        points_bar = by_platform(_gradients, points, edges, coefficients, losses_bar)
+        return points_bar, parameters_bar, None
+    points_bar = gradients_in_ring(
+        points, edges.indices, edges.unit, coefficients, losses_bar, axis_name
+    )
+    return points_bar, parameters_bar, None
 
 
-def _points_bar(
+def _gradients(
     platform: Platform,
     points: Points,
     edges: Edges,
-    coefficients: _Coefficients,
+    coefficients: Coefficients,
     losses_bar: Float[Array, " n_cells"],
 ) -> Points:
+    """The cotangents of the points."""
     block = _block_size(platform, points, edges)
 
     def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:

@@ -3,6 +3,7 @@
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
+from diffbio._shards import AxisName, n_cells_of_all, n_shards
 from diffbio._types import AnyArray, StaticInteger
 from diffbio.functional._edges import padded_to_itself, usable_neighbors
 from diffbio.neighbors import Neighbors
@@ -17,14 +18,16 @@ def listed_neighbors(
     neighbor_indices: NeighborLists | None,
     n_neighbors: StaticInteger,
     x: Float[Array, "n_cells dim"],
+    axis_name: AxisName,
 ) -> Int[AnyArray, "n_cells n_listed"] | None:
     """The caller's lists, checked; None, with ``n_neighbors`` checked, if there are none."""
+    n_cells = n_cells_of_all(x.shape[0], axis_name)
     if neighbor_indices is None:
-        _checks.neighbor_count(n_neighbors, x.shape[0])
+        _checks.neighbor_count(n_neighbors, n_cells)
         return None
     if isinstance(neighbor_indices, Neighbors):
         neighbor_indices = neighbor_indices.indices
-    return _checks.neighbor_indices(neighbor_indices, x)
+    return _checks.neighbor_indices(neighbor_indices, x, n_cells)
 
 
 def neighborhood(
@@ -34,12 +37,16 @@ def neighborhood(
     *,
     n_neighbors: int,
     block_size: int | None,
+    axis_name: AxisName,
 ) -> tuple[Int[Array, "n_cells k"], Bool[Array, "n_cells k"]]:
     """Neighbours of checked arguments, and which of them carry weight.
 
-    The others are padding: they point at the cell itself.
+    In one shard the others are padding that points at the cell itself. Where there are
+    several, no array is made for that: nobody reads the far end of an edge without weight.
     """
     if listed is None:
-        listed = search(x, n_neighbors, where, block_size).indices
-    usable = usable_neighbors(listed, where)
-    return padded_to_itself(listed, usable), usable
+        listed = search(x, n_neighbors, where, block_size, axis_name).indices
+    usable = usable_neighbors(listed, where, axis_name)
+    if n_shards(axis_name) > 1:
+        return listed, usable
+    return padded_to_itself(listed, usable, axis_name), usable

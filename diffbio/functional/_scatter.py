@@ -5,11 +5,15 @@ centred near 0, since the rounding of a product grows with |x|; the scatter does
 depend on where they lie.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from diffbio._blocks import varying_alike
+from diffbio._shards import AxisName, sum_of_all
 from diffbio.functional._pairs import pair_distances
 
 __all__ = ["centroids_and_scatter", "has_weight", "scatter_about"]
@@ -75,9 +79,13 @@ def _pull_back(
     return x_bar, scatter_bar * squares - _product(x, m.T) + offset[None]
 
 
+def scatter_about(x: Points, a: Assignments, c: Centroids, axis_name: AxisName) -> Float[Array, ""]:
+    """``sum_ik a_ik |x_i - c_k|^2`` about given centroids, over the cells of all shards."""
+    return sum_of_all(_scatter_about(*varying_alike((x, a, c))), axis_name)
+
+
 @jax.custom_vjp
-def scatter_about(x: Points, a: Assignments, c: Centroids) -> Float[Array, ""]:
-    """``sum_ik a_ik |x_i - c_k|^2`` about given centroids."""
+def _scatter_about(x: Points, a: Assignments, c: Centroids) -> Float[Array, ""]:
     return _scatter(x, a, c)
 
 
@@ -96,40 +104,54 @@ def _scatter_about_backward(
     return *_pull_back(x, a, m, scatter_bar, offset), 2 * scatter_bar * pulls
 
 
-scatter_about.defvjp(_scatter_about_forward, _scatter_about_backward)
+_scatter_about.defvjp(_scatter_about_forward, _scatter_about_backward)
 
 
-@jax.custom_vjp
-def centroids_and_scatter(x: Points, a: Assignments) -> tuple[Centroids, Float[Array, ""]]:
-    """The weighted means, 0 without weight, and the scatter about them.
+def centroids_and_scatter(
+    x: Points, a: Assignments, axis_name: AxisName
+) -> tuple[Centroids, Float[Array, ""]]:
+    """The weighted means, 0 without weight, and the scatter about them, of all shards.
 
     The weighted mean minimises the scatter, so the scatter's derivative through c is
     zero and the backward pass leaves it out.
     """
-    sizes = jnp.sum(a, axis=0)
+    return _centroids_and_scatter(axis_name, *varying_alike((x, a)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _centroids_and_scatter(
+    axis_name: AxisName, x: Points, a: Assignments
+) -> tuple[Centroids, Float[Array, ""]]:
+    sizes = _sizes(a, axis_name)
+    totals = sum_of_all(_product(a.T, x), axis_name)
     # The selection makes XLA round the product everywhere: equal clusters coincide exactly.
-    c = jnp.where(has_weight(sizes)[:, None], _product(a.T, x) * _inverse(sizes)[:, None], 0)
-    return c, _scatter(x, a, c)
+    c = jnp.where(has_weight(sizes)[:, None], totals * _inverse(sizes)[:, None], 0)
+    return c, sum_of_all(_scatter(x, a, c), axis_name)
+
+
+def _sizes(a: Assignments, axis_name: AxisName) -> Float[Array, " n_clusters"]:
+    return sum_of_all(jnp.sum(a, axis=0), axis_name)
 
 
 def _centroids_and_scatter_forward(
-    x: Points, a: Assignments
+    axis_name: AxisName, x: Points, a: Assignments
 ) -> tuple[tuple[Centroids, Float[Array, ""]], tuple[Points, Assignments, Centroids]]:
     # The plain function, so that forward mode over this pass meets no custom rule.
-    c, scatter = centroids_and_scatter.fun(x, a)
+    c, scatter = _centroids_and_scatter.fun(axis_name, x, a)
     return (c, scatter), (x, a, c)
 
 
 def _centroids_and_scatter_backward(
+    axis_name: AxisName,
     residuals: tuple[Points, Assignments, Centroids],
     cotangents: tuple[Centroids, Float[Array, ""]],
 ) -> tuple[Points, Assignments]:
     x, a, c = residuals
     c_bar, scatter_bar = cotangents
-    per_weight = c_bar * _inverse(jnp.sum(a, axis=0))[:, None]
+    per_weight = c_bar * _inverse(_sizes(a, axis_name))[:, None]
     m = 2 * scatter_bar * c - per_weight
     offset = jnp.sum(c * (scatter_bar * c - per_weight), axis=1)
     return _pull_back(x, a, m, scatter_bar, offset)
 
 
-centroids_and_scatter.defvjp(_centroids_and_scatter_forward, _centroids_and_scatter_backward)
+_centroids_and_scatter.defvjp(_centroids_and_scatter_forward, _centroids_and_scatter_backward)

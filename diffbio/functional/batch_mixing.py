@@ -13,6 +13,7 @@ from diffbio._numerics import (
     mean_over_cells,
     zeroed,
 )
+from diffbio._shards import AxisName, fetched
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_configuration import (
     check_batch_mixing_configuration,
@@ -48,6 +49,7 @@ def batch_mixing_loss(
     where: Bool[AnyArray, " n_cells"] | None = None,
     block_size: StaticInteger | None = None,
     reduce: bool = True,
+    axis_name: AxisName = None,
 ) -> Float[Array, "..."]:
     r"""Negative mean entropy of the batches among each cell's nearest neighbours.
 
@@ -88,6 +90,8 @@ def batch_mixing_loss(
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
         reduce: static; False returns the ``(n_cells,)`` per-cell losses (0 where masked).
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         Scalar, or ``(n_cells,)``, in ``promote_types(input, float32)``.
@@ -144,7 +148,7 @@ def batch_mixing_loss(
     where = _checks.mask(where, embeddings.shape[0])
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
-    listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings)
+    listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings, axis_name)
     width = temperature
     if bandwidth == "perplexity":
         width = checked_perplexity(perplexity, n_neighbors if listed is None else listed.shape[1])
@@ -165,6 +169,7 @@ def batch_mixing_loss(
         index=index,
         block_size=block_size,
         reduce=reduce,
+        axis_name=axis_name,
     )
 
 
@@ -179,6 +184,7 @@ def batch_mixing_loss(
         "index",
         "block_size",
         "reduce",
+        "axis_name",
     ),
 )
 def _batch_mixing_loss(
@@ -197,19 +203,20 @@ def _batch_mixing_loss(
     index: str,
     block_size: int | None,
     reduce: bool,
+    axis_name: AxisName,
 ) -> Float[Array, "..."]:
     """``width`` is the temperature or the perplexity, as the bandwidth wants it."""
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
     x, width = reverse_only("batch_mixing_loss", x, jnp.asarray(width, x.dtype))
     neighbors, usable = neighborhood(
-        x, listed, where, n_neighbors=n_neighbors, block_size=block_size
+        x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )
     batches = _narrow(batch_labels, n_batches)
-    labels: Columns = (usable, batches[neighbors])
+    per_cell: Columns = (batches,)
     if observed:
-        proportions = observed_proportions(batches, where, n_batches, x.dtype)
+        proportions = observed_proportions(batches, where, n_batches, x.dtype, axis_name)
     if proportions is not None:
-        labels = (*labels, log_expected(proportions.astype(x.dtype), batches)[neighbors])
+        per_cell = (batches, log_expected(proportions.astype(x.dtype), batches))
     losses = edge_losses(
         partial(
             cell_loss, n_batches=n_batches, normalize=normalize, bandwidth=bandwidth, index=index
@@ -217,9 +224,14 @@ def _batch_mixing_loss(
         (x,),
         (jnp.broadcast_to(width, len(x)),),
         # The scale changes neither weights, but squares may leave the float range.
-        Edges(neighbors, labels, 1.0 if bandwidth == "global" else unit_of(x)),
+        Edges(
+            neighbors,
+            (usable, *fetched(per_cell, neighbors, axis_name)),
+            1.0 if bandwidth == "global" else unit_of(x, axis_name),
+        ),
+        axis_name,
     )
-    return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
+    return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)
 
 
 def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:

@@ -1,6 +1,7 @@
 """The combined objective of an integration model, with the weights that DiffBio recommends."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
+from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_proportions import Proportions
 from diffbio.functional._neighborhood import NeighborLists
@@ -69,6 +71,7 @@ def combined_loss(
     separation_weight: Scalar = 1.0,
     min_separation: Scalar = 1.0,
     where: Bool[AnyArray, " n_cells"] | None = None,
+    axis_name: AxisName = None,
 ) -> CombinedLoss:
     r"""Weighted sum of batch mixing, clustering compactness and reconstruction.
 
@@ -92,6 +95,8 @@ def combined_loss(
         centroids, separation_weight, min_separation: as in
             :func:`clustering_compactness_loss`.
         where: ``(n_cells,)`` mask of the cells that count, for every term.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         :class:`CombinedLoss`; differentiate its ``total``.
@@ -118,6 +123,7 @@ def combined_loss(
         neighbor_indices=neighbor_indices,
         where=where,
         block_size=block_size,
+        axis_name=axis_name,
     )
     cluster = clustering_compactness_loss(
         embeddings,
@@ -126,8 +132,11 @@ def combined_loss(
         separation_weight=separation_weight,
         min_separation=min_separation,
         where=where,
+        axis_name=axis_name,
     )
-    reconstruction = _reconstruction(features, reconstructed, jnp.asarray(embeddings), where)
+    reconstruction = _reconstruction(
+        features, reconstructed, jnp.asarray(embeddings), where, axis_name
+    )
     w_batch, w_cluster, w_reconstruction = (jnp.asarray(w, batch.dtype) for w in weights)
     total = w_batch * batch + w_cluster * cluster + w_reconstruction * reconstruction
     return CombinedLoss(total, batch, cluster, reconstruction)
@@ -146,7 +155,11 @@ def _loss_weights(weights: object) -> LossWeights:
 
 
 def _reconstruction(
-    features: object, reconstructed: object, embeddings: Array, where: object
+    features: object,
+    reconstructed: object,
+    embeddings: Array,
+    where: object,
+    axis_name: AxisName,
 ) -> Float[Array, ""]:
     """Mean squared error over unmasked cells and all features; 0 without features."""
     if (features is None) != (reconstructed is None):
@@ -165,14 +178,18 @@ def _reconstruction(
     arrays["embeddings"] = embeddings
     _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
     counted = _checks.mask(where, embeddings.shape[0])
-    return _mean_squared_error(arrays["features"], arrays["reconstructed"], counted)
+    return _mean_squared_error(
+        arrays["features"], arrays["reconstructed"], counted, axis_name=axis_name
+    )
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("axis_name",))
 def _mean_squared_error(
     features: Float[Array, "n_cells n_features"],
     reconstructed: Float[Array, "n_cells n_features"],
     where: Bool[Array, " n_cells"] | None,
+    *,
+    axis_name: AxisName,
 ) -> Float[Array, ""]:
     f, g = (zeroed(a, where) for a in in_accumulation_dtype(features, reconstructed))
-    return mean_over_cells(jnp.mean((g - f) ** 2, axis=1), where)
+    return mean_over_cells(jnp.mean((g - f) ** 2, axis=1), where, axis_name)

@@ -1,5 +1,7 @@
 """Clustering compactness: tight clusters whose centroids keep a distance."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -8,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from diffbio import _checks
 from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype, n_counted, zeroed
+from diffbio._shards import AxisName, first_counted, sum_of_all
 from diffbio._types import AnyArray, Scalar
 from diffbio.functional._pairs import pair_distances
 from diffbio.functional._scatter import centroids_and_scatter, has_weight, scatter_about
@@ -23,6 +26,7 @@ def clustering_compactness_loss(
     separation_weight: Scalar = 1.0,
     min_separation: Scalar = 1.0,
     where: Bool[AnyArray, " n_cells"] | None = None,
+    axis_name: AxisName = None,
 ) -> Float[Array, ""]:
     r"""Mean squared distance to the centroids, plus a hinge on the centroids' distances.
 
@@ -43,6 +47,8 @@ def clustering_compactness_loss(
         min_separation: m, a distance (not squared) in the unit of the embedding, at
             least 0; may be traced.
         where: ``(n_cells,)`` mask of the cells that count.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         Scalar in ``promote_types(input, float32)``.
@@ -77,7 +83,13 @@ def clustering_compactness_loss(
     check_compactness_configuration(separation_weight, min_separation)
     where = _checks.mask(where, embeddings.shape[0])
     return _clustering_compactness_loss(
-        embeddings, assignments, centroids, separation_weight, min_separation, where
+        embeddings,
+        assignments,
+        centroids,
+        separation_weight,
+        min_separation,
+        where,
+        axis_name=axis_name,
     )
 
 
@@ -87,7 +99,7 @@ def check_compactness_configuration(separation_weight: Scalar, min_separation: S
     _checks.non_negative("min_separation", min_separation)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("axis_name",))
 def _clustering_compactness_loss(
     embeddings: Float[Array, "n_cells dim"],
     assignments: Float[Array, "n_cells n_clusters"],
@@ -95,25 +107,27 @@ def _clustering_compactness_loss(
     separation_weight: Scalar,
     min_separation: Scalar,
     where: Bool[Array, " n_cells"] | None,
+    *,
+    axis_name: AxisName,
 ) -> Float[Array, ""]:
     arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
     x, a, *given = reverse_only("clustering_compactness_loss", *in_accumulation_dtype(*arrays))
     x, a = zeroed(x, where), zeroed(a, where)
     weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
 
-    centre = _centre(x, where)[None]
+    centre = _centre(x, where, axis_name)[None]
     if given:
         (c,) = given
         alive = jnp.ones(c.shape[0], bool)
-        scatter = scatter_about(x - centre, a, c - centre)
+        scatter = scatter_about(x - centre, a, c - centre, axis_name)
     else:
-        alive = has_weight(jnp.sum(a, axis=0))
-        c, scatter = centroids_and_scatter(x - centre, jnp.where(alive, a, 0))
-    return scatter / n_counted(x, where) + weight * _separation(c, alive, margin)
+        alive = has_weight(sum_of_all(jnp.sum(a, axis=0), axis_name))
+        c, scatter = centroids_and_scatter(x - centre, jnp.where(alive, a, 0), axis_name)
+    return scatter / n_counted(x, where, axis_name) + weight * _separation(c, alive, margin)
 
 
 def _centre(
-    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, axis_name: AxisName
 ) -> Float[Array, " dim"]:
     """The mean, or the first cell's coordinate where the two agree to half their digits.
 
@@ -121,10 +135,11 @@ def _centre(
     mean. Without it, XLA may compute ``x - sum / n`` with one rounding in one place and two
     in another, so that cells and centroids have different centres.
     """
-    first = x[0] if where is None else x[jnp.argmax(where)]
-    mean = jnp.sum(x, axis=0) / n_counted(x, where)
+    x = lax.stop_gradient(x)
+    first = first_counted(x, where, axis_name)
+    mean = sum_of_all(jnp.sum(x, axis=0), axis_name) / n_counted(x, where, axis_name)
     agree = jnp.abs(mean - first) <= jnp.sqrt(jnp.finfo(x.dtype).eps) * jnp.abs(first)
-    return lax.stop_gradient(jnp.where(agree, first, mean))
+    return jnp.where(agree, first, mean)
 
 
 def _separation(

@@ -17,6 +17,7 @@ from diffbio._numerics import (
     n_counted,
     zeroed,
 )
+from diffbio._shards import AxisName, sum_of_all
 from diffbio._types import AnyArray
 
 __all__ = ["shannon_diversity", "simpson_diversity"]
@@ -44,6 +45,7 @@ def shannon_diversity(
     over: str = "cells",
     where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
+    axis_name: AxisName = None,
 ) -> Float[Array, "..."]:
     r"""Shannon entropy of soft cluster assignments, in nats; higher is more diverse.
 
@@ -61,6 +63,8 @@ def shannon_diversity(
         where: ``(n_cells,)`` mask of the cells that count.
         reduce: static; False returns the ``(n_cells,)`` entropies (0 where masked) and
             needs ``over="cells"``.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         Scalar, or ``(n_cells,)``, in ``promote_types(input, float32)``.
@@ -76,7 +80,7 @@ def shannon_diversity(
     References:
         Shannon, A mathematical theory of communication, 1948.
     """
-    return _diversity(_SHANNON, assignments, over, where, reduce)
+    return _diversity(_SHANNON, assignments, over, where, reduce, axis_name)
 
 
 def simpson_diversity(
@@ -85,6 +89,7 @@ def simpson_diversity(
     over: str = "cells",
     where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
+    axis_name: AxisName = None,
 ) -> Float[Array, "..."]:
     r"""Simpson concentration of soft cluster assignments; lower is more diverse.
 
@@ -99,6 +104,8 @@ def simpson_diversity(
         where: ``(n_cells,)`` mask of the cells that count.
         reduce: static; False returns the ``(n_cells,)`` concentrations (0 where masked)
             and needs ``over="cells"``.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         Scalar, or ``(n_cells,)``, in ``promote_types(input, float32)``.
@@ -113,7 +120,7 @@ def simpson_diversity(
     References:
         Simpson, Measurement of diversity, Nature 163, 1949.
     """
-    return _diversity(_SIMPSON, assignments, over, where, reduce)
+    return _diversity(_SIMPSON, assignments, over, where, reduce, axis_name)
 
 
 def _sum_of_squares(p: Array) -> Array:
@@ -125,7 +132,12 @@ _SIMPSON = _Index(jnp.square, _sum_of_squares)
 
 
 def _diversity(
-    index: _Index, assignments: object, over: str, where: object, reduce: bool
+    index: _Index,
+    assignments: object,
+    over: str,
+    where: object,
+    reduce: bool,
+    axis_name: AxisName,
 ) -> Float[Array, "..."]:
     p = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
     _checks.choice("over", over, OVER)
@@ -133,10 +145,10 @@ def _diversity(
     if over == "clusters" and not reduce:
         raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
     counted = _checks.mask(where, p.shape[0])
-    return _diversity_of(index, p, counted, over=over, reduce=reduce)
+    return _diversity_of(index, p, counted, over=over, reduce=reduce, axis_name=axis_name)
 
 
-@partial(jax.jit, static_argnames=("index", "over", "reduce"))
+@partial(jax.jit, static_argnames=("index", "over", "reduce", "axis_name"))
 def _diversity_of(
     index: _Index,
     assignments: Float[Array, "n_cells n_clusters"],
@@ -144,12 +156,14 @@ def _diversity_of(
     *,
     over: str,
     reduce: bool,
+    axis_name: AxisName,
 ) -> Float[Array, "..."]:
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
     if index.reverse_only is not None:
         (p,) = reverse_only(index.reverse_only, p)
     if over == "clusters":
-        return index.total(jnp.sum(p, axis=0) / n_counted(p, where))
+        totals = sum_of_all(jnp.sum(p, axis=0), axis_name)
+        return index.total(totals / n_counted(p, where, axis_name))
     if reduce:
-        return index.total(p) / n_counted(p, where)
+        return sum_of_all(index.total(p), axis_name) / n_counted(p, where, axis_name)
     return jnp.sum(index.terms(p), axis=1)

@@ -17,6 +17,7 @@ from diffbio._numerics import (
     softmax_over,
     zeroed,
 )
+from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
@@ -34,6 +35,7 @@ def velocity_transition_loss(
     neighbor_indices: NeighborLists | None = None,
     where: Bool[AnyArray, " n_cells"] | None = None,
     block_size: StaticInteger | None = None,
+    axis_name: AxisName = None,
 ) -> Float[Array, ""]:
     r"""Mean squared miss of the extrapolated change over the likely transitions.
 
@@ -53,6 +55,8 @@ def velocity_transition_loss(
             cell itself are padding.
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         Scalar in the squared unit of the expression, ``promote_types(input, float32)``.
@@ -80,7 +84,7 @@ def velocity_transition_loss(
     n_neighbors, block_size = check_transition_configuration(
         dt=dt, n_neighbors=n_neighbors, temperature=temperature, block_size=block_size
     )
-    listed = listed_neighbors(neighbor_indices, n_neighbors, expression)
+    listed = listed_neighbors(neighbor_indices, n_neighbors, expression, axis_name)
     where = _checks.mask(where, expression.shape[0])
     return _velocity_transition_loss(
         expression,
@@ -91,6 +95,7 @@ def velocity_transition_loss(
         where,
         n_neighbors=n_neighbors,
         block_size=block_size,
+        axis_name=axis_name,
     )
 
 
@@ -109,7 +114,7 @@ def check_transition_configuration(
     return n_neighbors, _checks.block_size(block_size)
 
 
-@partial(jax.jit, static_argnames=("n_neighbors", "block_size"))
+@partial(jax.jit, static_argnames=("n_neighbors", "block_size", "axis_name"))
 def _velocity_transition_loss(
     expression: Float[Array, "n_cells n_genes"],
     velocity: Float[Array, "n_cells n_genes"],
@@ -120,15 +125,16 @@ def _velocity_transition_loss(
     *,
     n_neighbors: int,
     block_size: int | None,
+    axis_name: AxisName,
 ) -> Float[Array, ""]:
     x, v = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity))
     dt, temperature = (jnp.asarray(scalar, x.dtype) for scalar in (dt, temperature))
     x, v, dt, temperature = reverse_only("velocity_transition_loss", x, v, dt, temperature)
     neighbors, usable = neighborhood(
-        x, listed, where, n_neighbors=n_neighbors, block_size=block_size
+        x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )
     extrapolated = dt * v
-    unit = unit_of(x)
+    unit = unit_of(x, axis_name)
     losses = edge_losses(
         _cell_loss,
         (x, extrapolated),
@@ -137,8 +143,9 @@ def _velocity_transition_loss(
             safe_inverse(safe_norm(extrapolated) / unit),
         ),
         Edges(neighbors, (usable,), unit),
+        axis_name,
     )
-    return unit**2 * mean_over_cells(losses, where)
+    return unit**2 * mean_over_cells(losses, where, axis_name)
 
 
 def _cell_loss(products: Columns, parameters: Columns, labels: Columns) -> Float[Array, " block"]:

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
+from diffbio._blocks import varying_alike
 from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
@@ -17,6 +18,7 @@ from diffbio._numerics import (
     zeroed,
 )
 from diffbio._platform import Platform, by_platform
+from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
@@ -37,6 +39,7 @@ def velocity_consistency_loss(
     magnitude_weight: Scalar = 1.0,
     where: Bool[AnyArray, " n_cells"] | None = None,
     reduce: bool = True,
+    axis_name: AxisName = None,
 ) -> Float[Array, "..."]:
     r"""Disagreement of the extrapolated with the observed change, in direction and length.
 
@@ -54,6 +57,8 @@ def velocity_consistency_loss(
         magnitude_weight: weight of the length; may be traced.
         where: ``(n_cells,)`` mask of the cells that count.
         reduce: static; False returns the ``(n_cells,)`` per-cell losses (0 where masked).
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. See :mod:`diffbio.sharding`.
 
     Returns:
         Scalar, or ``(n_cells,)``, in ``promote_types(input, float32)``; at least 0.
@@ -84,7 +89,13 @@ def velocity_consistency_loss(
     _checks.flag("reduce", reduce)
     where = _checks.mask(where, arrays["expression"].shape[0])
     return _velocity_consistency_loss(
-        *arrays.values(), dt, cosine_weight, magnitude_weight, where, reduce=reduce
+        *arrays.values(),
+        dt,
+        cosine_weight,
+        magnitude_weight,
+        where,
+        reduce=reduce,
+        axis_name=axis_name,
     )
 
 
@@ -97,7 +108,7 @@ def check_velocity_configuration(
     _checks.finite("magnitude_weight", magnitude_weight)
 
 
-@partial(jax.jit, static_argnames=("reduce",))
+@partial(jax.jit, static_argnames=("reduce", "axis_name"))
 def _velocity_consistency_loss(
     expression: Profiles,
     velocity: Profiles,
@@ -108,15 +119,16 @@ def _velocity_consistency_loss(
     where: Bool[Array, " n_cells"] | None,
     *,
     reduce: bool,
+    axis_name: AxisName,
 ) -> Float[Array, "..."]:
     x, v, f = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity, future))
     x, v, f = reverse_only("velocity_consistency_loss", x, v, f)
-    cosine, speed, distance = _compare_directions(v, x, f, where)
+    cosine, speed, distance = _compare_directions(*varying_alike((v, x, f, where)))
     dt, cosine_weight, magnitude_weight = (
         jnp.asarray(scalar, x.dtype) for scalar in (dt, cosine_weight, magnitude_weight)
     )
     losses = cosine_weight * (1 - cosine) + magnitude_weight * (dt * speed - distance) ** 2
-    return mean_over_cells(losses, where) if reduce else zeroed(losses, where)
+    return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)
 
 
 @jax.custom_vjp

@@ -11,6 +11,9 @@ for each new one; an array is an argument of the program, which is compiled once
 
     loss.temperature = jnp.asarray(temperature)
 
+Every module accepts ``axis_name``, the mesh's axis over which the cells lie in shards, and
+hands it to its function; see :mod:`diffbio.sharding`.
+
 A compiled function takes what it closes over, a module too, as constants. Hand the module
 to the function as an argument, or later assignments do not reach the program.
 """
@@ -22,6 +25,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
+from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_configuration import check_batch_mixing_configuration
 from diffbio.functional._batch_proportions import Proportions
@@ -121,6 +125,7 @@ class BatchMixingLoss(_Loss):
         *,
         neighbor_indices: NeighborLists | None = None,
         where: Bool[AnyArray, " n_cells"] | None = None,
+        axis_name: AxisName = None,
     ) -> Float[Array, ""]:
         """The loss of ``(n_cells, dim)`` embeddings with ``(n_cells,)`` batch labels."""
         return batch_mixing_loss(
@@ -136,6 +141,7 @@ class BatchMixingLoss(_Loss):
             index=self.index,
             neighbor_indices=neighbor_indices,
             where=where,
+            axis_name=axis_name,
             block_size=self.block_size,
         )
 
@@ -172,6 +178,7 @@ class ClusteringCompactnessLoss(_Loss):
         centroids: Float[AnyArray, "n_clusters dim"] | None = None,
         *,
         where: Bool[AnyArray, " n_cells"] | None = None,
+        axis_name: AxisName = None,
     ) -> Float[Array, ""]:
         """The loss of ``(n_cells, dim)`` embeddings, ``(n_cells, n_clusters)`` assignments."""
         return clustering_compactness_loss(
@@ -181,6 +188,7 @@ class ClusteringCompactnessLoss(_Loss):
             separation_weight=self.separation_weight,
             min_separation=self.min_separation,
             where=where,
+            axis_name=axis_name,
         )
 
 
@@ -239,6 +247,7 @@ class VelocityConsistencyLoss(_Loss):
         *,
         neighbor_indices: NeighborLists | None = None,
         where: Bool[AnyArray, " n_cells"] | None = None,
+        axis_name: AxisName = None,
     ) -> Float[Array, ""]:
         """The loss of three ``(n_cells, n_genes)`` arrays."""
         loss = velocity_consistency_loss(
@@ -249,6 +258,7 @@ class VelocityConsistencyLoss(_Loss):
             cosine_weight=self.cosine_weight,
             magnitude_weight=self.magnitude_weight,
             where=where,
+            axis_name=axis_name,
         )
         if _checks.is_zero(self.transition_weight):
             return loss
@@ -260,6 +270,7 @@ class VelocityConsistencyLoss(_Loss):
             temperature=self.transition_temperature,
             neighbor_indices=neighbor_indices,
             where=where,
+            axis_name=axis_name,
         )
 
 
@@ -281,9 +292,10 @@ class ShannonDiversityLoss(_Loss):
         *,
         over: str = "cells",
         where: Bool[AnyArray, " n_cells"] | None = None,
+        axis_name: AxisName = None,
     ) -> Float[Array, ""]:
         """The entropy of ``(n_cells, n_clusters)`` assignments."""
-        return shannon_diversity(assignments, over=over, where=where)
+        return shannon_diversity(assignments, over=over, where=where, axis_name=axis_name)
 
 
 class SimpsonDiversityLoss(_Loss):
@@ -304,6 +316,7 @@ class SimpsonDiversityLoss(_Loss):
         *,
         over: str = "cells",
         where: Bool[AnyArray, " n_cells"] | None = None,
+        axis_name: AxisName = None,
     ) -> Float[Array, ""]:
         """The concentration of ``(n_cells, n_clusters)`` assignments."""
-        return simpson_diversity(assignments, over=over, where=where)
+        return simpson_diversity(assignments, over=over, where=where, axis_name=axis_name)

@@ -1,5 +1,7 @@
 """Lower bounds of all squared distances, in float32, from one matrix product per block of rows."""
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
@@ -7,8 +9,9 @@ from jaxtyping import Array, Bool, Float, Int
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import n_counted, zeroed
 from diffbio._platform import Platform
+from diffbio._shards import AxisName, largest_of_all, sum_of_all
 
-__all__ = ["FAR", "lower_bounds", "search_columns"]
+__all__ = ["FAR", "Frame", "frame_of", "lower_bounds", "search_columns"]
 
 # The norm of a cell without a place, and that of a row that stands for no cell. Both are
 # above every bound of two cells with a place. They are finite, so that no product with
@@ -22,38 +25,56 @@ _LARGEST = 2.0**-32
 _COLUMN_BLOCK = 4096
 
 
+class Frame(NamedTuple):
+    """What the points are centred by, and then divided by, before they are multiplied."""
+
+    centre: Float[Array, " dim"]
+    scale: Float[Array, ""]
+
+
+def frame_of(
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, axis_name: AxisName
+) -> Frame:
+    """The mean and the largest coordinate of the cells with a place, of all shards."""
+    largest, placed = _places(x, where)
+    total = sum_of_all(jnp.sum(zeroed(x, placed), axis=0), axis_name)
+    scale = largest_of_all(jnp.max(largest, where=placed, initial=0), axis_name)
+    return Frame(total / n_counted(x, placed, axis_name), jnp.where(scale > 0, scale, 1))
+
+
+def _places(
+    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None
+) -> tuple[Float[Array, " n_cells"], Bool[Array, " n_cells"]]:
+    """Each cell's largest coordinate, and whether the cell has a place."""
+    largest = jnp.max(jnp.abs(x), axis=1)
+    placed = largest <= float(jnp.finfo(x.dtype).max) * _LARGEST
+    return largest, placed if where is None else placed & where
+
+
 def search_columns(
     platform: Platform,
     x: Float[Array, "n_cells dim"],
     where: Bool[Array, " n_cells"] | None,
+    frame: Frame,
     multiple: int,
-) -> tuple[Float[Array, ""], Float[Array, "n_padded dim_plus_2"]]:
+) -> Float[Array, "n_padded dim_plus_2"]:
     """Rows ``[-2 z, n, 1]`` of the bounds' product, for centred and scaled float32 data z.
 
     ``n = (1 - slack) |z|^2 - underflow``. The slack is above every rounding error of the
     product, the norms, the centring and the cast to float32 (first-order bounds, any order
     of summation). The underflow is above every error of results that are flushed to 0.
-    A cell without a place gets z = 0 and n = ``FAR``, and plays no part in the centre and
-    the scale. A masked cell, and the padding to a ``multiple``, get z = 0 and a larger n.
-
-    Returns:
-        The scale that x was divided by, and the rows.
+    A cell without a place gets z = 0 and n = ``FAR``. A masked cell, and the padding to a
+    ``multiple``, get z = 0 and a larger n.
     """
     n_cells, dim = x.shape
-    largest = jnp.max(jnp.abs(x), axis=1)
-    placed = largest <= float(jnp.finfo(x.dtype).max) * _LARGEST
-    if where is not None:
-        placed &= where
-    centre = jnp.sum(zeroed(x, placed), axis=0) / n_counted(x, placed)
-    scale = jnp.max(largest, where=placed, initial=0)
-    scale = jnp.where(scale > 0, scale, 1)
+    _, placed = _places(x, where)
     slack = (3 * dim + 20) * float(jnp.finfo(jnp.float32).eps) / 2
     underflow = 16 * (dim + 1) * float(jnp.finfo(jnp.float32).tiny)
     block = min(n_cells, _column_block_size(platform, dim))
 
     def step(start: Int[Array, ""], _: Array, columns: Array) -> Array:
         inside = read_rows(placed, start, block)
-        z = ((read_rows(x, start, block) - centre[None]) / scale).astype(jnp.float32)
+        z = ((read_rows(x, start, block) - frame.centre[None]) / frame.scale).astype(jnp.float32)
         z = zeroed(z, inside)
         norms = (1 - slack) * jnp.sum(z * z, axis=1) - underflow
         outside = FAR if where is None else jnp.where(read_rows(where, start, block), FAR, _ABSENT)
@@ -63,7 +84,7 @@ def search_columns(
 
     padding = jnp.zeros(dim + 2, jnp.float32).at[dim].set(_ABSENT).at[dim + 1].set(1)
     columns = jnp.broadcast_to(padding, (n_cells + -n_cells % multiple, dim + 2))
-    return scale, over_row_blocks(n_cells, block, step, columns)
+    return over_row_blocks(n_cells, block, step, columns)
 
 
 def _column_block_size(platform: Platform, dim: int) -> int:
@@ -73,13 +94,12 @@ def _column_block_size(platform: Platform, dim: int) -> int:
 
 
 def lower_bounds(
-    columns: Float[Array, "n_padded dim_plus_2"], start: Int[Array, ""], block: int
+    columns: Float[Array, "n_padded dim_plus_2"], own: Float[Array, "block dim_plus_2"]
 ) -> Float[Array, "n_padded block"]:
-    """Numbers no larger than ``|z_j - z_i|^2``, for all cells j and the block's cells i.
+    """Numbers no larger than ``|z_j - z_i|^2``, for all cells j and the cells i of ``own``.
 
     One product of ``[-2 z_j, n_j, 1]`` with ``[z_i, 1, n_i]``: the norms ride along as
     two more columns, so that no second pass over the block adds them.
     """
-    own = read_rows(columns, start, block)
     query = jnp.concatenate([-own[:, :-2] / 2, own[:, -1:], own[:, -2:-1]], axis=1)
     return jnp.dot(columns, query.T, precision=lax.Precision.HIGHEST)

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from diffbio._blocks import over_row_blocks, rows_for, write_rows
+from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import in_accumulation_dtype, sums_over_last_axis, zeroed
 from diffbio._platform import Platform, by_platform
-from diffbio.neighbors._bounds import FAR, lower_bounds, search_columns
+from diffbio._shards import AxisName, around_ring, first_cell, n_shards, part_size
+from diffbio.neighbors._bounds import FAR, Frame, frame_of, lower_bounds, search_columns
 from diffbio.neighbors._selection import group_sizes, is_many, smallest_per_column, sorted_columns
 
 __all__ = ["Neighbors", "search"]
@@ -31,6 +32,10 @@ __all__ = ["Neighbors", "search"]
 _SPARE_CANDIDATES = 4
 _DIMENSIONS_PER_SPARE_CANDIDATE = 64
 _NEIGHBORS_PER_SPARE_CANDIDATE = 16
+# A shard visits the others in so many pieces, or fewer if they would be smaller. The smaller a
+# piece, the less room its visit takes, and the more the selection costs beside the product.
+_PIECES = 8
+_SMALLEST_PIECE = 1024
 
 
 class Neighbors(NamedTuple):
@@ -46,46 +51,109 @@ class Neighbors(NamedTuple):
     squared_distances: Float[Array, "n_cells n_neighbors"]
 
 
-@functools.partial(jax.jit, static_argnames=("n_neighbors", "block_size"))
+class _Cells(NamedTuple):
+    """The cells of a shard, or of a part of it.
+
+    Attributes:
+        x: ``(n_cells, dim)`` points.
+        where: the cells that are anybody's neighbours and have any; None for all.
+        first: the first cell's index among the cells of all shards.
+    """
+
+    x: Float[Array, "n_cells dim"]
+    where: Bool[Array, " n_cells"] | None
+    first: Int[Array, ""] | int
+
+
+@functools.partial(jax.jit, static_argnames=("n_neighbors", "block_size", "axis_name"))
 def search(
     x: Float[Array, "n_cells dim"],
     n_neighbors: int,
     where: Bool[Array, " n_cells"] | None,
     block_size: int | None,
+    axis_name: AxisName = None,
 ) -> Neighbors:
-    """The nearest neighbours of checked arguments; see ``diffbio.neighbors``."""
+    """The nearest neighbours of checked arguments; see ``diffbio.neighbors``.
+
+    With an axis name they are searched among the cells of all shards, whose points visit in
+    pieces. What was found so far is merged with what each piece holds. A row's k-th distance
+    so far is the one that the piece's bounds are held against.
+    """
     (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
-    search = functools.partial(_search_in_blocks, n_neighbors=n_neighbors, block_size=block_size)
+    search = functools.partial(
+        _search_in_shards, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
+    )
     return by_platform(search, x, where)
 
 
-def _search_in_blocks(
+def _search_in_shards(
     platform: Platform,
     x: Float[Array, "n_cells dim"],
     where: Bool[Array, " n_cells"] | None,
     *,
     n_neighbors: int,
     block_size: int | None,
+    axis_name: AxisName,
 ) -> Neighbors:
-    n_cells, dim = x.shape
-    n_candidates = min(n_neighbors + 1 + _spare_candidates(n_neighbors, dim), n_cells)
-    block = min(block_size or _search_block_size(platform, n_cells, n_candidates * dim), n_cells)
-    groups = group_sizes(platform, n_cells, n_candidates)
-    scale, columns = search_columns(platform, x, where, math.prod(groups))
+    n_cells = len(x)
+    own = _Cells(x, where, first_cell(n_cells, axis_name))
+    frame = frame_of(x, where, axis_name)
+    shape = (n_cells, n_neighbors)
+    found = Neighbors(jnp.full(shape, -1, jnp.int32), jnp.full(shape, jnp.inf, x.dtype))
+    if n_shards(axis_name) == 1:
+        return _search_among(platform, own, own, frame, found, block_size)
+    piece = part_size(n_cells, _PIECES, _SMALLEST_PIECE)
+
+    def search_piece(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
+        def step(
+            first: Int[Array, ""] | int, visiting: tuple[Array, Array], found: Neighbors
+        ) -> tuple[tuple[Array, Array], Neighbors]:
+            others = _Cells(*visiting, first + start)
+            return visiting, _search_among(platform, own, others, frame, found, block_size)
+
+        present = fresh if where is None else fresh & read_rows(where, start, piece)
+        visiting = (read_rows(x, start, piece), present)
+        return around_ring(step, visiting, found, n_cells, axis_name)[1]
+
+    return over_row_blocks(n_cells, piece, search_piece, varying_alike((x, found))[1])
+
+
+def _search_among(
+    platform: Platform,
+    own: _Cells,
+    others: _Cells,
+    frame: Frame,
+    found: Neighbors,
+    block_size: int | None,
+) -> Neighbors:
+    """The nearest of what was found so far and of the other cells, for each own cell.
+
+    If the others are the own cells, nothing was found so far.
+    """
+    (n_own, dim), n_others = own.x.shape, len(others.x)
+    n_neighbors = found.indices.shape[1]
+    n_candidates = min(n_neighbors + 1 + _spare_candidates(n_neighbors, dim), n_others)
+    block = min(block_size or _search_block_size(platform, n_others, n_candidates * dim), n_own)
+    groups = group_sizes(platform, n_others, n_candidates)
+    columns = search_columns(platform, others.x, others.where, frame, math.prod(groups))
 
     def search_block(start: Int[Array, ""], _: Array, found: Neighbors) -> Neighbors:
         rows = start + jnp.arange(block, dtype=jnp.int32)
-        bounds = lower_bounds(columns, start, block)
+        if own is others:
+            before, own_columns = None, read_rows(columns, start, block)
+        else:
+            before = jax.tree.map(lambda whole: read_rows(whole, start, block), found)
+            part = None if own.where is None else read_rows(own.where, start, block)
+            own_columns = search_columns(platform, read_rows(own.x, start, block), part, frame, 1)
+        bounds = lower_bounds(columns, own_columns)
         candidates, bound = smallest_per_column(platform, bounds, n_candidates, groups)
-        best = _nearest_candidates(platform, x, where, rows, candidates, n_neighbors)
-        if n_candidates < n_cells:
-            unproven = ~_are_proven(best.squared_distances[:, -1], scale, bound)
-            best = _search_by_differences(platform, x, where, rows, unproven, best)
+        best = _nearest_candidates(platform, own, others, rows, candidates, n_neighbors, before)
+        if n_candidates < n_others:
+            unproven = ~_are_proven(best.squared_distances[:, -1], frame.scale, bound)
+            best = _search_by_differences(platform, own, others, rows, unproven, best, before)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
 
-    shape = (n_cells, n_neighbors)
-    empty = Neighbors(jnp.zeros(shape, jnp.int32), jnp.zeros(shape, x.dtype))
-    return over_row_blocks(n_cells, block, search_block, empty)
+    return over_row_blocks(n_own, block, search_block, found)
 
 
 def _spare_candidates(n_neighbors: int, dim: int) -> int:
@@ -123,36 +191,51 @@ def _are_proven(
 
 def _nearest_candidates(
     platform: Platform,
-    x: Float[Array, "n_cells dim"],
-    where: Bool[Array, " n_cells"] | None,
+    own: _Cells,
+    others: _Cells,
     rows: Int[Array, " block"],
     candidates: Int[Array, "n_candidates block"],
     n_neighbors: int,
+    before: Neighbors | None,
 ) -> Neighbors:
-    """The nearest of the candidates, measured by differences and sorted."""
-    cells = jnp.minimum(candidates, x.shape[0] - 1)
-    distances = _measure(platform, x, rows, cells)
-    valid = (cells == candidates) & (cells != rows[None])
-    if where is not None:
-        valid &= where[cells] & where[rows][None]
-    found = (jnp.where(valid, cells, -1), jnp.where(valid, distances, jnp.inf))
-    return Neighbors(*sorted_columns(_order(distances, valid), found, n_neighbors))
+    """The nearest of the candidates, measured by differences, and of those found before."""
+    cells = jnp.minimum(candidates, len(others.x) - 1)
+    distances = _measure(platform, own.x, others.x, rows, cells)
+    valid = (cells == candidates) & (cells + (others.first - own.first) != rows[None])
+    if others.where is not None:
+        valid &= others.where[cells]
+    if own.where is not None:
+        valid &= own.where[rows][None]
+    found = _found(cells, distances, valid, others)
+    order = _order(distances, valid)
+    if before is not None:
+        found = jax.tree.map(lambda first, last: jnp.concatenate([first.T, last]), before, found)
+        order = _order(found.squared_distances, found.indices >= 0)
+    return Neighbors(*sorted_columns(order, tuple(found), n_neighbors))
+
+
+def _found(cells: Array, distances: Array, valid: Array, others: _Cells) -> Neighbors:
+    """The valid cells, by their indices among the cells of all shards."""
+    return Neighbors(
+        jnp.where(valid, cells + others.first, -1), jnp.where(valid, distances, jnp.inf)
+    )
 
 
 def _measure(
     platform: Platform,
-    x: Float[Array, "n_cells dim"],
+    own: Float[Array, "n_cells dim"],
+    others: Float[Array, "n_others dim"],
     rows: Int[Array, " block"],
     cells: Int[Array, "n_candidates block"],
 ) -> Float[Array, "n_candidates block"]:
-    """The squared distances of the rows to their cells.
+    """The squared distances of the own rows to their cells among the others.
 
     Where a row has many cells, a CPU measures one row at a time. The differences of all rows
     would otherwise be the largest array of the search.
     """
 
     def measure(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
-        differences = _rows_of(x, cells) - _rows_of(x, rows)[None]
+        differences = _rows_of(others, cells) - _rows_of(own, rows)[None]
         return sums_over_last_axis(platform, _squares, differences)[0]
 
     if platform is Platform.CPU and is_many(len(cells)):
@@ -179,27 +262,32 @@ def _squares(differences: Array) -> tuple[Array]:
 
 def _search_by_differences(
     platform: Platform,
-    x: Float[Array, "n_cells dim"],
-    where: Bool[Array, " n_cells"] | None,
+    own: _Cells,
+    others: _Cells,
     rows: Int[Array, " block"],
     unproven: Bool[Array, " block"],
     best: Neighbors,
+    before: Neighbors | None,
 ) -> Neighbors:
-    """Search the unproven rows again, one at a time, over the differences to all cells."""
-    n_neighbors = best.indices.shape[1]
+    """Search the unproven rows again, one at a time, over the differences to all others."""
+    n_others, n_neighbors = len(others.x), best.indices.shape[1]
 
     def search_one(
         state: tuple[Bool[Array, " block"], Neighbors],
     ) -> tuple[Bool[Array, " block"], Neighbors]:
         unproven, best = state
         at = jnp.argmax(unproven)
-        (distances,) = sums_over_last_axis(platform, _squares, x - x[rows[at]][None])
-        others = jnp.arange(x.shape[0], dtype=rows.dtype) != rows[at]
-        if where is not None:
-            others &= where
-        _, cells = lax.top_k(-_order(distances, others), n_neighbors)
-        valid = others[cells]
-        found = Neighbors(jnp.where(valid, cells, -1), jnp.where(valid, distances[cells], jnp.inf))
+        (distances,) = sums_over_last_axis(platform, _squares, others.x - own.x[rows[at]][None])
+        usable = jnp.arange(n_others, dtype=rows.dtype) + (others.first - own.first) != rows[at]
+        if others.where is not None:
+            usable &= others.where
+        _, cells = lax.top_k(-_order(distances, usable), min(n_neighbors, n_others))
+        found = _found(cells, distances[cells], usable[cells], others)
+        if before is not None:
+            found = jax.tree.map(lambda a, b: jnp.concatenate([a[at], b]), before, found)
+            order = _order(found.squared_distances, found.indices >= 0)
+            nearest = lax.top_k(-order, n_neighbors)[1]
+            found = jax.tree.map(lambda row: row[nearest], found)
         best = jax.tree.map(lambda whole, row: whole.at[at].set(row), best, found)
         return unproven.at[at].set(False), best
 

@@ -1,0 +1,117 @@
+"""Both passes over edges whose far ends lie in any shard.
+
+The points of all shards visit in pieces, and an edge is worked on when its far end visits.
+The edges are sorted by their far ends, so that those whose ends visit stand in one stretch,
+which is worked on in chunks. Every edge is worked on once, however many shards there are.
+
+What is kept per edge, its number in that order and its products, would take as much room as
+the points of a shard. So the own cells take turns in groups, and all points visit each group.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from diffbio._blocks import over_row_blocks, read_rows, write_rows
+from diffbio._numerics import sums_over_last_axis
+from diffbio._platform import Platform
+from diffbio._shards import AxisName, part_size
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
+from diffbio.functional._edge_visits import Chunk, Group, over_visits
+
+__all__ = ["gradients_in_ring", "group_size", "products_in_ring"]
+
+_GROUPS = 2
+_SMALLEST_GROUP = 256
+
+Indices = Int[Array, "n_cells n_neighbors"]
+Unit = Float[Array, ""] | float
+
+
+def group_size(n_cells: int) -> int:
+    """How many own cells take a turn together."""
+    return part_size(n_cells, _GROUPS, _SMALLEST_GROUP)
+
+
+def products_in_ring(
+    platform: Platform,
+    points: Points,
+    indices: Indices,
+    unit: Unit,
+    start: Int[Array, ""],
+    axis_name: AxisName,
+) -> Columns:
+    """The products of the edges of the group that starts there, ``(n_neighbors, group)`` each.
+
+    They are 0 where the far end is in no shard.
+    """
+    group = Group.of(indices, start, group_size(len(indices)))
+
+    def fold(visitors: Array, chunk: Chunk, bar: None, products: Columns) -> tuple[None, Columns]:
+        found = sums_over_last_axis(platform, terms, *_operands(points, visitors, chunk, unit))
+        return bar, jax.tree.map(
+            lambda whole, part: whole.at[chunk.numbers].set(part, mode="drop"), products, found
+        )
+
+    empty = jnp.zeros_like(points[0], shape=group.order.shape)
+    products = (empty,) * (3 if len(points) == 2 else 1)
+    products = over_visits(fold, None, group, points[0], products, axis_name)
+    return tuple(array.reshape(indices.shape[1], -1) for array in products)
+
+
+def gradients_in_ring(
+    points: Points,
+    indices: Indices,
+    unit: Unit,
+    coefficients: Coefficients,
+    losses_bar: Float[Array, " n_cells"],
+    axis_name: AxisName,
+) -> Points:
+    """The cotangents of the points; the shares of far ends travel home with the visitors."""
+    n_cells = len(indices)
+    losses_bar = losses_bar * (1 / unit)
+
+    def take_turn(start: Int[Array, ""], fresh: Array, points_bar: Points) -> Points:
+        group = Group.of(indices, start, len(fresh))
+
+        def fold(
+            visitors: Array, chunk: Chunk, bar: Array, points_bar: Points
+        ) -> tuple[Array, Points]:
+            x_bar, *p_bar = points_bar
+            d, *p = _operands(points, visitors, chunk, unit)
+            counted = chunk.valid & fresh[chunk.rows - start]
+            scale = jnp.where(counted, losses_bar[chunk.rows], 0)
+            d_bar = (scale * coefficients.along[chunk.slots, chunk.rows])[:, None] * d
+            if coefficients.onto is not None:
+                onto = (scale * coefficients.onto[chunk.slots, chunk.rows])[:, None]
+                d_bar += onto * p[0]
+                p_bar = [_added(p_bar[0], chunk.rows, onto * d)]
+            return _added(bar, chunk.ends, d_bar), (_added(x_bar, chunk.rows, -d_bar), *p_bar)
+
+        return over_visits(fold, _welcome, group, points[0], points_bar, axis_name)
+
+    zeros = jax.tree.map(jnp.zeros_like, points)
+    x_bar, *p_bar = over_row_blocks(n_cells, group_size(n_cells), take_turn, zeros)
+    if coefficients.own is None:
+        return (x_bar,)
+    own = (losses_bar * coefficients.own * (1 / unit))[:, None] * points[1]
+    return x_bar, p_bar[0] + own
+
+
+def _welcome(bar: Float[Array, "piece dim"], start: Int[Array, ""], points_bar: Points) -> Points:
+    """Add what came home with the visitors that start at that row."""
+    x_bar, *p_bar = points_bar
+    return write_rows(x_bar, read_rows(x_bar, start, len(bar)) + bar, start), *p_bar
+
+
+def _added(array: Array, rows: Int[Array, " chunk"], addends: Float[Array, "chunk dim"]) -> Array:
+    return array.at[rows].add(addends, mode="promise_in_bounds")
+
+
+def _operands(
+    points: Points, visitors: Float[Array, "n_visitors dim"], chunk: Chunk, unit: Unit
+) -> tuple[Float[Array, "chunk dim"], ...]:
+    """The edges' differences, and the rows of p of their own cells if any, in the unit."""
+    own = [array.at[chunk.rows].get(mode="promise_in_bounds") for array in points]
+    ends = visitors.at[chunk.ends].get(mode="promise_in_bounds")
+    return tuple(array * (1 / unit) for array in (ends - own[0], *own[1:]))
