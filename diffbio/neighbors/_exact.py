@@ -137,7 +137,7 @@ def _search_among(
     groups = group_sizes(platform, n_others, n_candidates)
     columns = search_columns(platform, others.x, others.where, frame, math.prod(groups))
 
-    def search_block(start: Int[Array, ""], _: Array, found: Neighbors) -> Neighbors:
+    def search_block(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
         rows = start + jnp.arange(block, dtype=jnp.int32)
         if own is others:
             before, own_columns = None, read_rows(columns, start, block)
@@ -151,6 +151,9 @@ def _search_among(
         if n_candidates < n_others:
             unproven = ~_are_proven(best.squared_distances[:, -1], frame.scale, bound)
             best = _search_by_differences(platform, own, others, rows, unproven, best, before)
+        if before is not None:
+            # A row that an earlier block held has met these others.
+            best = jax.tree.map(lambda a, b: jnp.where(fresh[:, None], a, b), best, before)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
 
     return over_row_blocks(n_own, block, search_block, found)

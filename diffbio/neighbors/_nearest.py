@@ -3,6 +3,7 @@
 from jaxtyping import Bool, Float
 
 from diffbio import _checks
+from diffbio._shards import AxisName, n_cells_of_all
 from diffbio._types import AnyArray, StaticInteger
 from diffbio.neighbors._exact import Neighbors, search
 
@@ -15,6 +16,7 @@ def nearest_neighbors(
     *,
     where: Bool[AnyArray, " n_cells"] | None = None,
     block_size: StaticInteger | None = None,
+    axis_name: AxisName = None,
 ) -> Neighbors:
     r"""The ``n_neighbors`` nearest *other* cells of each cell, by exact search.
 
@@ -37,6 +39,8 @@ def nearest_neighbors(
         where: optional ``(n_cells,)`` mask; a masked cell is nobody's neighbour and has none.
         block_size: rows searched at once, static; chosen from the shape by default. It
             changes speed and memory only.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. Indices count through the shards. See :mod:`diffbio.sharding`.
 
     Returns:
         :class:`Neighbors`, ascending by distance.
@@ -49,6 +53,6 @@ def nearest_neighbors(
         None: both results are constants under differentiation.
     """
     x = _checks.floating("x", x, ("n_cells", "dim"))
-    n_neighbors = _checks.neighbor_count(n_neighbors, x.shape[0])
+    n_neighbors = _checks.neighbor_count(n_neighbors, n_cells_of_all(x.shape[0], axis_name))
     where = _checks.mask(where, x.shape[0])
-    return search(x, n_neighbors, where, _checks.block_size(block_size))
+    return search(x, n_neighbors, where, _checks.block_size(block_size), axis_name)

@@ -1,0 +1,25 @@
+"""These tests need eight devices; ``tests/test_sharding.py`` runs them in a process that has them.
+
+With eight virtual devices XLA:CPU compiles every program differently. In a process of their
+own, they leave the programs of all other tests as they are.
+"""
+
+import os
+
+import pytest
+
+from diffbio.functional import _edge_visits, _ring_edges
+from diffbio.neighbors import _exact
+from tests.test_sharding import EIGHT_DEVICES
+
+collect_ignore_glob = [] if EIGHT_DEVICES in os.environ.get("XLA_FLAGS", "") else ["test_*.py"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_parts():
+    """Shards of a few cells still visit in several pieces, and take turns in several groups."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_exact, "_SMALLEST_PIECE", 4)
+        patch.setattr(_edge_visits, "_SMALLEST_PIECE", 3)
+        patch.setattr(_ring_edges, "_SMALLEST_GROUP", 5)
+        yield
