@@ -1,0 +1,180 @@
+"""The inverted file: exhaustive if all lists are probed, nearly right by default."""
+
+import doctest
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from diffbio.datasets import simulate_clusters
+from diffbio.neighbors import _approximate, _ivf, approximate_neighbors, nearest_neighbors
+from tests.neighbors.test_nearest import KINDS, all_distances, geometry
+
+
+def search(x, n_neighbors, **options):
+    return approximate_neighbors(x, n_neighbors, method="ivf", **options)
+
+
+def recall(x, found):
+    """Share of the cells found that are no farther than the farthest true neighbour."""
+    exact = nearest_neighbors(x, found.indices.shape[1]).squared_distances
+    farthest = np.asarray(exact)[:, -1:] * (1 + 1e-5)
+    return np.mean(np.asarray(found.squared_distances) <= farthest)
+
+
+def assert_are_lists_of_others(found, n_cells, k):
+    indices, distances = np.asarray(found.indices), np.asarray(found.squared_distances)
+    assert indices.shape == distances.shape == (n_cells, k)
+    assert indices.dtype == np.int32
+    assert np.all((indices >= 0) & (indices < n_cells))
+    assert not np.any(indices == np.arange(n_cells)[:, None])
+    assert all(len(set(row)) == k for row in indices.tolist())
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    return jnp.asarray(simulate_clusters(3000, n_genes=100).embeddings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_searching_all_lists_finds_the_nearest(kind, dtype):
+    x = jnp.asarray(geometry(kind, 700, 20), dtype)
+    found = _ivf.search_lists(x, 15, n_lists=10, n_probes=10, seed=0)
+    assert found.squared_distances.dtype == dtype
+    assert_are_lists_of_others(found, 700, 15)
+    # The candidates are chosen in float32.
+    expected = nearest_neighbors(x, 15).squared_distances
+    np.testing.assert_allclose(found.squared_distances, expected, rtol=1e-5, atol=1e-35)
+    tolerance = 1e-5 if dtype == jnp.float32 else 1e-12
+    at_indices = np.take_along_axis(all_distances(x), np.asarray(found.indices), axis=1)
+    np.testing.assert_allclose(found.squared_distances, at_indices, rtol=tolerance, atol=1e-35)
+
+
+@pytest.mark.parametrize("options", [{"n_lists": 10, "n_probes": 10}, {}])
+def test_probing_all_lists_is_the_exact_search(options):
+    x = jnp.asarray(geometry("outlier", 700, 20))
+    found, exact = search(x, 15, **options), nearest_neighbors(x, 15)
+    assert np.array_equal(found.indices, exact.indices)
+    assert np.array_equal(found.squared_distances, exact.squared_distances)
+
+
+def test_the_default_finds_most_neighbors(clusters):
+    found = search(clusters, 15)
+    assert_are_lists_of_others(found, 3000, 15)
+    assert recall(clusters, found) >= 0.95
+    assert np.all(np.diff(np.asarray(found.squared_distances), axis=1) >= 0)
+
+
+def test_the_recall_grows_with_the_lists_probed(clusters):
+    recalls = [
+        recall(clusters, search(clusters, 15, n_lists=50, n_probes=n)) for n in (1, 2, 5, 50)
+    ]
+    assert recalls == sorted(recalls)
+    assert recalls[0] < 0.99
+    assert recalls[-1] == 1
+
+
+def test_few_probes_compare_with_few_cells(clusters):
+    """A share of the lists finds a share of the neighbours, where these are anywhere."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2000, 100)))
+    assert recall(x, search(x, 15, n_lists=40, n_probes=4)) < 0.5
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_other_lists(clusters):
+    first, again, other = (
+        search(clusters, 15, n_lists=50, n_probes=2, seed=seed) for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first.indices, again.indices)
+    assert np.array_equal(first.squared_distances, again.squared_distances)
+    assert not np.array_equal(first.indices, other.indices)
+
+
+def test_permuting_the_cells_does_not_lower_the_recall(clusters):
+    order = np.argsort(np.linalg.norm(np.asarray(clusters), axis=1))
+    options = {"n_lists": 50, "n_probes": 4}
+    before = recall(clusters, search(clusters, 15, **options))
+    after = recall(clusters[order], search(clusters[order], 15, **options))
+    assert after > before - 0.05
+
+
+@pytest.mark.parametrize("n_cells", [2, 3, 17, 40])
+@pytest.mark.parametrize("n_lists", [1, 2, None])
+def test_as_many_neighbors_as_there_are_others_are_all_found(n_cells, n_lists):
+    x = jnp.asarray(geometry("random", n_cells, 3))
+    found = search(x, n_cells - 1, n_lists=n_lists)
+    assert_are_lists_of_others(found, n_cells, n_cells - 1)
+
+
+def test_probes_are_widened_until_every_neighbor_is_found():
+    x = jnp.asarray(geometry("random", 200, 3))
+    found = search(x, 150, n_lists=200, n_probes=1)
+    assert_are_lists_of_others(found, 200, 150)
+    assert np.all(np.isfinite(found.squared_distances))
+
+
+@pytest.mark.parametrize("kind", ["collapsed", "duplicates"])
+def test_a_list_of_duplicates_is_no_longer_than_others_and_loses_none(kind):
+    x = jnp.asarray(geometry(kind, 3000, 5), jnp.float32)
+    found = search(x, 15, n_lists=50, n_probes=3)
+    assert_are_lists_of_others(found, 3000, 15)
+    n_equal = 3000 if kind == "collapsed" else 1500
+    assert np.all(np.asarray(found.squared_distances)[:n_equal] == 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_cell_without_a_place_is_the_farthest_and_hides_no_other(value):
+    x = jnp.asarray(geometry("random", 400, 4)).at[jnp.asarray([5, 300])].set(value)
+    found = search(x, 15, n_probes=20)
+    kept = np.delete(np.arange(400), [5, 300])
+    assert not np.isin(np.asarray(found.indices)[kept], [5, 300]).any()
+    expected = np.asarray(nearest_neighbors(x, 15).squared_distances)[kept]
+    np.testing.assert_allclose(np.asarray(found.squared_distances)[kept], expected, rtol=1e-12)
+    assert_are_lists_of_others(found, 400, 15)
+    everything = search(x, 399)
+    assert np.all(np.isin(np.asarray(everything.indices)[kept, -2:], [5, 300]))
+
+
+def test_half_precision_is_searched_in_float32():
+    x = jnp.asarray(geometry("random", 300, 5), jnp.float16)
+    found, exact = search(x, 5), nearest_neighbors(x, 5)
+    assert found.squared_distances.dtype == jnp.float32
+    np.testing.assert_allclose(found.squared_distances, exact.squared_distances, rtol=1e-5)
+
+
+def test_large_steps_give_the_same_neighbors(clusters, monkeypatch):
+    """What a device other than a CPU gets: blocks of many rows of the table at once."""
+    expected = search(clusters, 15, n_lists=50, n_probes=4)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = search(clusters, 15, n_lists=50, n_probes=4)
+    np.testing.assert_allclose(found.squared_distances, expected.squared_distances, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "hnsw"}, "method must be one of 'pynndescent', 'ivf', got 'hnsw'"),
+        ({"n_lists": 61}, "n_lists must be at most n_cells=60, got 61"),
+        ({"n_lists": 0}, "n_lists must be at least 1, got 0"),
+        ({"n_lists": 5, "n_probes": 6}, "n_probes must be at most n_lists=5, got 6"),
+        ({"n_probes": 0}, "n_probes must be at least 1, got 0"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"n_neighbors": 60}, "n_neighbors=60 needs at least 61 cells, got 60"),
+        ({"method": "pynndescent", "n_lists": 5}, 'n_lists needs method="ivf", got n_lists=5'),
+        ({"method": "pynndescent", "n_probes": 5}, 'n_probes needs method="ivf", got n_probes=5'),
+    ],
+)
+def test_errors_name_the_argument(options, message):
+    arguments = {"n_neighbors": 5, "method": "ivf"} | options
+    with pytest.raises(ValueError, match=message):
+        approximate_neighbors(jnp.asarray(geometry("random", 60, 3)), **arguments)
+
+
+def test_it_cannot_be_traced():
+    with pytest.raises(TypeError, match="x must be known"):
+        jax.jit(lambda x: search(x, 5))(jnp.asarray(geometry("random", 60, 3)))
+
+
+def test_the_example_runs():
+    assert doctest.testmod(_approximate) == (0, 4)
