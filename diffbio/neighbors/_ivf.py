@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from diffbio._numerics import in_accumulation_dtype
 from diffbio.neighbors._bounds import FAR
 from diffbio.neighbors._exact import Neighbors, _nearest_candidates
-from diffbio.neighbors._lists import in_table, nearest_lists
+from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["default_lists", "default_probes", "search_lists"]
@@ -56,7 +56,7 @@ def search_lists(
     (x,) = in_accumulation_dtype(x)
     budget = _CPU_BUDGET if jax.default_backend() == "cpu" else _DEVICE_BUDGET
     z, placed = _standardized(x)
-    nearest = nearest_lists(z, n_lists, jax.random.key(seed), budget)
+    nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, budget)
     table = in_table(np.asarray(nearest), n_lists)
     n_probed_rows = _rows_to_probe(table, len(x), n_neighbors, n_probes / n_lists)
     return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, budget)
@@ -70,7 +70,7 @@ def _standardized(
 
     A cell has a place if its coordinates are numbers whose sums over all cells stay finite.
     """
-    placed = jnp.max(jnp.abs(x), axis=1) <= float(jnp.finfo(x.dtype).max) / 2**32
+    placed = jnp.all(jnp.abs(x) <= float(jnp.finfo(x.dtype).max) / 2**32, axis=1)
     z = jnp.where(placed[:, None], x, 0)
     centre = jnp.sum(z, axis=0) / jnp.maximum(jnp.sum(placed), 1)
     z = jnp.where(placed[:, None], z - centre, 0)
@@ -115,14 +115,12 @@ def _search_table(
 
     rows_at_once = max(1, budget // (n_entries * capacity))
     found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
-    entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()]
-    entries = entries.set(jnp.arange(table.size, dtype=jnp.int32), mode="drop")
+    entry = jnp.arange(table.size, dtype=jnp.int32)
+    entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")
     return jax.tree.map(lambda array: array.reshape(table.size, -1)[entries], found)
 
 
-def _centre(
-    z: Float[Array, "n_cells dim"], row: Int[Array, " capacity"]
-) -> Float[Array, " dim"]:
+def _centre(z: Float[Array, "n_cells dim"], row: Int[Array, " capacity"]) -> Float[Array, " dim"]:
     """The mean of a row's cells."""
     inside = row < len(z)
     total = jnp.sum(z.at[row].get(mode="fill", fill_value=0), axis=0)

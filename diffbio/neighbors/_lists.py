@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
-__all__ = ["in_table", "nearest_lists"]
+__all__ = ["in_table", "nearest_lists", "sample_of"]
 
 # Cells per list that the centroids are learned from, and steps that learn them.
 _SAMPLES_PER_LIST = 64
@@ -29,16 +29,23 @@ _ROWS_PER_LIST = 8
 _SMALLEST_CAPACITY, _LARGEST_CAPACITY = 16, 128
 
 
-@functools.partial(jax.jit, static_argnames=("n_lists", "block_budget"))
+def sample_of(n_cells: int, n_lists: int, seed: int) -> Int[np.ndarray, " n_samples"]:
+    """Cells to learn the centroids of the lists from, in random order."""
+    count = min(_SAMPLES_PER_LIST * n_lists, n_cells)
+    return np.random.default_rng(seed).choice(n_cells, count, replace=False)
+
+
+@functools.partial(jax.jit, static_argnames=("n_lists", "budget"))
 def nearest_lists(
-    z: Float[Array, "n_cells dim"], n_lists: int, key: Key[Array, ""], block_budget: int
+    z: Float[Array, "n_cells dim"], sample: Int[Array, " n_samples"], n_lists: int, budget: int
 ) -> Int[Array, "n_cells nearest"]:
-    """The nearest list of every cell, and the second nearest if there are several lists."""
+    """The nearest list of every cell, and the second nearest if there are several lists.
+
+    The lists' centroids are learned from the sample of cells, and start at its first ones.
+    """
     n_cells = len(z)
-    block = rows_for(n_lists, budget=block_budget, smallest=16, largest=n_cells)
-    order = jax.random.permutation(key, n_cells)
-    sample = z[order[: _SAMPLES_PER_LIST * n_lists]].astype(jnp.float32)
-    centroids = _k_means(sample, n_lists, min(block, len(sample)))
+    block = rows_for(n_lists, budget=budget, smallest=16, largest=n_cells)
+    centroids = _k_means(z[sample].astype(jnp.float32), n_lists, min(block, len(sample)))
     count = min(2, n_lists)
 
     def search(start: Int[Array, ""], _: Array, found: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffbio.datasets import simulate_clusters
-from diffbio.neighbors import _approximate, _ivf, approximate_neighbors, nearest_neighbors
+from diffbio.neighbors import _approximate, _ivf, _lists, approximate_neighbors, nearest_neighbors
 from tests.neighbors.test_nearest import KINDS, all_distances, geometry
 
 
@@ -34,7 +34,7 @@ def assert_are_lists_of_others(found, n_cells, k):
 
 @pytest.fixture(scope="module")
 def clusters():
-    return jnp.asarray(simulate_clusters(3000, n_genes=100).embeddings)
+    return jnp.asarray(simulate_clusters(6000, n_genes=100).embeddings)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,24 +62,22 @@ def test_probing_all_lists_is_the_exact_search(options):
 
 def test_the_default_finds_most_neighbors(clusters):
     found = search(clusters, 15)
-    assert_are_lists_of_others(found, 3000, 15)
+    assert_are_lists_of_others(found, 6000, 15)
     assert recall(clusters, found) >= 0.95
     assert np.all(np.diff(np.asarray(found.squared_distances), axis=1) >= 0)
 
 
 def test_the_recall_grows_with_the_lists_probed(clusters):
-    recalls = [
-        recall(clusters, search(clusters, 15, n_lists=50, n_probes=n)) for n in (1, 2, 5, 50)
-    ]
-    assert recalls == sorted(recalls)
-    assert recalls[0] < 0.99
-    assert recalls[-1] == 1
+    options = [{"n_lists": 50, "n_probes": n_probes} for n_probes in (1, 2, 4)]
+    recalls = [recall(clusters, search(clusters, 15, **one)) for one in options]
+    assert recalls == sorted(set(recalls))
+    assert recalls[0] < 0.8
+    assert recalls[-1] > 0.98
 
 
-def test_few_probes_compare_with_few_cells(clusters):
-    """A share of the lists finds a share of the neighbours, where these are anywhere."""
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(2000, 100)))
-    assert recall(x, search(x, 15, n_lists=40, n_probes=4)) < 0.5
+def test_few_probes_compare_with_few_cells():
+    x = jnp.asarray(geometry("random", 700, 20))
+    assert recall(x, search(x, 15, n_lists=10, n_probes=1)) < 0.6
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_other_lists(clusters):
@@ -92,63 +90,80 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_other_lists(clusters
 
 
 def test_permuting_the_cells_does_not_lower_the_recall(clusters):
-    order = np.argsort(np.linalg.norm(np.asarray(clusters), axis=1))
-    options = {"n_lists": 50, "n_probes": 4}
+    order = np.argsort(np.asarray(clusters)[:, 0])
+    options = {"n_lists": 50, "n_probes": 2}
     before = recall(clusters, search(clusters, 15, **options))
     after = recall(clusters[order], search(clusters[order], 15, **options))
     assert after > before - 0.05
 
 
-@pytest.mark.parametrize("n_cells", [2, 3, 17, 40])
-@pytest.mark.parametrize("n_lists", [1, 2, None])
-def test_as_many_neighbors_as_there_are_others_are_all_found(n_cells, n_lists):
+@pytest.mark.parametrize("n_cells", [2, 17])
+def test_all_others_of_few_cells_are_found(n_cells):
     x = jnp.asarray(geometry("random", n_cells, 3))
-    found = search(x, n_cells - 1, n_lists=n_lists)
-    assert_are_lists_of_others(found, n_cells, n_cells - 1)
+    assert_are_lists_of_others(search(x, n_cells - 1), n_cells, n_cells - 1)
 
 
-def test_probes_are_widened_until_every_neighbor_is_found():
-    x = jnp.asarray(geometry("random", 200, 3))
-    found = search(x, 150, n_lists=200, n_probes=1)
-    assert_are_lists_of_others(found, 200, 150)
+@pytest.mark.parametrize("n_lists", [2, 40])
+def test_probes_are_widened_until_every_neighbor_is_found(n_lists):
+    x = jnp.asarray(geometry("random", 40, 3))
+    found = search(x, 39, n_lists=n_lists, n_probes=1)
+    assert_are_lists_of_others(found, 40, 39)
     assert np.all(np.isfinite(found.squared_distances))
 
 
 @pytest.mark.parametrize("kind", ["collapsed", "duplicates"])
-def test_a_list_of_duplicates_is_no_longer_than_others_and_loses_none(kind):
-    x = jnp.asarray(geometry(kind, 3000, 5), jnp.float32)
-    found = search(x, 15, n_lists=50, n_probes=3)
-    assert_are_lists_of_others(found, 3000, 15)
-    n_equal = 3000 if kind == "collapsed" else 1500
+def test_a_list_of_duplicates_loses_no_cell(kind):
+    x = jnp.asarray(geometry(kind, 700, 20), jnp.float32)
+    found = search(x, 15, n_lists=10, n_probes=2)
+    assert_are_lists_of_others(found, 700, 15)
+    n_equal = 700 if kind == "collapsed" else 350
     assert np.all(np.asarray(found.squared_distances)[:n_equal] == 0)
+
+
+@pytest.mark.parametrize("n_lists", [1, 10, 700])
+def test_every_cell_has_one_entry_in_the_table(n_lists):
+    nearest = np.random.default_rng(0).integers(n_lists, size=(700, 2)) ** 2 // n_lists
+    table = _lists.in_table(nearest, n_lists)
+    entries = table[table < 700]
+    assert np.array_equal(np.sort(entries), np.arange(700))
+    assert np.all(table[table >= 700] == 700)
+    for row in table:
+        assert len(set(nearest[row[row < 700], 0])) <= 1
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_cell_without_a_place_is_the_farthest_and_hides_no_other(value):
-    x = jnp.asarray(geometry("random", 400, 4)).at[jnp.asarray([5, 300])].set(value)
-    found = search(x, 15, n_probes=20)
-    kept = np.delete(np.arange(400), [5, 300])
+    x = jnp.asarray(geometry("random", 700, 20)).at[jnp.asarray([5, 300])].set(value)
+    found = _ivf.search_lists(x, 15, n_lists=10, n_probes=10, seed=0)
+    assert_are_lists_of_others(found, 700, 15)
+    kept = np.delete(np.arange(700), [5, 300])
     assert not np.isin(np.asarray(found.indices)[kept], [5, 300]).any()
     expected = np.asarray(nearest_neighbors(x, 15).squared_distances)[kept]
     np.testing.assert_allclose(np.asarray(found.squared_distances)[kept], expected, rtol=1e-12)
-    assert_are_lists_of_others(found, 400, 15)
-    everything = search(x, 399)
-    assert np.all(np.isin(np.asarray(everything.indices)[kept, -2:], [5, 300]))
+
+
+def test_a_cell_without_a_place_is_found_where_all_are():
+    x = jnp.asarray(geometry("random", 40, 3)).at[7].set(np.nan)
+    found = search(x, 39, n_lists=2, n_probes=1)
+    assert_are_lists_of_others(found, 40, 39)
+    assert np.all(np.delete(np.asarray(found.indices)[:, -1], 7) == 7)
 
 
 def test_half_precision_is_searched_in_float32():
-    x = jnp.asarray(geometry("random", 300, 5), jnp.float16)
-    found, exact = search(x, 5), nearest_neighbors(x, 5)
+    x = jnp.asarray(geometry("random", 700, 20), jnp.float16)
+    found = search(x, 15, n_lists=10, n_probes=2)
+    expected = search(x.astype(jnp.float32), 15, n_lists=10, n_probes=2)
     assert found.squared_distances.dtype == jnp.float32
-    np.testing.assert_allclose(found.squared_distances, exact.squared_distances, rtol=1e-5)
+    assert np.array_equal(found.indices, expected.indices)
 
 
 def test_large_steps_give_the_same_neighbors(clusters, monkeypatch):
     """What a device other than a CPU gets: blocks of many rows of the table at once."""
-    expected = search(clusters, 15, n_lists=50, n_probes=4)
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    found = search(clusters, 15, n_lists=50, n_probes=4)
-    np.testing.assert_allclose(found.squared_distances, expected.squared_distances, rtol=1e-4)
+    expected = search(clusters, 15, n_lists=50, n_probes=2)
+    monkeypatch.setattr(_ivf, "_CPU_BUDGET", _ivf._DEVICE_BUDGET)
+    found = search(clusters, 15, n_lists=50, n_probes=2)
+    same = np.asarray(found.indices) == np.asarray(expected.indices)
+    assert np.mean(same) > 0.99
 
 
 @pytest.mark.parametrize(
