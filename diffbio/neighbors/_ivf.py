@@ -18,9 +18,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._numerics import in_accumulation_dtype
 from diffbio.neighbors._bounds import FAR
-from diffbio.neighbors._exact import Neighbors, _nearest_candidates
+from diffbio.neighbors._exact import Neighbors
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
-from diffbio.neighbors._selection import group_sizes, smallest_per_column
+from diffbio.neighbors._selection import group_sizes, smallest_per_column, sorted_columns
 
 __all__ = ["default_lists", "default_probes", "search_lists"]
 
@@ -110,10 +110,9 @@ def _search_table(
         cells = jnp.pad(table[probed].ravel(), (0, padding), constant_values=n_cells)
         distances = _distances(z, placed, queries, cells, centre)
         best, _ = smallest_per_column(distances, n_candidates, groups)
-        queries = jnp.minimum(queries, n_cells - 1)
-        return _nearest_candidates(x, None, queries, cells[best], n_neighbors)
+        return _nearest_candidates(x, queries, cells[best], n_neighbors)
 
-    rows_at_once = max(1, budget // (n_entries * capacity))
+    rows_at_once = max(1, budget // (capacity * max(n_entries, n_candidates * x.shape[1])))
     found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
     entry = jnp.arange(table.size, dtype=jnp.int32)
     entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")
@@ -156,3 +155,18 @@ def _distances(
     own, own_norms = centred(queries)
     product = jnp.dot(rows, own.T, precision=lax.Precision.HIGHEST)
     return norms[:, None] - 2 * product + own_norms
+
+
+def _nearest_candidates(
+    x: Float[Array, "n_cells dim"],
+    queries: Int[Array, " capacity"],
+    candidates: Int[Array, "n_candidates capacity"],
+    n_neighbors: int,
+) -> Neighbors:
+    """The nearest of the candidates by differences, sorted; infinity and NaN are the farthest."""
+    differences = x.at[candidates].get(mode="clip") - x.at[queries].get(mode="clip")
+    distances = jnp.sum(differences * differences, axis=-1)
+    largest = jnp.finfo(x.dtype).max
+    order = jnp.where(distances <= largest, distances, largest)
+    order = jnp.where((candidates < len(x)) & (candidates != queries), order, jnp.inf)
+    return Neighbors(*sorted_columns(order, (candidates, distances), n_neighbors))
