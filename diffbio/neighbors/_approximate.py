@@ -29,7 +29,7 @@ def approximate_neighbors(
     ``"pynndescent"``, nearest-neighbour descent, needs the extra ``approximate``: the library
     that scanpy uses. It runs on the CPU in float32.
 
-    ``"ivf"``, an inverted file, is written in JAX and runs on JAX's default device. Seeded
+    ``"ivf"``, an inverted file, is written in JAX and runs on the device that holds ``x``. Seeded
     k-means on a sample gives ``n_lists`` centroids, and every cell belongs to the list of the
     nearest one. The cells of a list are compared with the ``n_probes`` lists near it. More
     precisely, a list is kept in rows of a fixed number of cells, and the cells of a row are

@@ -54,7 +54,8 @@ def search_lists(
 ) -> Neighbors:
     """The nearest neighbours in the lists probed, of checked arguments."""
     (x,) = in_accumulation_dtype(x)
-    budget = _CPU_BUDGET if jax.default_backend() == "cpu" else _DEVICE_BUDGET
+    on_cpu = all(device.platform == "cpu" for device in x.devices())
+    budget = _CPU_BUDGET if on_cpu else _DEVICE_BUDGET
     z, placed = _standardized(x)
     nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, budget)
     table = in_table(np.asarray(nearest), n_lists)
