@@ -30,9 +30,10 @@ _PROBES_PER_ROOT = 2
 _FEWEST_PROBED_CELLS = 2048
 # Candidates measured beside the k wanted ones and the cell itself.
 _SPARE_CANDIDATES = 4
-# Distances that are computed at once: they stay near the cache of a CPU, and make a step
-# of another device large, half a gigabyte.
-_CPU_BUDGET, _DEVICE_BUDGET = 1 << 22, 1 << 27
+# Entries that are computed at once. On a CPU, distances to centroids stay near the cache, and
+# one row of the table is searched at a time: its product is fast alone. Another device gets
+# large steps, half a gigabyte.
+_CPU_BUDGET, _DEVICE_BUDGET = 1 << 20, 1 << 27
 # Where the centre of an empty row is: beyond all cells, which lie in [-1, 1].
 _NOWHERE = 2.0**40
 
@@ -54,13 +55,17 @@ def search_lists(
 ) -> Neighbors:
     """The nearest neighbours in the lists probed, of checked arguments."""
     (x,) = in_accumulation_dtype(x)
-    on_cpu = all(device.platform == "cpu" for device in x.devices())
+    on_cpu = _is_on_cpu(x)
     budget = _CPU_BUDGET if on_cpu else _DEVICE_BUDGET
     z, placed = _standardized(x)
     nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, budget)
     table = in_table(np.asarray(nearest), n_lists)
     n_probed_rows = _rows_to_probe(table, len(x), n_neighbors, n_probes / n_lists)
-    return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, budget)
+    return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, on_cpu)
+
+
+def _is_on_cpu(x: Array) -> bool:
+    return all(device.platform == "cpu" for device in x.devices())
 
 
 @jax.jit
@@ -87,7 +92,7 @@ def _rows_to_probe(table: np.ndarray, n_cells: int, n_neighbors: int, share: flo
     return max(math.ceil(share * len(table)), enough)
 
 
-@functools.partial(jax.jit, static_argnames=("n_neighbors", "n_probed_rows", "budget"))
+@functools.partial(jax.jit, static_argnames=("n_neighbors", "n_probed_rows", "on_cpu"))
 def _search_table(
     x: Float[Array, "n_cells dim"],
     z: Float[Array, "n_cells dim"],
@@ -95,7 +100,7 @@ def _search_table(
     table: Int[Array, "n_rows capacity"],
     n_neighbors: int,
     n_probed_rows: int,
-    budget: int,
+    on_cpu: bool,
 ) -> Neighbors:
     """Search the cells of every row among the cells of the rows with the nearest centres."""
     n_cells, capacity = len(x), table.shape[1]
@@ -113,7 +118,8 @@ def _search_table(
         best, _ = smallest_per_column(distances, n_candidates, groups)
         return _nearest_candidates(x, queries, cells[best], n_neighbors)
 
-    rows_at_once = max(1, budget // (capacity * max(n_entries, n_candidates * x.shape[1])))
+    largest = capacity * max(n_entries, n_candidates * x.shape[1])
+    rows_at_once = None if on_cpu else max(1, _DEVICE_BUDGET // largest)
     found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
     entry = jnp.arange(table.size, dtype=jnp.int32)
     entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")

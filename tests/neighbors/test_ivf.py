@@ -175,7 +175,7 @@ def test_the_lists_do_not_depend_on_the_blocks():
 def test_large_steps_give_the_same_neighbors(clusters, monkeypatch):
     """What a device other than a CPU gets: blocks of many rows of the table at once."""
     expected = search(clusters, 15, n_lists=50, n_probes=2)
-    monkeypatch.setattr(_ivf, "_CPU_BUDGET", _ivf._DEVICE_BUDGET)
+    monkeypatch.setattr(_ivf, "_is_on_cpu", lambda x: False)
     found = search(clusters, 15, n_lists=50, n_probes=2)
     same = np.asarray(found.indices) == np.asarray(expected.indices)
     assert np.mean(same) > 0.99
