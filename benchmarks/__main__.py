@@ -229,5 +229,20 @@ def million(n_cells: int, path: Path | None) -> None:
     run_million(n_cells, path)
 
 
+@main.command()
+@click.option("--cells", "n_cells", type=int, default=100_000, show_default=True)
+@click.option(
+    "--json",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_only_over("searches alone", "environment", "searches"),
+)
+def recall(n_cells: int, path: Path | None) -> None:
+    """Seconds and recall of exact and approximate searches of neighbours."""
+    from benchmarks.measure.recall import run_recall
+
+    run_recall(n_cells, path)
+
+
 if __name__ == "__main__":
     main()

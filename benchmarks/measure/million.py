@@ -1,65 +1,25 @@
-"""Batch mixing with its gradient on a million cells: exact, and over approximate neighbours.
+"""Batch mixing with its gradient on a million cells: exact, and over approximate neighbours."""
 
-Each phase runs in a process of its own, so that its peak resident memory is its own.
-"""
-
-import multiprocessing
-import resource
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import click
 import numpy as np
-import psutil
 
-from benchmarks.measure.processes import end_with_parent
+from benchmarks.measure.phases import Phase, run_phases, simulate
+from benchmarks.measure.recall import recall
 from benchmarks.schema.files import write_json
 from benchmarks.schema.suite import MIXING_NEIGHBORS
 
 __all__ = ["PHASES", "run_million"]
 
-_SAMPLE = 1000
-_REFRESH_SECONDS = 1.0
-
 
 def run_million(n_cells: int, path: Path | None) -> list[dict[str, Any]]:
     """Run every phase; return one row per phase, and write the rows if there is a path."""
-    rows = []
-    with TemporaryDirectory() as folder, _fresh_processes() as processes:
-        for name in PHASES:
-            try:
-                row = processes.submit(_measured, name, Path(folder), n_cells).result()
-            except BrokenProcessPool:
-                raise click.ClickException(f"{name} did not finish") from None
-            rows.append({"phase": name, "n_cells": n_cells, **row})
-            figures = ", ".join(f"{key} {value:.6g}" for key, value in row.items())
-            click.echo(f"{name}: {figures}")
+    rows = run_phases(PHASES, n_cells)
     if path:
         write_json(path, rows)
     return rows
-
-
-def _fresh_processes() -> ProcessPoolExecutor:
-    """A process of its own for every phase, so that none sees the memory of another."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(
-        1, mp_context=context, initializer=end_with_parent, max_tasks_per_child=1
-    )
-
-
-def _simulate(folder: Path, n_cells: int) -> dict[str, float]:
-    from diffbio.datasets import simulate_clusters
-
-    cells = simulate_clusters(n_cells, n_genes=100)
-    for name, array in cells.arrays().items():
-        np.save(folder / f"{name}.npy", array)
-    return {}
 
 
 def _exact(folder: Path, n_cells: int) -> dict[str, float]:
@@ -76,24 +36,7 @@ def _index(folder: Path, n_cells: int) -> dict[str, float]:
     found = np.asarray(approximate_neighbors(x, MIXING_NEIGHBORS, seed=0).indices)
     seconds = time.perf_counter() - start
     np.save(folder / "neighbors.npy", found)
-    return {"index_seconds": seconds, "recall": _recall(x, found)}
-
-
-def _recall(x: np.ndarray, found: np.ndarray) -> float:
-    """Share of the exact neighbours, in float64, that were found for a sample of cells."""
-    sample = np.random.default_rng(0).choice(len(x), min(_SAMPLE, len(x)), replace=False)
-    z = x - x.mean(axis=0)
-    squares = (z * z).sum(axis=1)
-    shares = []
-    for cell in sample:
-        near = np.argpartition(squares - 2 * (z @ z[cell]), 3 * MIXING_NEIGHBORS)[
-            : 3 * MIXING_NEIGHBORS
-        ]
-        near = near[near != cell]
-        exact = ((x[near].astype(np.float64) - x[cell]) ** 2).sum(axis=1)
-        nearest = near[np.argsort(exact)[:MIXING_NEIGHBORS]]
-        shares.append(np.isin(nearest, found[cell]).mean())
-    return float(np.mean(shares))
+    return {"index_seconds": seconds, "recall": recall(x, found)}
 
 
 def _precomputed(folder: Path, n_cells: int) -> dict[str, float]:
@@ -124,34 +67,9 @@ def _value_and_grad(folder: Path, neighbors: np.ndarray | None) -> dict[str, flo
     }
 
 
-Phase = Callable[[Path, int], dict[str, float]]
 PHASES: dict[str, Phase] = {
-    "simulate": _simulate,
+    "simulate": simulate,
     "exact": _exact,
     "approximate index": _index,
     "precomputed": _precomputed,
 }
-
-
-def _measured(name: str, folder: Path, n_cells: int) -> dict[str, float]:
-    """What a phase found, and the peak memory of the process that ran this phase alone."""
-    done = threading.Event()
-    progress = threading.Thread(target=_show_progress, args=(name, done))
-    progress.start()
-    try:
-        row = PHASES[name](folder, n_cells)
-    finally:
-        done.set()
-        progress.join()
-    peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {**row, "peak_resident_gb": peak_bytes / 1e9}
-
-
-def _show_progress(name: str, done: threading.Event) -> None:
-    """Rewrite one line with elapsed time and resident memory until the phase is done."""
-    start, process = time.perf_counter(), psutil.Process()
-    while not done.wait(_REFRESH_SECONDS):
-        gigabytes = process.memory_info().rss / 1e9
-        elapsed = time.perf_counter() - start
-        click.echo(f"\r{name}: {elapsed:6.0f} s, {gigabytes:.2f} GB resident ", nl=False, err=True)
-    click.echo(err=True)

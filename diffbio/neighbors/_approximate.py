@@ -1,36 +1,65 @@
-"""Approximate search by pynndescent, for when an exact one takes too long."""
+"""The public approximate search, for when an exact one takes too long."""
 
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float
 
 from diffbio import _checks
 from diffbio._types import AnyArray, StaticInteger
-from diffbio.neighbors._exact import Neighbors
+from diffbio.neighbors._exact import Neighbors, search
+from diffbio.neighbors._ivf import default_lists, default_probes, search_lists
+from diffbio.neighbors._pynndescent import search_by_descent
 
 __all__ = ["approximate_neighbors"]
 
+_METHODS = ("pynndescent", "ivf")
+
 
 def approximate_neighbors(
-    x: Float[AnyArray, "n_cells dim"], n_neighbors: StaticInteger, *, seed: int = 0
+    x: Float[AnyArray, "n_cells dim"],
+    n_neighbors: StaticInteger,
+    *,
+    method: str = "pynndescent",
+    n_lists: StaticInteger | None = None,
+    n_probes: StaticInteger | None = None,
+    seed: StaticInteger = 0,
 ) -> Neighbors:
-    """The ``n_neighbors`` nearest other cells by nearest-neighbour descent; nearly all are right.
+    """The ``n_neighbors`` nearest other cells of each cell, nearly all of them right.
 
-    Needs the extra ``approximate``: pynndescent, the library that scanpy uses. It runs on
-    the CPU in float32, outside of ``jit``; hand its ``indices`` to a loss as
-    ``neighbor_indices``. For a million cells it takes minutes where the exact search
-    takes tens of minutes.
+    It runs outside of ``jit``; hand its ``indices`` to a loss as ``neighbor_indices``.
+
+    ``"pynndescent"``, nearest-neighbour descent, needs the extra ``approximate``: the library
+    that scanpy uses. It runs on the CPU in float32.
+
+    ``"ivf"``, an inverted file, is written in JAX and runs on the device that holds ``x``. Seeded
+    k-means on a sample gives ``n_lists`` centroids, and every cell belongs to the list of the
+    nearest one. The cells of a list are compared with the ``n_probes`` lists near it. More
+    precisely, a list is kept in rows of a fixed number of cells, and the cells of a row are
+    compared with the share ``n_probes / n_lists`` of all rows, the nearest ones. If these could
+    hold fewer than ``n_neighbors`` others, more are probed, so that no neighbour is missing.
+    The distances are differences of cells, in the precision of the input. With ``n_probes =
+    n_lists``, the default up to 2048 cells, it is the exact search. The recall depends on the
+    data: it is high where cells form clusters or lie near a surface of few dimensions, and
+    low for noise in many dimensions. Duplicates are each other's neighbours, and a cell with
+    a NaN or infinite coordinate is farther than all others, as in the exact search. Time
+    is ``O(n_cells^2 * dim * n_probes / n_lists)``, memory ``O(n_cells * (dim + n_neighbors))``
+    and the blocks of distances.
 
     Args:
         x: ``(n_cells, dim)`` floating embedding, concrete.
         n_neighbors: number of neighbours k, ``1 <= k < n_cells``.
-        seed: seed of the search.
+        method: ``"pynndescent"`` or ``"ivf"``.
+        n_lists: for ``"ivf"``, number of lists (FAISS's nlist), at most ``n_cells``. The root of
+            ``n_cells`` by default.
+        n_probes: for ``"ivf"``, number of lists probed (FAISS's nprobe), at most ``n_lists``. By
+            default twice the root of ``n_lists``, and lists of 2048 cells at least.
+        seed: seed of the search. For ``"ivf"``, the same seed gives the same bits.
 
     Returns:
         :class:`Neighbors`, ascending by distance.
 
     Raises:
-        ValueError, TypeError: as :func:`nearest_neighbors`.
+        ValueError: as :func:`nearest_neighbors`; ``method`` unknown; ``n_lists`` or
+            ``n_probes`` out of range, or given for another method.
+        TypeError: as :func:`nearest_neighbors`; ``x`` traced.
         ImportError: pynndescent is not installed.
 
     Gradient:
@@ -38,21 +67,42 @@ def approximate_neighbors(
 
     References:
         Dong et al., Efficient k-nearest neighbor graph construction for generic similarity
-        measures, WWW 2011.
+        measures, WWW 2011. Jégou et al., Product quantization for nearest neighbor search,
+        IEEE TPAMI 2011 (the inverted file).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from diffbio.neighbors import approximate_neighbors
+        >>> x = jnp.array([[0.0], [1.0], [3.0], [7.0], [8.0]])
+        >>> approximate_neighbors(x, 1, method="ivf").indices.ravel().tolist()
+        [1, 0, 1, 4, 3]
     """
+    if _checks.is_traced(x):
+        raise TypeError(f"x must be known: the search cannot be traced, got a traced {x}")
     x = _checks.floating("x", x, ("n_cells", "dim"))
     n_neighbors = _checks.neighbor_count(n_neighbors, x.shape[0])
-    from pynndescent import NNDescent
+    seed = _checks.non_negative_integer("seed", seed)
+    _checks.choice("method", method, _METHODS)
+    if method == "pynndescent":
+        _refuse_lists(n_lists=n_lists, n_probes=n_probes)
+        return search_by_descent(x, n_neighbors, seed)
+    n_lists = default_lists(len(x)) if n_lists is None else n_lists
+    n_lists = _at_most(len(x), "n_cells", "n_lists", n_lists)
+    n_probes = default_probes(len(x), n_lists) if n_probes is None else n_probes
+    n_probes = _at_most(n_lists, "n_lists", "n_probes", n_probes)
+    if n_probes == n_lists:
+        return search(x, n_neighbors, None, None)
+    return search_lists(x, n_neighbors, n_lists, n_probes, seed)
 
-    graph = NNDescent(
-        np.asarray(x, np.float32), n_neighbors=n_neighbors + 1, random_state=seed
-    ).neighbor_graph
-    indices, distances = graph
-    # The cell itself is nearly always listed, and first unless it has duplicates.
-    others = indices != np.arange(len(indices))[:, None]
-    others[others.all(axis=1), -1] = False
-    shape = (len(indices), n_neighbors)
-    return Neighbors(
-        jnp.asarray(indices[others].reshape(shape), jnp.int32),
-        jnp.asarray(distances[others].reshape(shape) ** 2),
-    )
+
+def _refuse_lists(**numbers: object) -> None:
+    for name, number in numbers.items():
+        if number is not None:
+            raise ValueError(f'{name} needs method="ivf", got {name}={number} with "pynndescent"')
+
+
+def _at_most(most: int, most_name: str, name: str, value: object) -> int:
+    number = _checks.positive_integer(name, value)
+    if number > most:
+        raise ValueError(f"{name} must be at most {most_name}={most}, got {number}")
+    return number

@@ -177,6 +177,7 @@ WRITING = {
     "sweep --output": {"schema_version": 5, "environment": {}, "records": []},
     "ratios --json": {"environment": {}, "ratios": []},
     "million --json": [{"phase": "exact", "n_cells": 7}],
+    "recall --json": {"environment": {}, "searches": []},
 }
 
 
@@ -188,6 +189,7 @@ def measured(monkeypatch):
         "measure.sweep.run_sweep",
         "peers.compare.compare_all",
         "measure.million.run_million",
+        "measure.recall.run_recall",
     )
     for name in functions:
         monkeypatch.setattr(

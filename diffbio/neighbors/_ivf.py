@@ -1,0 +1,179 @@
+"""Approximate search with an inverted file: every cell is compared with the lists near it.
+
+The cells stand in a table of rows of near cells (see ``_lists``). All cells of a row are
+compared with the same rows, those with the nearest centres. That makes the search a matrix
+product per row, without a gather per cell. The product is in float32 and centred on the
+row, so that its errors are small beside the distances of near cells. The best
+candidates are measured again by differences, in the precision of the input.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from diffbio._numerics import in_accumulation_dtype
+from diffbio.neighbors._bounds import FAR
+from diffbio.neighbors._exact import Neighbors
+from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
+from diffbio.neighbors._selection import group_sizes, smallest_per_column, sorted_columns
+
+__all__ = ["default_lists", "default_probes", "search_lists"]
+
+# Lists probed by default: so many times the root of their number, and enough for so many
+# cells. Few cells hold few neighbours, and are searched fast.
+_PROBES_PER_ROOT = 2
+_FEWEST_PROBED_CELLS = 2048
+# Candidates measured beside the k wanted ones and the cell itself.
+_SPARE_CANDIDATES = 4
+# Entries that are computed at once. On a CPU, distances to centroids stay near the cache, and
+# one row of the table is searched at a time: its product is fast alone. Another device gets
+# large steps, half a gigabyte.
+_CPU_BUDGET, _DEVICE_BUDGET = 1 << 20, 1 << 27
+# Where the centre of an empty row is: beyond all cells, which lie in [-1, 1].
+_NOWHERE = 2.0**40
+
+
+def default_lists(n_cells: int) -> int:
+    """The root of the number of cells: as many lists as a list has cells."""
+    return math.isqrt(n_cells)
+
+
+def default_probes(n_cells: int, n_lists: int) -> int:
+    """Twice the root of the number of lists, and lists of 2048 cells at least."""
+    of_root = math.ceil(_PROBES_PER_ROOT * math.sqrt(n_lists))
+    of_cells = math.ceil(_FEWEST_PROBED_CELLS * n_lists / n_cells)
+    return min(n_lists, max(of_root, of_cells))
+
+
+def search_lists(
+    x: Float[Array, "n_cells dim"], n_neighbors: int, n_lists: int, n_probes: int, seed: int
+) -> Neighbors:
+    """The nearest neighbours in the lists probed, of checked arguments."""
+    (x,) = in_accumulation_dtype(x)
+    on_cpu = _is_on_cpu(x)
+    budget = _CPU_BUDGET if on_cpu else _DEVICE_BUDGET
+    z, placed = _standardized(x)
+    nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, budget)
+    table = in_table(np.asarray(nearest), n_lists)
+    n_probed_rows = _rows_to_probe(table, len(x), n_neighbors, n_probes / n_lists)
+    return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, on_cpu)
+
+
+def _is_on_cpu(x: Array) -> bool:
+    return all(device.platform == "cpu" for device in x.devices())
+
+
+@jax.jit
+def _standardized(
+    x: Float[Array, "n_cells dim"],
+) -> tuple[Float[Array, "n_cells dim"], Bool[Array, " n_cells"]]:
+    """The cells centred and scaled into [-1, 1], and which have a place; others are in the centre.
+
+    A cell has a place if its coordinates are numbers whose sums over all cells stay finite.
+    """
+    placed = jnp.all(jnp.abs(x) <= float(jnp.finfo(x.dtype).max) / 2**32, axis=1)
+    z = jnp.where(placed[:, None], x, 0)
+    centre = jnp.sum(z, axis=0) / jnp.maximum(jnp.sum(placed), 1)
+    z = jnp.where(placed[:, None], z - centre, 0)
+    scale = jnp.max(jnp.abs(z))
+    return z / jnp.where(scale > 0, scale, 1), placed
+
+
+def _rows_to_probe(table: np.ndarray, n_cells: int, n_neighbors: int, share: float) -> int:
+    """The given share of the rows, and enough that any so many hold every cell's neighbours."""
+    sizes = np.sum(table < n_cells, axis=1)
+    fewest = np.cumsum(np.sort(sizes[sizes > 0]))
+    enough = int(np.searchsorted(fewest, n_neighbors + 1)) + 1
+    return max(math.ceil(share * len(table)), enough)
+
+
+@functools.partial(jax.jit, static_argnames=("n_neighbors", "n_probed_rows", "on_cpu"))
+def _search_table(
+    x: Float[Array, "n_cells dim"],
+    z: Float[Array, "n_cells dim"],
+    placed: Bool[Array, " n_cells"],
+    table: Int[Array, "n_rows capacity"],
+    n_neighbors: int,
+    n_probed_rows: int,
+    on_cpu: bool,
+) -> Neighbors:
+    """Search the cells of every row among the cells of the rows with the nearest centres."""
+    n_cells, capacity = len(x), table.shape[1]
+    n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
+    n_entries = n_probed_rows * capacity
+    groups = group_sizes(n_entries, n_candidates)
+    padding = -n_entries % math.prod(groups)
+    centres = lax.map(lambda row: _centre(z, row), table, batch_size=capacity)
+
+    def search_row(row: tuple[Array, Array]) -> Neighbors:
+        queries, centre = row
+        probed = _nearest_centres(centres, centre, n_probed_rows)
+        cells = jnp.pad(table[probed].ravel(), (0, padding), constant_values=n_cells)
+        distances = _distances(z, placed, queries, cells, centre)
+        best, _ = smallest_per_column(distances, n_candidates, groups)
+        return _nearest_candidates(x, queries, cells[best], n_neighbors)
+
+    largest = capacity * max(n_entries, n_candidates * x.shape[1])
+    rows_at_once = None if on_cpu else max(1, _DEVICE_BUDGET // largest)
+    found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
+    entry = jnp.arange(table.size, dtype=jnp.int32)
+    entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")
+    return jax.tree.map(lambda array: array.reshape(table.size, -1)[entries], found)
+
+
+def _centre(z: Float[Array, "n_cells dim"], row: Int[Array, " capacity"]) -> Float[Array, " dim"]:
+    """The mean of a row's cells."""
+    inside = row < len(z)
+    total = jnp.sum(z.at[row].get(mode="fill", fill_value=0), axis=0)
+    return jnp.where(inside[0], total / jnp.maximum(jnp.sum(inside), 1), _NOWHERE)
+
+
+def _nearest_centres(
+    centres: Float[Array, "n_rows dim"], centre: Float[Array, " dim"], count: int
+) -> Int[Array, " count"]:
+    differences = (centres - centre).astype(jnp.float32)
+    return lax.top_k(-jnp.sum(differences * differences, axis=1), count)[1]
+
+
+def _distances(
+    z: Float[Array, "n_cells dim"],
+    placed: Bool[Array, " n_cells"],
+    queries: Int[Array, " capacity"],
+    cells: Int[Array, " n_entries"],
+    centre: Float[Array, " dim"],
+) -> Float[Array, "n_entries capacity"]:
+    """Squared distances by one product, up to rounding.
+
+    One to a cell without a place is ``FAR``, and one to an entry without a cell infinite.
+    """
+
+    def centred(cells: Int[Array, " n"]) -> tuple[Array, Array]:
+        rows = (z.at[cells].get(mode="clip") - centre).astype(jnp.float32)
+        return rows, jnp.sum(rows * rows, axis=1)
+
+    rows, norms = centred(cells)
+    norms = jnp.where(placed.at[cells].get(mode="clip"), norms, FAR)
+    norms = jnp.where(cells < len(z), norms, jnp.inf)
+    own, own_norms = centred(queries)
+    product = jnp.dot(rows, own.T, precision=lax.Precision.HIGHEST)
+    return norms[:, None] - 2 * product + own_norms
+
+
+def _nearest_candidates(
+    x: Float[Array, "n_cells dim"],
+    queries: Int[Array, " capacity"],
+    candidates: Int[Array, "n_candidates capacity"],
+    n_neighbors: int,
+) -> Neighbors:
+    """The nearest of the candidates by differences, sorted; infinity and NaN are the farthest."""
+    differences = x.at[candidates].get(mode="clip") - x.at[queries].get(mode="clip")
+    distances = jnp.sum(differences * differences, axis=-1)
+    largest = jnp.finfo(x.dtype).max
+    order = jnp.where(distances <= largest, distances, largest)
+    order = jnp.where((candidates < len(x)) & (candidates != queries), order, jnp.inf)
+    return Neighbors(*sorted_columns(order, (candidates, distances), n_neighbors))
