@@ -17,6 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._numerics import in_accumulation_dtype
+from diffbio._platform import Platform
 from diffbio.neighbors._bounds import FAR
 from diffbio.neighbors._exact import Neighbors
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
@@ -30,10 +31,9 @@ _PROBES_PER_ROOT = 2
 _FEWEST_PROBED_CELLS = 2048
 # Candidates measured beside the k wanted ones and the cell itself.
 _SPARE_CANDIDATES = 4
-# Entries that are computed at once. On a CPU, distances to centroids stay near the cache, and
-# one row of the table is searched at a time: its product is fast alone. Another device gets
-# large steps, half a gigabyte.
-_CPU_BUDGET, _DEVICE_BUDGET = 1 << 20, 1 << 27
+# Distances that an accelerator computes at once, half a gigabyte. A CPU searches one row of
+# the table at a time: its product is fast alone.
+_STEP = 1 << 27
 # Where the centre of an empty row is: beyond all cells, which lie in [-1, 1].
 _NOWHERE = 2.0**40
 
@@ -55,17 +55,18 @@ def search_lists(
 ) -> Neighbors:
     """The nearest neighbours in the lists probed, of checked arguments."""
     (x,) = in_accumulation_dtype(x)
-    on_cpu = _is_on_cpu(x)
-    budget = _CPU_BUDGET if on_cpu else _DEVICE_BUDGET
+    platform = _platform_of(x)
     z, placed = _standardized(x)
-    nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, budget)
+    nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, platform)
     table = in_table(np.asarray(nearest), n_lists)
     n_probed_rows = _rows_to_probe(table, len(x), n_neighbors, n_probes / n_lists)
-    return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, on_cpu)
+    return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, platform)
 
 
-def _is_on_cpu(x: Array) -> bool:
-    return all(device.platform == "cpu" for device in x.devices())
+def _platform_of(x: Array) -> Platform:
+    """The platform of the device that holds an array."""
+    on_cpu = all(device.platform == "cpu" for device in x.devices())
+    return Platform.CPU if on_cpu else Platform.ACCELERATOR
 
 
 @jax.jit
@@ -92,7 +93,7 @@ def _rows_to_probe(table: np.ndarray, n_cells: int, n_neighbors: int, share: flo
     return max(math.ceil(share * len(table)), enough)
 
 
-@functools.partial(jax.jit, static_argnames=("n_neighbors", "n_probed_rows", "on_cpu"))
+@functools.partial(jax.jit, static_argnames=("n_neighbors", "n_probed_rows", "platform"))
 def _search_table(
     x: Float[Array, "n_cells dim"],
     z: Float[Array, "n_cells dim"],
@@ -100,13 +101,13 @@ def _search_table(
     table: Int[Array, "n_rows capacity"],
     n_neighbors: int,
     n_probed_rows: int,
-    on_cpu: bool,
+    platform: Platform,
 ) -> Neighbors:
     """Search the cells of every row among the cells of the rows with the nearest centres."""
     n_cells, capacity = len(x), table.shape[1]
     n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
     n_entries = n_probed_rows * capacity
-    groups = group_sizes(n_entries, n_candidates)
+    groups = group_sizes(platform, n_entries, n_candidates)
     padding = -n_entries % math.prod(groups)
     centres = lax.map(lambda row: _centre(z, row), table, batch_size=capacity)
 
@@ -115,11 +116,11 @@ def _search_table(
         probed = _nearest_centres(centres, centre, n_probed_rows)
         cells = jnp.pad(table[probed].ravel(), (0, padding), constant_values=n_cells)
         distances = _distances(z, placed, queries, cells, centre)
-        best, _ = smallest_per_column(distances, n_candidates, groups)
+        best, _ = smallest_per_column(platform, distances, n_candidates, groups)
         return _nearest_candidates(x, queries, cells[best], n_neighbors)
 
     largest = capacity * max(n_entries, n_candidates * x.shape[1])
-    rows_at_once = None if on_cpu else max(1, _DEVICE_BUDGET // largest)
+    rows_at_once = None if platform is Platform.CPU else max(1, _STEP // largest)
     found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
     entry = jnp.arange(table.size, dtype=jnp.int32)
     entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")

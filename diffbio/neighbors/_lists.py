@@ -16,6 +16,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
+from diffbio._platform import Platform
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["in_table", "nearest_lists", "sample_of"]
@@ -23,6 +24,8 @@ __all__ = ["in_table", "nearest_lists", "sample_of"]
 # Cells per list that the centroids are learned from, and steps that learn them.
 _SAMPLES_PER_LIST = 64
 _LLOYD_STEPS = 10
+# Distances to centroids that are computed at once.
+_BLOCK = {Platform.CPU: 1 << 20, Platform.ACCELERATOR: 1 << 27}
 # Rows of a list of mean size. More of them leave less room empty, since a list's last row
 # is half empty on average, and fewer of them make larger products.
 _ROWS_PER_LIST = 8
@@ -35,28 +38,32 @@ def sample_of(n_cells: int, n_lists: int, seed: int) -> Int[np.ndarray, " n_samp
     return np.random.default_rng(seed).choice(n_cells, count, replace=False)
 
 
-@functools.partial(jax.jit, static_argnames=("n_lists", "budget"))
+@functools.partial(jax.jit, static_argnames=("n_lists", "platform"))
 def nearest_lists(
-    z: Float[Array, "n_cells dim"], sample: Int[Array, " n_samples"], n_lists: int, budget: int
+    z: Float[Array, "n_cells dim"],
+    sample: Int[Array, " n_samples"],
+    n_lists: int,
+    platform: Platform,
 ) -> Int[Array, "n_cells nearest"]:
     """The nearest list of every cell, and the second nearest if there are several lists.
 
     The lists' centroids are learned from the sample of cells, and start at its first ones.
     """
     n_cells = len(z)
-    block = rows_for(n_lists, budget=budget, smallest=16, largest=n_cells)
-    centroids = _k_means(z[sample].astype(jnp.float32), n_lists, min(block, len(sample)))
+    block = rows_for(n_lists, budget=_BLOCK[platform], smallest=16, largest=n_cells)
+    sampled = z[sample].astype(jnp.float32)
+    centroids = _k_means(platform, sampled, n_lists, min(block, len(sampled)))
     count = min(2, n_lists)
 
     def search(start: Int[Array, ""], _: Array, found: Array) -> Array:
         rows = read_rows(z, start, block).astype(jnp.float32)
-        return write_rows(found, _nearest(rows, centroids, count).T, start)
+        return write_rows(found, _nearest(platform, rows, centroids, count).T, start)
 
     return over_row_blocks(n_cells, block, search, jnp.zeros((n_cells, count), jnp.int32))
 
 
 def _k_means(
-    sample: Float[Array, "n_samples dim"], n_lists: int, block: int
+    platform: Platform, sample: Float[Array, "n_samples dim"], n_lists: int, block: int
 ) -> Float[Array, "n_lists dim"]:
     """Centroids after some of Lloyd's steps from the first cells of the sample.
 
@@ -67,7 +74,7 @@ def _k_means(
     def step(_: Int[Array, ""], centroids: Array) -> Array:
         def add(start: Int[Array, ""], fresh: Bool[Array, " block"], sums: Array) -> Array:
             rows = read_rows(sample, start, block)
-            (nearest,) = _nearest(rows, centroids, 1)
+            (nearest,) = _nearest(platform, rows, centroids, 1)
             members = (nearest == jnp.arange(n_lists)[:, None]) & fresh
             ones = jnp.ones((block, 1), rows.dtype)
             return sums + _product(members.astype(rows.dtype), jnp.hstack([rows, ones]))
@@ -81,15 +88,18 @@ def _k_means(
 
 
 def _nearest(
-    rows: Float[Array, "block dim"], centroids: Float[Array, "n_lists dim"], count: int
+    platform: Platform,
+    rows: Float[Array, "block dim"],
+    centroids: Float[Array, "n_lists dim"],
+    count: int,
 ) -> Int[Array, "count block"]:
     """The nearest centroids of every row, nearest first, up to rounding."""
-    groups = group_sizes(len(centroids), count)
+    groups = group_sizes(platform, len(centroids), count)
     padding = -len(centroids) % math.prod(groups)
     norms = jnp.pad(jnp.sum(centroids * centroids, axis=1), (0, padding), constant_values=jnp.inf)
     product = _product(jnp.pad(centroids, ((0, padding), (0, 0))), rows.T)
     distances = norms[:, None] - 2 * product + jnp.sum(rows * rows, axis=1)
-    return smallest_per_column(distances, count, groups)[0]
+    return smallest_per_column(platform, distances, count, groups)[0]
 
 
 def _product(left: Array, right: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from diffbio.datasets import simulate_clusters
+from diffbio._platform import Platform
 from diffbio.neighbors import _approximate, _ivf, _lists, approximate_neighbors, nearest_neighbors
 from tests.neighbors.test_nearest import KINDS, all_distances, geometry
 
@@ -165,17 +166,20 @@ def test_half_precision_is_searched_in_float32():
     assert np.array_equal(found.indices, expected.indices)
 
 
-def test_the_lists_do_not_depend_on_the_blocks():
+def test_the_lists_do_not_depend_on_the_blocks(monkeypatch):
     z, _ = _ivf._standardized(jnp.asarray(geometry("random", 700, 20)))
     sample = _lists.sample_of(700, n_lists=11, seed=0)
-    small, large = (_lists.nearest_lists(z, sample, 11, budget) for budget in (1, 1 << 22))
+    large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
+    monkeypatch.setitem(_lists._BLOCK, Platform.CPU, 1)
+    jax.clear_caches()
+    large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
     assert np.mean(np.asarray(small) == np.asarray(large)) > 0.99
 
 
 def test_large_steps_give_the_same_neighbors(clusters, monkeypatch):
     """What a device other than a CPU gets: blocks of many rows of the table at once."""
     expected = search(clusters, 15, n_lists=50, n_probes=2)
-    monkeypatch.setattr(_ivf, "_is_on_cpu", lambda x: False)
+    monkeypatch.setattr(_ivf, "_platform_of", lambda x: Platform.ACCELERATOR)
     found = search(clusters, 15, n_lists=50, n_probes=2)
     same = np.asarray(found.indices) == np.asarray(expected.indices)
     assert np.mean(same) > 0.99
