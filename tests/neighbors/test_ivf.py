@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from diffbio.datasets import simulate_clusters
 from diffbio._platform import Platform
+from diffbio.datasets import simulate_clusters
 from diffbio.neighbors import _approximate, _ivf, _lists, approximate_neighbors, nearest_neighbors
 from tests.neighbors.test_nearest import KINDS, all_distances, geometry
 
@@ -172,7 +172,7 @@ def test_the_lists_do_not_depend_on_the_blocks(monkeypatch):
     large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
     monkeypatch.setitem(_lists._BLOCK, Platform.CPU, 1)
     jax.clear_caches()
-    large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
+    small = _lists.nearest_lists(z, sample, 11, Platform.CPU)
     assert np.mean(np.asarray(small) == np.asarray(large)) > 0.99
 
 
