@@ -4,8 +4,9 @@ from jaxtyping import Float
 
 from diffbio import _checks
 from diffbio._types import AnyArray, StaticInteger
-from diffbio.neighbors._exact import Neighbors, search
+from diffbio.neighbors._exact import search
 from diffbio.neighbors._ivf import default_lists, default_probes, search_lists
+from diffbio.neighbors._measured import Neighbors
 from diffbio.neighbors._pynndescent import search_by_descent
 
 __all__ = ["approximate_neighbors"]

@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float, Int
 from diffbio._numerics import in_accumulation_dtype
 from diffbio._platform import Platform
 from diffbio.neighbors._bounds import FAR
-from diffbio.neighbors._exact import Neighbors
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
+from diffbio.neighbors._measured import Neighbors
 from diffbio.neighbors._selection import group_sizes, smallest_per_column, sorted_columns
 
 __all__ = ["default_lists", "default_probes", "search_lists"]

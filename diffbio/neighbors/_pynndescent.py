@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from diffbio.neighbors._exact import Neighbors
+from diffbio.neighbors._measured import Neighbors
 
 __all__ = ["search_by_descent"]
 
