@@ -104,7 +104,7 @@ def _search_table(
     platform: Platform,
 ) -> Neighbors:
     """Search the cells of every row among the cells of the rows with the nearest centres."""
-    n_cells, capacity = len(x), table.shape[1]
+    (n_cells, dim), capacity = x.shape, table.shape[1]
     n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
     n_entries = n_probed_rows * capacity
     groups = group_sizes(platform, n_entries, n_candidates)
@@ -119,7 +119,8 @@ def _search_table(
         best, _ = smallest_per_column(platform, distances, n_candidates, groups)
         return _nearest_candidates(x, queries, cells[best], n_neighbors)
 
-    largest = capacity * max(n_entries, n_candidates * x.shape[1])
+    # The gathered cells, their distances, and the differences to the candidates.
+    largest = max(n_entries * max(dim, capacity), n_candidates * capacity * dim)
     rows_at_once = None if platform is Platform.CPU else max(1, _STEP // largest)
     found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
     entry = jnp.arange(table.size, dtype=jnp.int32)
