@@ -7,7 +7,6 @@ of a mesh's axis. The cells of all devices along it then count as if they lay on
 
 import functools
 import inspect
-import itertools
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -34,8 +33,9 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
     so far. What a cell's gradient owes to the cells of other shards travels home the same way.
 
     Work and memory per device fall with P; no device holds an array with a row for every
-    cell. A device sends ``n_cells * dim`` numbers in a search, as many in the forward pass over
-    the edges and twice as many in the backward pass. All other losses exchange a few sums.
+    cell. A device sends ``n_cells * dim`` numbers in a search, twice as many in the forward
+    pass over the edges to the neighbours and four times as many in the backward pass. All
+    other losses exchange a few sums.
 
     Args:
         loss: a function of :mod:`diffbio.functional`, a module of :mod:`diffbio.losses`, or any
@@ -80,14 +80,14 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
 
     def over_all_devices(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
+        expected = _result_on_one_device(loss, given, per_cell)
         arguments = {name: _with_arrays(name, v, name in per_cell) for name, v in given.items()}
         call = _taken_apart(loss, arguments, per_cell, axis)
-        expected = _result_of_one_device(call)
         n_cells = _number_of_cells(call)
         if missing := -n_cells % mesh.shape[axis]:
             arguments["where"] = _mask_to_pad(arguments, n_cells, signature)
             call = _padded(_taken_apart(loss, arguments, per_cell, axis), missing)
-        return _result_of_all_devices(call, expected, n_cells, _mixing(mesh), axis)
+        return _result_on_all_devices(call, expected, n_cells, _with_automatic_axes(mesh), axis)
 
     functools.update_wrapper(over_all_devices, loss, updated=())
     over_all_devices.__signature__ = signature  # type: ignore[attr-defined]
@@ -98,6 +98,41 @@ def _is_per_cell(annotation: Any) -> bool:
     """Whether an annotation, or one of the types it unites, is a shape of a row per cell."""
     united = typing.get_args(annotation) or (annotation,)
     return any(getattr(kind, "dim_str", "").split()[:1] == ["n_cells"] for kind in united)
+
+
+def _result_on_one_device(
+    loss: Callable[..., Any], given: Mapping[str, Any], per_cell: frozenset[str]
+) -> Any:
+    """The shapes of the result on one device, where all errors of the loss are raised.
+
+    Floating arrays per cell are abstract, since no check reads their numbers.
+    """
+
+    def shown(leaf: Any, per_cell: bool) -> Any:
+        if not isinstance(leaf, AnyArray):
+            return leaf
+        if _checks.is_traced(leaf) or (per_cell and jnp.issubdtype(leaf.dtype, jnp.floating)):
+            return jax.ShapeDtypeStruct(leaf.shape, dtypes.canonicalize_dtype(leaf.dtype))
+        return np.asarray(leaf)
+
+    call = (
+        jax.tree.map(lambda leaf: shown(leaf, False), loss),
+        {
+            name: jax.tree.map(lambda leaf, own=name in per_cell: shown(leaf, own), value)
+            for name, value in given.items()
+        },
+    )
+
+    def on_one_device(arrays: list[jax.Array]) -> Any:
+        left = iter(arrays)
+        called, arguments = jax.tree.map(lambda a: next(left) if _is_abstract(a) else a, call)
+        return called(**arguments)
+
+    return jax.eval_shape(on_one_device, list(filter(_is_abstract, jax.tree.leaves(call))))
+
+
+def _is_abstract(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def _with_arrays(name: str, value: Any, per_cell: bool) -> Any:
@@ -163,34 +198,6 @@ def _is_split(spec: PartitionSpec) -> bool:
     return spec != PartitionSpec()
 
 
-def _result_of_one_device(call: _Call) -> Any:
-    """The shapes of the result on one device, whose errors are raised here.
-
-    Floating arrays per cell are abstract, since no check reads their numbers.
-    """
-    abstract = [
-        _checks.is_traced(array) or (_is_split(spec) and jnp.issubdtype(array.dtype, jnp.floating))
-        for array, spec in zip(call.arrays, call.specs, strict=True)
-    ]
-    shapes = [
-        jax.ShapeDtypeStruct(array.shape, dtypes.canonicalize_dtype(array.dtype))
-        for array in itertools.compress(call.arrays, abstract)
-    ]
-    known = [
-        np.asarray(array) if isinstance(array, AnyArray) and not is_abstract else array
-        for array, is_abstract in zip(call.arrays, abstract, strict=True)
-    ]
-
-    def on_one_device(arrays: list[jax.Array]) -> Any:
-        left = iter(arrays)
-        return call.result(
-            next(left) if is_abstract else array
-            for array, is_abstract in zip(known, abstract, strict=True)
-        )
-
-    return jax.eval_shape(on_one_device, shapes)
-
-
 def _number_of_cells(call: _Call) -> int:
     shapes = [
         array.shape for array, spec in zip(call.arrays, call.specs, strict=True) if _is_split(spec)
@@ -225,18 +232,18 @@ def _padded(call: _Call, missing: int) -> _Call:
     return call._replace(arrays=list(map(padded, call.arrays, call.specs)))
 
 
-def _mixing(mesh: Mesh) -> Mesh:
+def _with_automatic_axes(mesh: Mesh) -> Mesh:
     """The mesh with automatic axes, unless the caller works under ``jax.set_mesh``.
 
-    Otherwise an array that is split over explicit axes does not mix with one that is on one
-    device, such as the cotangent that ``jax.grad`` starts from.
+    Otherwise JAX does not combine an array that is split over explicit axes with one on a
+    single device, such as the cotangent that ``jax.grad`` starts from.
     """
     if not jax.sharding.get_abstract_mesh().empty:
         return mesh
     return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
 
 
-def _result_of_all_devices(call: _Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
+def _result_on_all_devices(call: _Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
     """The result, of which an array with a row per cell stays split."""
     leaves, structure = jax.tree.flatten(expected)
     out_specs = tuple(

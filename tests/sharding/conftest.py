@@ -1,18 +1,18 @@
 """These tests need eight devices; ``tests/test_sharding.py`` runs them in a process that has them.
 
-Each would be as fast there as here, but with eight virtual devices XLA:CPU compiles every
-program differently, those of all other tests too.
+With eight virtual devices XLA:CPU compiles every program differently. In a process of their
+own, they leave the programs of all other tests as they are.
 """
 
-import jax
+import os
+
 import pytest
 
 from diffbio.functional import _edge_visits, _ring_edges
 from diffbio.neighbors import _exact
+from tests.test_sharding import EIGHT_DEVICES
 
-N_DEVICES = 8
-
-collect_ignore_glob = [] if jax.device_count() >= N_DEVICES else ["test_*.py"]
+collect_ignore_glob = [] if EIGHT_DEVICES in os.environ.get("XLA_FLAGS", "") else ["test_*.py"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,16 +4,36 @@ import functools
 
 import jax
 import numpy as np
+import pytest
 from jax.sharding import Mesh
 
 from benchmarks.catalog.cases import CATALOG
 from diffbio import functional
 from diffbio.sharding import sharded
 
-# A lambda has no annotations that say which arguments are split.
-FUNCTIONS = {"combined": functional.combined_loss}
 VALUE = {"float64": 1e-12, "float32": 1e-6}
 GRADIENT = {"float64": 1e-11, "float32": 1e-5}
+# A lambda has no annotations that say which arguments are split.
+FUNCTIONS = {"combined": functional.combined_loss}
+# Each of these compiles code of its own; the others compile variants or sums of them.
+QUICK = (
+    "batch_mixing",
+    "batch_mixing_precomputed",
+    "compactness",
+    "velocity",
+    "velocity_transition",
+    "shannon",
+    "simpson",
+)
+
+
+def every_case(*, quick=QUICK, cases=CATALOG):
+    """Parametrizes a test over the catalog, of which ``make test`` takes the quick ones."""
+    slow = pytest.mark.slow
+    return pytest.mark.parametrize(
+        "case",
+        [pytest.param(c, id=c.name, marks=() if c.name in quick else slow) for c in cases],
+    )
 
 
 @functools.cache
@@ -27,6 +47,7 @@ def function_of(case):
 
 
 def total(result):
+    """The scalar of a result."""
     return getattr(result, "total", result)
 
 
@@ -37,6 +58,3 @@ def program(case, n_shards, **options):
     if n_shards is not None:
         loss = sharded(loss, mesh_of(n_shards))
     return jax.jit(jax.value_and_grad(lambda d, c: total(loss(**d, **c, **options))))
-
-
-SEARCHING = [case for case in CATALOG if case.n_neighbors is not None]

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import KINDS, draw, machinery, search_options, split
-from tests.sharding.losses import GRADIENT, VALUE, program
+from tests.inputs import KINDS, draw, search_options, split
+from tests.sharding.losses import GRADIENT, VALUE, every_case, program
 from tests.tolerances import DTYPES
 
 ALL = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
@@ -23,7 +23,7 @@ def assert_alike(case, n_shards, arrays, dtype, **options):
         assert relative_error(gradient, expected_gradients[name]) <= GRADIENT[dtype], name
 
 
-@machinery()
+@every_case()
 def test_no_whole_number_of_cells_per_shard(case):
     for kind in KINDS:
         arrays = draw(case, kind, n_cells=61)
@@ -41,14 +41,14 @@ def test_any_number_of_shards_in_both_precisions(case, n_shards, dtype):
             assert_alike(case, n_shards, arrays, dtype, **search_options(case))
 
 
-@machinery()
+@every_case()
 def test_shards_that_are_masked_as_a_whole(case):
     arrays = draw(case, "random", n_cells=61)
     for counted in (jnp.arange(61) >= 33, jnp.arange(61) < 20, jnp.arange(61) // 16 == 2):
         assert_alike(case, 4, arrays | {"where": counted}, "float64", **search_options(case))
 
 
-@machinery()
+@every_case()
 def test_all_cells_masked_is_zero_without_a_gradient(case):
     arrays = draw(case, "random", n_cells=61) | {"where": jnp.zeros(61, bool)}
     value, gradients = program(case, 4, **search_options(case))(*split(case, arrays))

@@ -34,6 +34,8 @@ __all__ = [
     "test_the_other_cells_have_the_neighbors_they_have_without_it",
 ]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def searched_over_shards(monkeypatch):

@@ -101,8 +101,19 @@ CALLS = {
     "module of Simpson": (losses.SimpsonDiversityLoss(), (A,), {"where": WHERE}),
 }
 
+# The losses without neighbours compile in no time.
+QUICK = [name for name in CALLS if name.split(" ")[0] in ("compactness", "velocity", "Shannon")]
+QUICK += ["Simpson of clusters", "module of compactness", "module of Shannon"]
 
-@pytest.mark.parametrize("name", CALLS)
+
+def called(names):
+    marks = {True: (), False: pytest.mark.slow}
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=marks[name in QUICK]) for name in names]
+    )
+
+
+@called(CALLS)
 def test_results_are_those_of_one_device(name):
     loss, arguments, options = CALLS[name]
     found = jax.tree.leaves(sharded(loss, mesh_of(4))(*arguments, **options))
@@ -112,9 +123,8 @@ def test_results_are_those_of_one_device(name):
         assert relative_error(one, other) <= 1e-12
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["compactness about centroids", "mixing of cells", "module of velocity", "velocity of cells"],
+@called(
+    ["compactness about centroids", "mixing of cells", "module of velocity", "velocity of cells"]
 )
 def test_gradients_are_those_of_one_device(name):
     """By all floating arguments, arrays of all cells and others, and through losses of cells."""
@@ -134,6 +144,7 @@ def test_gradients_are_those_of_one_device(name):
         assert relative_error(found, expected) <= 1e-11
 
 
+@pytest.mark.slow
 def test_scalars_have_gradients():
     def loss(mixing, temperature):
         return mixing(X, LABELS, temperature=temperature, neighbor_indices=LISTED)
@@ -143,6 +154,7 @@ def test_scalars_have_gradients():
     assert float(found) == pytest.approx(float(expected), rel=1e-11)
 
 
+@pytest.mark.slow
 def test_nan_is_not_hidden():
     x = jnp.asarray(X).at[40, 2].set(jnp.nan)
     for bandwidth in ("global", "local"):
