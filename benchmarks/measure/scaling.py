@@ -25,7 +25,7 @@ from benchmarks.measure.work import work_of
 from benchmarks.schema.records import Record, Source
 from benchmarks.schema.suite import MESHES
 
-__all__ = ["Scaling", "counters_over", "measure_scaling", "spread", "workers"]
+__all__ = ["Scaling", "measure_scaling", "spread"]
 
 # Numbers of cells, and the names of the devices that they are spread over.
 Scaling = Sequence[tuple[int, str]]
@@ -40,28 +40,28 @@ _COMPILER_OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "0
 def measure_scaling(scaling: Scaling, cases: Sequence[Case]) -> Measured:
     """The figures of one device, for the gradient of every loss."""
     steps = [Step(case, mesh, Source.SIMULATED, n) for case in cases for n, mesh in scaling]
-    with workers() as pool:
-        counted = [
-            pool.submit(counters_over, step.case.name, step.n_cells, MESHES[step.device])
-            for step in steps
-        ]
+    with ProcessPoolExecutor(_PROCESSES, get_context("spawn"), _divide_cpu) as workers:
+        counted = [_submitted(workers, step) for step in steps]
         found = [_records(step, future) for step, future in zip(steps, counted, strict=True)]
     return Measured([record for records in found for record in records])
 
 
-def workers() -> ProcessPoolExecutor:
-    """Processes whose CPU is divided into as many devices as the largest mesh has."""
-    return ProcessPoolExecutor(_PROCESSES, get_context("spawn"), _divide_cpu)
-
-
 def _divide_cpu() -> None:
+    """Initializer of a worker: its CPU is as many devices as the largest mesh has."""
     end_with_parent()
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", max(MESHES.values()))
 
 
-def _records(step: Step, counted: "Future[dict[str, int]]") -> list[Record]:
+def _submitted(workers: ProcessPoolExecutor, step: Step) -> "Future[dict[str, int]] | None":
+    """The figures, as soon as a worker has them; None for a loss that cannot be spread."""
     if "axis_name" not in inspect.signature(step.case.loss).parameters:
+        return None
+    return workers.submit(_counters, step.case.name, step.n_cells, MESHES[step.device])
+
+
+def _records(step: Step, counted: "Future[dict[str, int]] | None") -> list[Record]:
+    if counted is None:
         return [step.skipped(_TRANSFORM, "the loss accepts no axis_name")]
     try:
         return step.records(_TRANSFORM, {**counted.result(), **_modelled(step)})
@@ -70,10 +70,11 @@ def _records(step: Step, counted: "Future[dict[str, int]]") -> list[Record]:
 
 
 def _modelled(step: Step) -> dict[str, float]:
-    """What the cost model says, of losses that it knows."""
-    if step.case.name not in COSTS:
+    """What the cost model says of several devices and of losses that it knows."""
+    n_devices = MESHES[step.device]
+    if step.case.name not in COSTS or n_devices == 1:
         return {}
-    cost = cost_of(step.case.name, spread(step.case, step.n_cells, MESHES[step.device]))
+    cost = cost_of(step.case.name, spread(step.case, step.n_cells, n_devices))
     return {
         "modelled_temp_bytes": float(cost.temp_bytes),
         "modelled_communicated_bytes": float(cost.communicated_bytes),
@@ -88,7 +89,7 @@ def spread(case: Case, n_cells: int, n_devices: int) -> Spread:
     return Spread(n_cells, n_devices, dim, n_clusters)
 
 
-def counters_over(loss: str, n_cells: int, n_devices: int) -> dict[str, int]:
+def _counters(loss: str, n_cells: int, n_devices: int) -> dict[str, int]:
     """The figures of one of the devices; a case cannot be sent here, but its name can."""
     with keeping_programs_in(None):
         compiled = _compiled_over(case(loss), n_cells, n_devices)
@@ -102,7 +103,7 @@ def counters_over(loss: str, n_cells: int, n_devices: int) -> dict[str, int]:
 
 def _compiled_over(case: Case, n_cells: int, n_devices: int) -> Any:
     """The loss with its gradient, for cells that are split over the devices."""
-    # A library of another commit, which asv may measure, has none.
+    # The library of an older commit, which asv measures too, has none.
     from diffbio.sharding import sharded
 
     mesh = jax.make_mesh((n_devices,), ("cells",), devices=jax.devices()[:n_devices])

@@ -54,7 +54,7 @@ def _along(
     rows: pd.DataFrame, metric: str, points: tuple[tuple[int, str], ...]
 ) -> tuple[pd.Series, pd.Series]:
     """Devices and MB of a metric at the points, without the 0 that a logarithm cannot show."""
-    there = [place in points for place in zip(rows["n_cells"], rows["device"], strict=True)]
-    found = rows[there & (rows["metric"] == metric) & (rows["value"] > 0)]
-    found = found.sort_values("n_devices")
+    found = rows[(rows["metric"] == metric) & (rows["value"] > 0)]
+    places = pd.MultiIndex.from_frame(found[["n_cells", "device"]])
+    found = found[places.isin(points)].sort_values("n_devices")
     return found["n_devices"], found["value"] / 1e6
