@@ -60,14 +60,14 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
     The file is whole after every step: interrupt it, and the same command goes on.
     """
     try:
-        from benchmarks.schema.suite import CELL_COUNTS, LOSSES, chosen
+        from benchmarks.schema.suite import CELL_COUNTS, LOSSES, SCALING, chosen
 
         names = chosen(losses) if losses else LOSSES
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     from benchmarks.measure.sweep import run_sweep
 
-    run_sweep(output, n_cells or CELL_COUNTS, names)
+    run_sweep(output, n_cells or CELL_COUNTS, names, scaling=SCALING)
     click.echo(f"wrote {output}")
 
 

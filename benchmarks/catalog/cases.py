@@ -118,6 +118,11 @@ def _with_reconstruction(cells: CellData) -> Arrays:
     }
 
 
+@functools.wraps(F.combined_loss)
+def _combined_total(*arguments: Any, **options: Any) -> Any:
+    return F.combined_loss(*arguments, **options).total
+
+
 def _transition_module(expression: Any, velocity: Any) -> Any:
     module = losses.VelocityConsistencyLoss(
         cosine_weight=0.0, magnitude_weight=0.0, transition_weight=1.0
@@ -230,7 +235,7 @@ CATALOG: tuple[Case, ...] = (
         title="Combined objective",
         simulation="clusters",
         select=_with_reconstruction,
-        loss=lambda **arrays: F.combined_loss(**arrays).total,
+        loss=_combined_total,
         module=None,
         reference=lambda **arrays: reference.combined.combined_loss(**arrays)[0],
         reference_gradients=reference.combined.combined_gradients,

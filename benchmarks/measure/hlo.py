@@ -11,6 +11,7 @@ _HEADER = re.compile(r"^(ENTRY )?%([\w.-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(ROOT )?%([\w.-]+) = (\(.*?\)|\S+) ([\w-]+)\((.*?)\)(.*)$")
 _ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
 _NAME = re.compile(r"%([\w.-]+)")
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
 class ArrayType(NamedTuple):
@@ -54,6 +55,12 @@ class Instruction(NamedTuple):
     def n_bytes(self) -> int:
         """Bytes of all results."""
         return sum(array.n_bytes for array in self.results)
+
+    @property
+    def known_trips(self) -> int:
+        """How often the compiler knows that a loop runs; 0 if that depends on the data."""
+        known = _TRIPS.search(self.attributes)
+        return int(known[1]) if known else 0
 
     @property
     def branches(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible, r
 from benchmarks.measure.determinism import compare_processes
 from benchmarks.measure.environment import environment
 from benchmarks.measure.measurement import check_gradient, measure_step
+from benchmarks.measure.scaling import Scaling, measure_scaling
 from benchmarks.measure.steps import Step, steps_on
 from benchmarks.measure.timing import measure_times
 from benchmarks.measure.workbench import Workbench
@@ -29,6 +30,7 @@ def run_sweep(
     losses: Sequence[str] = LOSSES,
     *,
     real: bool = True,
+    scaling: Scaling = (),
 ) -> None:
     """Measure losses of the catalog into a file, which is written after every step.
 
@@ -39,12 +41,17 @@ def run_sweep(
         cell_counts: sizes of the simulated data sets.
         losses: names of the catalog.
         real: whether the real cells are measured too.
+        scaling: numbers of cells, and the devices that each is spread over.
 
     Raises:
         CheckpointError: another run is writing the file, or it cannot be written.
         KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
-    _run(path, _tasks(cell_counts, [case(name) for name in losses], real=real))
+    cases = [case(name) for name in losses]
+    tasks = _tasks(cell_counts, cases, real=real)
+    if scaling:
+        tasks["scaling"] = partial(measure_scaling, scaling, cases)
+    _run(path, tasks)
 
 
 def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> None:

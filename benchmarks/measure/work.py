@@ -32,7 +32,6 @@ _TRANSCENDENTAL = frozenset({
     "atan2", "cbrt", "cosine", "erf", "exponential", "exponential-minus-one", "log",
     "log-plus-one", "logistic", "power", "rsqrt", "sine", "sqrt", "tan", "tanh",
 })  # fmt: skip
-_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 # The summed axes of a product, in HLO and where a library computes it on a GPU.
 _CONTRACTED = re.compile(r'lhs_contracting_dim\w*"?[=:][{\[]([\d,"]*)')
 _WINDOW = re.compile(r"window=\{size=([\dx]+)")
@@ -73,7 +72,7 @@ def work_of(text: str) -> Work:
     def of(instruction: Instruction, inside: Computation) -> Work:
         match instruction.opcode:
             case "while":
-                trips = _known_trips(instruction)
+                trips = instruction.known_trips
                 body = of_called(instruction, "body")
                 return trips * body + (trips + 1) * of_called(instruction, "condition")
             case "conditional":
@@ -88,11 +87,6 @@ def work_of(text: str) -> Work:
         return _operations(instruction, inside) + times * applied + moved
 
     return of_computation(entry)
-
-
-def _known_trips(loop: Instruction) -> int:
-    known = _TRIPS.search(loop.attributes)
-    return int(known[1]) if known else 0
 
 
 def _least(branches: Iterable[Work]) -> Work:

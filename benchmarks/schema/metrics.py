@@ -61,6 +61,13 @@ METRICS: Mapping[str, Metric] = {
     "transcendentals": Metric("operations", Direction.LOWER, Kind.COUNTER),
     "hlo_instructions": Metric("instructions", Direction.LOWER, Kind.COUNTER),
     "hlo_fingerprint": Metric("hash", Direction.EQUAL, Kind.COUNTER),
+    # What a device communicates in a program of several.
+    "communicated_bytes": Metric("bytes", Direction.LOWER, Kind.COUNTER),
+    "messages": Metric("messages", Direction.LOWER, Kind.COUNTER),
+    "ring_rounds": Metric("rounds", Direction.LOWER, Kind.COUNTER),
+    # What the cost model says of the same program.
+    "modelled_temp_bytes": Metric("bytes", Direction.EQUAL, Kind.RESULT),
+    "modelled_communicated_bytes": Metric("bytes", Direction.EQUAL, Kind.RESULT),
     "retraces": Metric("traces", Direction.LOWER, Kind.COUNTER),
     "value": Metric("loss", Direction.EQUAL, Kind.RESULT),
     "result_digest": Metric("hash", Direction.EQUAL, Kind.RESULT),

@@ -17,6 +17,7 @@ __all__ = [
     "DEVICES",
     "GRADIENT_PROGRAMS",
     "LOSSES",
+    "MESHES",
     "MIXING_NEIGHBORS",
     "OWN_PROCESS_CELLS",
     "OWN_PROCESS_PROGRAMS",
@@ -24,8 +25,10 @@ __all__ = [
     "PROGRAMS",
     "REFERENCE_CELLS",
     "REPORT_CELLS",
+    "SCALING",
     "SMALLEST_CELLS",
     "STEP",
+    "STRONG_SCALING",
     "TIER",
     "TIERS",
     "TRAINED_CELLS",
@@ -33,6 +36,7 @@ __all__ = [
     "TRAINING_PROGRAMS",
     "TRANSFORMS",
     "TRANSITION_NEIGHBORS",
+    "WEAK_SCALING",
     "benchmark_version",
     "chosen",
 ]
@@ -126,6 +130,16 @@ MIXING_NEIGHBORS = 15
 TRANSITION_NEIGHBORS = 30
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
+# The figures of programs of several devices are those of each device. The devices are virtual
+# ones of a CPU, and the name of so many stands where others have "cpu" or "gpu".
+MESHES = {f"cpu x {n_devices}": n_devices for n_devices in (1, 2, 4, 8)}
+# Cells and devices: the same cells over more devices, and more cells with more devices.
+STRONG_SCALING = tuple((65536, mesh) for mesh in MESHES)
+WEAK_SCALING = tuple((8192 * n_devices, mesh) for mesh, n_devices in MESHES.items())
+SCALING = {
+    "smoke": (STRONG_SCALING[0], STRONG_SCALING[-1]),
+    "quick": STRONG_SCALING,
+}.get(TIER, tuple(dict.fromkeys(STRONG_SCALING + WEAK_SCALING)))
 # asv compares results of one version; a benchmark whose meaning changes gets the next one.
 BENCHMARK_VERSION = "1"
 # Version 1 of the counters counted the body of a loop once; now every round counts. Version 1

@@ -15,11 +15,22 @@ from matplotlib.figure import Figure
 
 from benchmarks.schema.suite import LOSSES
 
-__all__ = ["BLUE", "GREY", "STYLES", "Plot", "curves", "dashed", "grid", "say", "say_missing"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "STYLES",
+    "Plot",
+    "curves",
+    "dashed",
+    "grid",
+    "say",
+    "say_missing",
+]
 
 BLUE, GREY = "#0072B2", "#666666"
-_ORANGE = "#D55E00"
-STYLES = {"value": (BLUE, "o", "value"), "value_and_grad": (_ORANGE, "s", "value and gradient")}
+ORANGE = "#D55E00"
+STYLES = {"value": (BLUE, "o", "value"), "value_and_grad": (ORANGE, "s", "value and gradient")}
 
 matplotlib.rcParams.update(
     {
@@ -64,7 +75,7 @@ def grid(
     x_label: str,
     y_label: str,
     *,
-    cells: Iterable[int] = (),
+    ticks: Iterable[int] = (),
     log_x: bool = True,
 ) -> Figure:
     """One panel per loss on common axes."""
@@ -72,7 +83,7 @@ def grid(
     n_rows = -(-len(LOSSES) // n_columns)
     figure = Figure(figsize=(9, 2.4 * n_rows), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-    ticks = sorted(set(cells))
+    ticks = sorted(set(ticks))
     for axes, loss in zip(panels.flat, LOSSES, strict=False):
         axes.set_xscale("log" if log_x else "linear")
         axes.set_yscale("log")

@@ -8,10 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from benchmarks.schema.records import Source, Status
-from benchmarks.schema.suite import TRANSFORMS
+from benchmarks.schema.suite import DEVICES, MESHES, TRANSFORMS
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.history import Course
 from reports.pages.panels import BLUE, GREY, STYLES, Plot, curves, dashed, grid, say, say_missing
+from reports.pages.scaling import scaling_plot
 from reports.sources.results import Results
 
 __all__ = ["plots"]
@@ -27,9 +28,13 @@ def plots(read: Results, history: list[Course]) -> Iterator[Plot]:
         rows = sweep.frame[
             (sweep.frame["source"] == Source.SIMULATED) & (sweep.frame["status"] == Status.OK)
         ]
+        spread = rows[rows["device"].isin(MESHES)]
+        rows = rows[rows["device"].isin(DEVICES)]
         yield _lower_bound_plot(sweep.ratios)
         yield _throughput_plot(rows, read.ratios)
         yield _memory_plot(rows)
+        if not spread.empty:
+            yield scaling_plot(spread)
         yield _compile_plot(rows)
         yield _v_curve_plot(sweep.v_curves)
     calls = [course for course in history if course.metric == "call_seconds"]
@@ -71,7 +76,7 @@ def _throughput_plot(rows: pd.DataFrame, ratios: pd.DataFrame) -> Plot:
         "Per loss, time per call over the number of cells, both axes logarithmic, for the value "
         "alone and the value with its gradient; dashed in the same colour the bare work that no "
         "formulation of either can do without, and peers where they were measured.",
-        grid(draw, "cells", "time per call (ms)", cells=times["n_cells"]),
+        grid(draw, "cells", "time per call (ms)", ticks=times["n_cells"]),
         pd.concat([times, drawn[[c for c in times if c in drawn]]]),
     )
 
@@ -91,7 +96,7 @@ def _memory_plot(rows: pd.DataFrame) -> Plot:
         "Temporary memory (MB)",
         "Per loss, temporary memory of a call over the number of cells, both axes logarithmic, "
         "beside the inputs' own size, dashed.",
-        grid(draw, "cells", "temporary memory (MB)", cells=memory["n_cells"]),
+        grid(draw, "cells", "temporary memory (MB)", ticks=memory["n_cells"]),
         memory,
     )
 
@@ -111,7 +116,7 @@ def _lower_bound_plot(ratios: pd.DataFrame) -> Plot:
         "Per loss, the time of a call over that of the bare product, reads or writes that no "
         "formulation can do without, over the number of cells, with the interquartile range: "
         "1, the dashed line, is as fast as the machine.",
-        grid(draw, "cells", "time / lower bound", cells=ratios["n_cells"]),
+        grid(draw, "cells", "time / lower bound", ticks=ratios["n_cells"]),
         ratios,
     )
 
@@ -129,7 +134,7 @@ def _compile_plot(rows: pd.DataFrame) -> Plot:
         "Compile time (s)",
         "Per loss, seconds to trace, lower and compile with empty caches over the number of "
         "cells: flat where compiling does not depend on the data's size.",
-        grid(draw, "cells", "compile time (s)", cells=totals["n_cells"]),
+        grid(draw, "cells", "compile time (s)", ticks=totals["n_cells"]),
         phases,
     )
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.schema.records import Source, Status
-from benchmarks.schema.suite import LOSSES, TRANSFORMS
+from benchmarks.schema.suite import DEVICES, LOSSES, TRANSFORMS
 from reports.sources.sweep import Sweep
 
 __all__ = ["Speed", "cost_table", "problems", "speeds"]
@@ -53,8 +53,9 @@ def problems(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_simulated(sweep: Sweep, metric: str) -> pd.DataFrame:
+    """The rows of simulated cells on one device."""
     rows = sweep.numbers(metric)
-    return rows[rows["source"] == Source.SIMULATED]
+    return rows[(rows["source"] == Source.SIMULATED) & rows["device"].isin(DEVICES)]
 
 
 def _by_place(rows: pd.DataFrame) -> dict[tuple[str, str, int], float]:

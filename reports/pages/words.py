@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
+from benchmarks.schema.suite import MESHES
 from reports.judge.agreement import agreements
 from reports.judge.verdict import JUDGED, Answer, Verdict, urgent_first, worst
 from reports.pages.quantities import quantity
@@ -39,6 +40,7 @@ def _row(row: Any) -> str:
     before = quantity(row.before, row.unit)
     now = _GONE.get(row.verdict) or quantity(row.after, row.unit)
     place = f"{row.metric} of {row.benchmark} at {row.n_cells} cells"
+    place += f", {row.device}" * (row.device in MESHES)
     how = ", as a ratio to the lower bound" if _is_relative(row) else ""
     return f"{place}, {before} before, {now} now{how}"
 
@@ -65,7 +67,7 @@ def unusual_rows(verdicts: pd.DataFrame) -> Iterator[str]:
         side: [quantity(*pair) for pair in zip(rows[side], rows["unit"], strict=True)]
         for side in ("before", "after")
     }
-    columns = ["verdict", "benchmark", "source", "n_cells", "metric", *sides]
+    columns = ["verdict", "benchmark", "source", "n_cells", "device", "metric", *sides]
     yield rows.assign(**sides)[columns].to_string(index=False)
     errors = rows[rows["detail"] != ""].drop_duplicates(["benchmark", "n_cells", "detail"])
     for row in errors.itertuples():

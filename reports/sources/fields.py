@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.schema.metrics import METRICS, Kind
-from benchmarks.schema.suite import DEVICES, STEP, TRANSFORMS
+from benchmarks.schema.suite import DEVICES, MESHES, STEP, TRANSFORMS
 from reports.sources.frame import DamagedError
 
 __all__ = [
@@ -76,7 +76,7 @@ Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T"), AfterValidator(_is_date)]
 Program = Annotated[str, Field(pattern=rf"^\w+:({'|'.join((*TRANSFORMS, STEP))})$")]
 Transform = Annotated[str, known(TRANSFORMS)]
-Device = Annotated[str, known(DEVICES)]
+Device = Annotated[str, known((*DEVICES, *MESHES))]
 MetricName = Annotated[str, known(METRICS)]
 CellCount = Annotated[int, Field(ge=1, le=_LARGEST)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]

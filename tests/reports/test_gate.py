@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), **environment):
+def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), more=(), **environment):
     def record(benchmark, metric, value, **more):
         loss, _, transform = benchmark.partition(":")
         return Record(
@@ -47,6 +47,7 @@ def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), **envi
         for status, names in (("failed", failed), ("skipped", skipped))
         for name in names
     ]
+    records += more
     path = folder / "quick.json"
     checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
     checkpoint.add("everything", Measured(records))
@@ -91,6 +92,23 @@ def test_a_worse_figure_is_named_and_fails(folder, metric, value):
     assert result.exit_code == 1
     assert f"worst: {metric} of " in result.output
     assert "2 regressed, 0 improved, 12 unchanged" in result.output
+
+
+def over_eight_devices(communicated_bytes):
+    figure = ("float32", "cpu x 8", "communicated_bytes", communicated_bytes)
+    return [Record("simpson:value", "simpson", "value", "simulated", 65536, *figure)]
+
+
+def test_figures_of_several_devices_gate_beside_those_of_one(folder):
+    run("baseline", sweep(folder, more=over_eight_devices(4)))
+    same = run("gate", sweep(folder, more=over_eight_devices(4)))
+    assert "15 unchanged" in same.output
+    worse = run("gate", sweep(folder, more=over_eight_devices(500_000)))
+    assert worse.exit_code == 1
+    assert "communicated_bytes of simpson:value at 65536 cells, cpu x 8, 4 bytes" in worse.output
+    removed = run("gate", sweep(folder))
+    assert removed.exit_code == 1
+    assert "1 removed" in removed.output
 
 
 @pytest.mark.usefixtures("baseline")

@@ -1,0 +1,13 @@
+"""What a device holds and sends where a loss is spread over eight, compiled and not run."""
+
+from benchmarks._asv import Swept, tracked
+from benchmarks.schema.suite import GRADIENT_PROGRAMS, STRONG_SCALING
+
+_N_CELLS, _MESH = STRONG_SCALING[-1]
+
+
+class Scaling(Swept):
+    params = (GRADIENT_PROGRAMS, (_N_CELLS,), (_MESH,))
+    track_temp_bytes = tracked("temp_bytes")
+    track_communicated_bytes = tracked("communicated_bytes")
+    track_messages = tracked("messages")
