@@ -125,6 +125,11 @@ def _transition_module(expression: Any, velocity: Any) -> Any:
     return module(expression, velocity, expression)
 
 
+@functools.wraps(F.combined_loss)
+def _combined_total(*args: Any, **kwargs: Any) -> Any:
+    return F.combined_loss(*args, **kwargs).total
+
+
 def _batch_mixing(name: str, title: str, **options: Any) -> Case:
     """Batch mixing with other options than the defaults."""
     return Case(
@@ -230,7 +235,7 @@ CATALOG: tuple[Case, ...] = (
         title="Combined objective",
         simulation="clusters",
         select=_with_reconstruction,
-        loss=lambda **arrays: F.combined_loss(**arrays).total,
+        loss=_combined_total,
         module=None,
         reference=lambda **arrays: reference.combined.combined_loss(**arrays)[0],
         reference_gradients=reference.combined.combined_gradients,
