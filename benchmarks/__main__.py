@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.distributed.launcher import ProcessEndedError
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.rounds import Side, SideError, Stage
 
@@ -19,7 +20,7 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (SideError, UnwritableError) as error:
+        except (ProcessEndedError, SideError, UnwritableError) as error:
             click.echo(str(error), err=True)
             context.exit(2)
         except KeyboardInterrupt as interrupt:
@@ -242,6 +243,51 @@ def recall(n_cells: int, path: Path | None) -> None:
     from benchmarks.measure.recall import run_recall
 
     run_recall(n_cells, path)
+
+
+@main.command()
+@click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--devices-per-process", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--loss", "losses", multiple=True, help="Losses of the catalog; all by default.")
+@click.option("--n-cells", type=click.IntRange(min=64), default=1003, show_default=True)
+@click.option(
+    "--json",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_only_over("a comparison of processes", "environment", "processes", "comparisons"),
+    help="Write the comparisons there too.",
+)
+def distributed(
+    processes: int,
+    devices_per_process: int,
+    losses: tuple[str, ...],
+    n_cells: int,
+    path: Path | None,
+) -> None:
+    """Compare every loss in several processes with one: exit 1 where they do not agree.
+
+    The processes run here, on the loopback address, and each has several virtual devices.
+    """
+    from benchmarks.distributed.comparison import compare_processes, table
+    from benchmarks.measure.environment import environment
+    from benchmarks.schema.suite import chosen
+
+    try:
+        names = chosen(losses)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    found = compare_processes(names, n_cells, processes, devices_per_process)
+    click.echo(table(found))
+    if path:
+        content = {
+            "environment": environment(),
+            "processes": processes,
+            "devices_per_process": devices_per_process,
+            "comparisons": [one.row() for one in found],
+        }
+        write_json(path, content)
+    if not all(one.agrees for one in found):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, 
         PartitionSpec(axis) if leaf.shape[:1] == (n_cells,) else PartitionSpec() for leaf in leaves
     )
     arrays = [
-        jax.device_put(array, NamedSharding(mesh, spec))
+        _put(array, NamedSharding(mesh, spec))
         for array, spec in zip(call.arrays, call.specs, strict=True)
     ]
     results = _program(arrays, call.parts, call.structure, out_specs, mesh, axis)
@@ -134,6 +134,19 @@ def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, 
             for result, spec in zip(results, out_specs, strict=True)
         ],
     )
+
+
+def _put(array: Any, sharding: NamedSharding) -> Any:
+    """The array on the mesh.
+
+    If the array lies in one process and the mesh spans several, the derivative of
+    ``device_put`` would send cotangents back to that process, which cannot be done. They stay
+    on the mesh instead.
+    """
+    in_one_process = jax.typeof(array).sharding.mesh.empty
+    if sharding.mesh.is_multi_process and in_one_process and isinstance(array, jax.core.Tracer):
+        return jax.jit(lambda array: array, out_shardings=sharding)(array)
+    return jax.device_put(array, sharding)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
