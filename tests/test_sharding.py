@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbio import sharding
+from diffbio.sharding import _sharded
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path.name for path in (ROOT / "tests" / "sharding").glob("test_*.py"))
@@ -51,5 +51,5 @@ def test_all_over_eight_devices(file):
 
 
 def test_the_example_runs_on_one_device():
-    assert doctest.testmod(sharding).attempted
-    assert not doctest.testmod(sharding).failed
+    assert doctest.testmod(_sharded).attempted
+    assert not doctest.testmod(_sharded).failed

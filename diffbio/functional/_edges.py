@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
-from diffbio._shards import AxisName, fetched, first_cell, largest_of_all, n_cells_of_all, n_shards
+from diffbio._shards import AxisName, largest_of_all, n_shards
 from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of, terms
 from diffbio.functional._ring_edges import gradients_in_ring, group_size, products_in_ring
 
@@ -30,9 +30,7 @@ __all__ = [
     "Columns",
     "Edges",
     "edge_losses",
-    "padded_to_itself",
     "unit_of",
-    "usable_neighbors",
 ]
 
 Tree = TypeVar("Tree")
@@ -53,29 +51,6 @@ class Edges(NamedTuple):
     indices: Indices
     labels: tuple[Shaped[Array, "n_cells n_neighbors"], ...]
     unit: Float[Array, ""] | float = 1.0
-
-
-def usable_neighbors(
-    indices: Indices, where: Bool[Array, " n_cells"] | None, axis_name: AxisName
-) -> Array:
-    """Which entries carry weight: not negative, not the cell itself, neither end masked."""
-    own = _own_cells(indices, axis_name)
-    n_cells = n_cells_of_all(indices.shape[0], axis_name)
-    usable = (indices >= 0) & (indices != own) & (indices < n_cells)
-    if where is None:
-        return usable
-    ends = padded_to_itself(indices, usable, axis_name)
-    return usable & where[:, None] & fetched(where, ends, axis_name)
-
-
-def padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:
-    """The indices, with entries that are not usable pointing at the cell itself."""
-    return jnp.where(usable, indices, _own_cells(indices, axis_name))
-
-
-def _own_cells(indices: Indices, axis_name: AxisName) -> Int[Array, "n_cells 1"]:
-    n_cells = indices.shape[0]
-    return jnp.arange(n_cells, dtype=indices.dtype)[:, None] + first_cell(n_cells, axis_name)
 
 
 def unit_of(x: Float[Array, "n_cells dim"], axis_name: AxisName) -> Float[Array, ""]:

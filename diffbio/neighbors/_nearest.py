@@ -5,7 +5,8 @@ from jaxtyping import Bool, Float
 from diffbio import _checks
 from diffbio._shards import AxisName, n_cells_of_all
 from diffbio._types import AnyArray, StaticInteger
-from diffbio.neighbors._exact import Neighbors, search
+from diffbio.neighbors._exact import search
+from diffbio.neighbors._measured import Neighbors
 
 __all__ = ["nearest_neighbors"]
 

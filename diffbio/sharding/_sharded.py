@@ -1,24 +1,18 @@
-"""Losses of cells that lie in shards on the devices of a mesh.
-
-Inside of ``jax.shard_map`` with its default checks, every loss accepts ``axis_name``, the name
-of a mesh's axis. The cells of all devices along it then count as if they lay on one.
-:func:`sharded` makes the ``shard_map`` around a loss, which is then called as on one device.
-"""
+"""A loss as a program of all devices of a mesh."""
 
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import dtypes
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from diffbio import _checks
 from diffbio._types import AnyArray
+from diffbio.sharding._calls import Call, is_split, padded, taken_apart, with_arrays
+from diffbio.sharding._one_device import result_on_one_device
 
 __all__ = ["sharded"]
 
@@ -80,13 +74,13 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
 
     def over_all_devices(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
-        expected = _result_on_one_device(loss, given, per_cell)
-        arguments = {name: _with_arrays(name, v, name in per_cell) for name, v in given.items()}
-        call = _taken_apart(loss, arguments, per_cell, axis)
-        n_cells = _number_of_cells(call)
+        expected = result_on_one_device(loss, given, per_cell)
+        arguments = {name: with_arrays(name, v, name in per_cell) for name, v in given.items()}
+        call = taken_apart(loss, arguments, per_cell, axis)
+        n_cells = call.n_cells
         if missing := -n_cells % mesh.shape[axis]:
-            arguments["where"] = _mask_to_pad(arguments, n_cells, signature)
-            call = _padded(_taken_apart(loss, arguments, per_cell, axis), missing)
+            arguments["where"] = _mask_to_pad(arguments, n_cells, per_cell)
+            call = padded(taken_apart(loss, arguments, per_cell, axis), missing)
         return _result_on_all_devices(call, expected, n_cells, _with_automatic_axes(mesh), axis)
 
     functools.update_wrapper(over_all_devices, loss, updated=())
@@ -100,136 +94,15 @@ def _is_per_cell(annotation: Any) -> bool:
     return any(getattr(kind, "dim_str", "").split()[:1] == ["n_cells"] for kind in united)
 
 
-def _result_on_one_device(
-    loss: Callable[..., Any], given: Mapping[str, Any], per_cell: frozenset[str]
-) -> Any:
-    """The shapes of the result on one device, where all errors of the loss are raised.
-
-    Floating arrays per cell are abstract, since no check reads their numbers.
-    """
-
-    def shown(leaf: Any, per_cell: bool) -> Any:
-        if not isinstance(leaf, AnyArray):
-            return leaf
-        if _checks.is_traced(leaf) or (per_cell and jnp.issubdtype(leaf.dtype, jnp.floating)):
-            return jax.ShapeDtypeStruct(leaf.shape, dtypes.canonicalize_dtype(leaf.dtype))
-        return np.asarray(leaf)
-
-    call = (
-        jax.tree.map(lambda leaf: shown(leaf, False), loss),
-        {
-            name: jax.tree.map(lambda leaf, own=name in per_cell: shown(leaf, own), value)
-            for name, value in given.items()
-        },
-    )
-
-    def on_one_device(arrays: list[jax.Array]) -> Any:
-        left = iter(arrays)
-        called, arguments = jax.tree.map(lambda a: next(left) if _is_abstract(a) else a, call)
-        return called(**arguments)
-
-    return jax.eval_shape(on_one_device, list(filter(_is_abstract, jax.tree.leaves(call))))
-
-
-def _is_abstract(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct)
-
-
-def _with_arrays(name: str, value: Any, per_cell: bool) -> Any:
-    """The argument, with arrays as its leaves if it is per cell."""
-    if not per_cell:
-        return jax.tree.map(_as_integer, value)
-    # A list of numbers is an array, while a tuple with named fields holds arrays.
-    return jax.tree.map(
-        functools.partial(_checks.as_array, name),
-        value,
-        is_leaf=lambda node: type(node) in (list, tuple),
-    )
-
-
-def _as_integer(leaf: Any) -> Any:
-    """A single known integer or boolean as Python's, so that it is part of the program."""
-    if not isinstance(leaf, np.generic | AnyArray) or _checks.is_traced(leaf):
-        return leaf
-    return leaf.item() if leaf.ndim == 0 and leaf.dtype.kind in "biu" else leaf
-
-
-class _Call(NamedTuple):
-    """A call of a loss, taken apart.
-
-    Attributes:
-        arrays: the arrays and floats of the loss and of its arguments.
-        parts: for every leaf, how its array is split, or the leaf itself if it is none.
-        structure: of the loss and its arguments.
-    """
-
-    arrays: list[Any]
-    parts: tuple[Any, ...]
-    structure: Any
-
-    @property
-    def specs(self) -> list[PartitionSpec]:
-        """How each array is split."""
-        return [part for part in self.parts if isinstance(part, PartitionSpec)]
-
-    def result(self, arrays: Iterable[Any], **further: Any) -> Any:
-        """What the loss returns in a call with these arrays."""
-        left = iter(arrays)
-        leaves = [next(left) if isinstance(part, PartitionSpec) else part for part in self.parts]
-        loss, arguments = jax.tree.unflatten(self.structure, leaves)
-        return loss(**arguments, **further)
-
-
-def _taken_apart(
-    loss: Callable[..., Any], arguments: Mapping[str, Any], per_cell: frozenset[str], axis: str
-) -> _Call:
-    leaves, structure = jax.tree.flatten_with_path((loss, arguments))
-    arrays, parts = [], []
-    for (root, *path), leaf in leaves:
-        if isinstance(leaf, float | np.floating | AnyArray):
-            arrays.append(leaf)
-            split = root.idx == 1 and path[0].key in per_cell
-            leaf = PartitionSpec(axis) if split else PartitionSpec()
-        parts.append(leaf)
-    return _Call(arrays, tuple(parts), structure)
-
-
-def _is_split(spec: PartitionSpec) -> bool:
-    return spec != PartitionSpec()
-
-
-def _number_of_cells(call: _Call) -> int:
-    shapes = [
-        array.shape for array, spec in zip(call.arrays, call.specs, strict=True) if _is_split(spec)
-    ]
-    if len({shape[:1] for shape in shapes}) != 1:
-        raise ValueError(f"arguments must agree in n_cells, got shapes {shapes}")
-    return shapes[0][0]
-
-
-def _mask_to_pad(
-    arguments: Mapping[str, Any], n_cells: int, signature: inspect.Signature
-) -> AnyArray:
+def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset[str]) -> AnyArray:
     """The mask as given; padding it marks the added cells as not counted."""
-    if "where" not in signature.parameters:
+    if "where" not in per_cell:
         raise ValueError(
             f"n_cells={n_cells} must be a multiple of the number of devices for a loss that "
-            f"accepts no mask where, its arguments are {signature}"
+            f"accepts no mask where; its arguments per cell are {', '.join(sorted(per_cell))}"
         )
     where = arguments.get("where")
     return np.ones(n_cells, bool) if where is None else where
-
-
-def _padded(call: _Call, missing: int) -> _Call:
-    """The call with so many rows of zeros added to the arrays per cell."""
-
-    def padded(array: Any, spec: PartitionSpec) -> Any:
-        if not _is_split(spec):
-            return array
-        pad = np.pad if isinstance(array, np.ndarray) else jnp.pad
-        return pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-
-    return call._replace(arrays=list(map(padded, call.arrays, call.specs)))
 
 
 def _with_automatic_axes(mesh: Mesh) -> Mesh:
@@ -243,7 +116,7 @@ def _with_automatic_axes(mesh: Mesh) -> Mesh:
     return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
 
 
-def _result_on_all_devices(call: _Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
+def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
     """The result, of which an array with a row per cell stays split."""
     leaves, structure = jax.tree.flatten(expected)
     out_specs = tuple(
@@ -254,11 +127,13 @@ def _result_on_all_devices(call: _Call, expected: Any, n_cells: int, mesh: Mesh,
         for array, spec in zip(call.arrays, call.specs, strict=True)
     ]
     results = _program(arrays, call.parts, call.structure, out_specs, mesh, axis)
-    cut = [
-        result[:n_cells] if _is_split(spec) else result
-        for result, spec in zip(results, out_specs, strict=True)
-    ]
-    return jax.tree.unflatten(structure, cut)
+    return jax.tree.unflatten(
+        structure,
+        [
+            result[:n_cells] if is_split(spec) and len(result) > n_cells else result
+            for result, spec in zip(results, out_specs, strict=True)
+        ],
+    )
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
@@ -271,7 +146,7 @@ def _program(
     axis: str,
 ) -> list[jax.Array]:
     """The leaves of the result for arrays that are split over the mesh."""
-    call = _Call(arrays, parts, structure)
+    call = Call(arrays, parts, structure)
 
     def on_each_device(arrays: list[jax.Array]) -> list[jax.Array]:
         return jax.tree.leaves(call.result(arrays, axis_name=axis))
