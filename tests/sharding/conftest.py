@@ -15,7 +15,7 @@ from tests.test_sharding import EIGHT_DEVICES
 collect_ignore_glob = [] if EIGHT_DEVICES in os.environ.get("XLA_FLAGS", "") else ["test_*.py"]
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(scope="module")
 def small_parts():
     """Shards of a few cells still are several pieces, groups and blocks, the last ones shared."""
     with pytest.MonkeyPatch.context() as patch:

@@ -6,11 +6,12 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
-from tests.inputs import KINDS, draw, search_options, split
+from tests.inputs import KINDS, VARIANTS, draw, search_options, split
 from tests.sharding.losses import GRADIENT, VALUE, every_case, program
 from tests.tolerances import DTYPES
 
-ALL = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+pytestmark = pytest.mark.usefixtures("small_parts")
+OF_THEIR_OWN = [case for case in CATALOG if case.name not in VARIANTS]
 
 
 def assert_alike(case, n_shards, arrays, dtype, **options):
@@ -31,9 +32,11 @@ def test_no_whole_number_of_cells_per_shard(case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("n_shards", [1, 2, 4, 8])
-@ALL
+@pytest.mark.parametrize(
+    ("n_shards", "dtype"),
+    [(1, "float64"), (2, "float64"), (4, "float64"), (8, "float64"), (8, "float32")],
+)
+@pytest.mark.parametrize("case", OF_THEIR_OWN, ids=lambda case: case.name)
 def test_any_number_of_shards_in_both_precisions(case, n_shards, dtype):
     for n_cells in (64, 61):
         for kind in KINDS:
@@ -58,7 +61,7 @@ def test_all_cells_masked_is_zero_without_a_gradient(case):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", [case for case in CATALOG if case.n_neighbors is not None], ids=lambda case: case.name
+    "case", [c for c in OF_THEIR_OWN if c.n_neighbors is not None], ids=lambda case: case.name
 )
 def test_shards_of_fewer_cells_than_neighbors(case):
     for n_cells in (case.n_neighbors + 1, case.n_neighbors + 6):
@@ -68,7 +71,7 @@ def test_shards_of_fewer_cells_than_neighbors(case):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", [case for case in CATALOG if case.name != "combined"], ids=lambda case: case.name
+    "case", [c for c in OF_THEIR_OWN if c.name != "combined"], ids=lambda case: case.name
 )
 def test_forward_over_reverse_mode(case):
     """Second derivatives pass through the ring too."""

@@ -12,6 +12,8 @@ from diffbio.functional import clustering_compactness_loss, shannon_diversity
 from tests.inputs import draw, search_options, split
 from tests.sharding.losses import every_case, function_of, mesh_of, total
 
+pytestmark = pytest.mark.usefixtures("small_parts")
+
 CELLS, ALL = PartitionSpec("cells"), PartitionSpec()
 RNG = np.random.default_rng(0)
 X, A, CENTROIDS = (jnp.asarray(RNG.uniform(size=s)) for s in ((64, 5), (64, 4), (4, 5)))

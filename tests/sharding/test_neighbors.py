@@ -34,7 +34,7 @@ __all__ = [
     "test_the_other_cells_have_the_neighbors_they_have_without_it",
 ]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_parts")]
 
 
 @pytest.fixture(autouse=True)

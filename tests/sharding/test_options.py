@@ -24,6 +24,8 @@ from diffbio.sharding import sharded
 from tests.inputs import neighbor_lists
 from tests.sharding.losses import mesh_of
 
+pytestmark = pytest.mark.usefixtures("small_parts")
+
 N = 61
 RNG = np.random.default_rng(0)
 X, V, F = RNG.normal(size=(3, N, 5))
