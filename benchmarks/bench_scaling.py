@@ -11,3 +11,4 @@ class Scaling(Swept):
     track_temp_bytes = tracked("temp_bytes")
     track_communicated_bytes = tracked("communicated_bytes")
     track_messages = tracked("messages")
+    track_ring_rounds = tracked("ring_rounds")

@@ -50,7 +50,8 @@ def short(monkeypatch):
         return measure_step(bench, step, **options)
 
     monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
-    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+    for name in ("compare_processes", "measure_scaling"):
+        monkeypatch.setattr(f"benchmarks.measure.sweep.{name}", lambda *_: Measured([]))
     return measured
 
 
