@@ -2,15 +2,16 @@
 
 The maths lives in :mod:`diffbio.functional`, the configured modules in
 :mod:`diffbio.losses`, the exact neighbour search in :mod:`diffbio.neighbors`, cells with
-known truth in :mod:`diffbio.datasets`, small models in :mod:`diffbio.models`, and their
-training in :mod:`diffbio.training`. Each is imported when it is first used.
+known truth in :mod:`diffbio.datasets`, small models in :mod:`diffbio.models`, their training
+in :mod:`diffbio.training`, and losses over many devices in :mod:`diffbio.sharding`. Each is
+imported when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffbio import datasets, functional, losses, models, neighbors, training
+    from diffbio import datasets, functional, losses, models, neighbors, sharding, training
 
     __version__: str
 
@@ -21,6 +22,7 @@ __all__ = [
     "losses",
     "models",
     "neighbors",
+    "sharding",
     "training",
 ]
 

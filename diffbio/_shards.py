@@ -24,7 +24,7 @@ __all__ = [
     "largest_of_all",
     "n_cells_of_all",
     "n_shards",
-    "piece_size",
+    "part_size",
     "sum_of_all",
 ]
 
@@ -32,10 +32,6 @@ AxisName = str | None
 Visiting = TypeVar("Visiting")
 Carry = TypeVar("Carry")
 Tree = TypeVar("Tree")
-
-# A shard visits the others in so many pieces, unless they were smaller than the smallest.
-_PIECES = 8
-_SMALLEST_PIECE = 512
 
 
 def n_shards(axis_name: AxisName) -> int:
@@ -76,9 +72,9 @@ def first_counted(
     return lax.psum(jnp.where(chosen, first, 0), axis_name)
 
 
-def piece_size(n_cells: int) -> int:
-    """Rows of a shard that visit the other shards at once, so that visitors take little room."""
-    return min(n_cells, max(_SMALLEST_PIECE, -(-n_cells // _PIECES)))
+def part_size(n_cells: int, n_parts: int, smallest: int) -> int:
+    """Rows in each of so many parts of a shard, or of fewer parts if they were too small."""
+    return min(n_cells, max(smallest, -(-n_cells // n_parts)))
 
 
 def around_ring(

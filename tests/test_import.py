@@ -40,7 +40,7 @@ def test_the_package_imports_nothing_until_a_folder_is_used():
 
 
 @pytest.mark.parametrize(
-    "folder", ["datasets", "functional", "losses", "models", "neighbors", "training"]
+    "folder", ["datasets", "functional", "losses", "models", "neighbors", "sharding", "training"]
 )
 def test_every_folder_is_an_attribute_of_the_package(folder):
     then = f"import diffbio; diffbio.{folder}.__all__; from diffbio import {folder}"

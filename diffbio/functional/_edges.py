@@ -21,21 +21,20 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
 from diffbio._numerics import sums_over_last_axis
-from diffbio._shards import AxisName, fetched, first_cell, largest_of_all, n_cells_of_all, n_shards
+from diffbio._shards import AxisName, largest_of_all, n_shards
 from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of, terms
-from diffbio.functional._ring_edges import gradients_in_ring, products_in_ring
+from diffbio.functional._ring_edges import gradients_in_ring, group_size, products_in_ring
 
 __all__ = [
     "CellLoss",
     "Columns",
     "Edges",
     "edge_losses",
-    "padded_to_itself",
     "unit_of",
-    "usable_neighbors",
 ]
 
 Tree = TypeVar("Tree")
+Results = TypeVar("Results")
 Indices = Int[Array, "n_cells n_neighbors"]
 CellLoss = Callable[[Columns, Columns, Columns], Array]
 
@@ -52,29 +51,6 @@ class Edges(NamedTuple):
     indices: Indices
     labels: tuple[Shaped[Array, "n_cells n_neighbors"], ...]
     unit: Float[Array, ""] | float = 1.0
-
-
-def usable_neighbors(
-    indices: Indices, where: Bool[Array, " n_cells"] | None, axis_name: AxisName
-) -> Array:
-    """Which entries carry weight: not negative, not the cell itself, neither end masked."""
-    own = _own_cells(indices, axis_name)
-    n_cells = n_cells_of_all(indices.shape[0], axis_name)
-    usable = (indices >= 0) & (indices != own) & (indices < n_cells)
-    if where is None:
-        return usable
-    ends = padded_to_itself(indices, usable, axis_name)
-    return usable & where[:, None] & fetched(where, ends, axis_name)
-
-
-def padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:
-    """The indices, with entries that are not usable pointing at the cell itself."""
-    return jnp.where(usable, indices, _own_cells(indices, axis_name))
-
-
-def _own_cells(indices: Indices, axis_name: AxisName) -> Int[Array, "n_cells 1"]:
-    n_cells = indices.shape[0]
-    return jnp.arange(n_cells, dtype=indices.dtype)[:, None] + first_cell(n_cells, axis_name)
 
 
 def unit_of(x: Float[Array, "n_cells dim"], axis_name: AxisName) -> Float[Array, ""]:
@@ -117,31 +93,52 @@ def _edge_losses(
     cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
 ) -> Float[Array, " n_cells"]:
     """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
-    block = _block_size(points, edges)
-    products = _products_by_block(points, edges, axis_name)
 
-    def step(start: Int[Array, ""], _: Array, losses: Array) -> Array:
-        found = cell_loss(
-            products(start, block),
+    def losses_of(products: Columns, start: Int[Array, ""], block: int) -> Array:
+        return cell_loss(
+            products,
             _read_all(parameters, start, block),
             _read_all(_transposed(edges.labels), start, block),
         )
-        return _write_all(losses, found, start)
 
     x = points[0]
-    return over_row_blocks(len(x), block, step, jnp.zeros(len(x), x.dtype))
+    return _over_blocks(losses_of, points, edges, axis_name, jnp.zeros(len(x), x.dtype))
 
 
-def _products_by_block(
-    points: Points, edges: Edges, axis_name: AxisName
-) -> Callable[[Int[Array, ""], int], Columns]:
-    """A function that makes, or reads, the products of a block of cells.
+def _over_blocks(
+    results_of: Callable[[Columns, Int[Array, ""], int], Results],
+    points: Points,
+    edges: Edges,
+    axis_name: AxisName,
+    results: Results,
+) -> Results:
+    """Write ``results_of(products, start, block)`` for every block of cells.
 
-    If the far ends lie in other shards, all products are made beforehand.
+    If far ends lie in other shards, the products are made beforehand for a group of blocks.
     """
+    n_cells = len(points[0])
     if n_shards(axis_name) == 1:
-        return partial(_products, points, edges)
-    return partial(_read_all, products_in_ring(points, edges.indices, edges.unit, axis_name))
+        block = _block_size(points, edges)
+
+        def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
+            products = _products(points, edges, start, block)
+            return _write_all(results, results_of(products, start, block), start)
+
+        return over_row_blocks(n_cells, block, step, results)
+
+    group = group_size(n_cells)
+    block = min(group, _block_size(points, edges))
+
+    def take_turn(first: Int[Array, ""], _: Array, results: Results) -> Results:
+        products = products_in_ring(points, edges.indices, edges.unit, first, axis_name)
+
+        def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
+            found = results_of(_read_all(products, start, block), first + start, block)
+            return _write_all(results, found, first + start)
+
+        return over_row_blocks(group, block, step, results)
+
+    return over_row_blocks(n_cells, group, take_turn, results)
 
 
 def _block_size(points: Points, edges: Edges) -> int:
@@ -194,18 +191,16 @@ def _forward(
     cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
 ) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and their derivatives, which the backward pass scales by the cotangents."""
-    block = _block_size(points, edges)
-    products = _products_by_block(points, edges, axis_name)
 
-    def step(start: Int[Array, ""], _: Array, results: _Results) -> _Results:
+    def results_of(products: Columns, start: Int[Array, ""], block: int) -> _Results:
         label_columns = _read_all(_transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda products, columns: cell_loss(products, columns, label_columns),
-            products(start, block),
+            products,
             _read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
-        return _write_all(results, (losses, coefficients_of(*products_bar), parameters_bar), start)
+        return losses, coefficients_of(*products_bar), parameters_bar
 
     x, *p = points
     per_edge = [jnp.zeros(edges.indices.shape[::-1], x.dtype)]
@@ -214,7 +209,7 @@ def _forward(
         coefficients_of(*per_edge * (3 if p else 1)),
         jax.tree.map(jnp.zeros_like, parameters),
     )
-    losses, coefficients, parameters_bar = over_row_blocks(len(x), block, step, empty)
+    losses, coefficients, parameters_bar = _over_blocks(results_of, points, edges, axis_name, empty)
     return losses, (points, edges, coefficients, parameters_bar)
 
 
@@ -228,8 +223,9 @@ def _backward(
     parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
     if n_shards(axis_name) == 1:
         return _gradients(points, edges, coefficients, losses_bar), parameters_bar, None
-    scaled = jax.tree.map(lambda columns: losses_bar * columns * (1 / edges.unit), coefficients)
-    points_bar = gradients_in_ring(points, edges.indices, edges.unit, scaled, axis_name)
+    points_bar = gradients_in_ring(
+        points, edges.indices, edges.unit, coefficients, losses_bar, axis_name
+    )
     return points_bar, parameters_bar, None
 
 

@@ -1,16 +1,17 @@
 """The neighbours of each cell: searched for, or listed by the caller."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
-from diffbio._shards import AxisName, n_cells_of_all, n_shards
+from diffbio._shards import AxisName, fetched, first_cell, n_cells_of_all, n_shards
 from diffbio._types import AnyArray, StaticInteger
-from diffbio.functional._edges import padded_to_itself, usable_neighbors
 from diffbio.neighbors import Neighbors
 from diffbio.neighbors._exact import search
 
 __all__ = ["NeighborLists", "listed_neighbors", "neighborhood"]
 
+Indices = Int[Array, "n_cells n_neighbors"]
 NeighborLists = Integer[AnyArray, "n_cells n_listed"] | Neighbors
 
 
@@ -46,7 +47,30 @@ def neighborhood(
     """
     if listed is None:
         listed = search(x, n_neighbors, where, block_size, axis_name).indices
-    usable = usable_neighbors(listed, where, axis_name)
+    usable = _usable_neighbors(listed, where, axis_name)
     if n_shards(axis_name) > 1:
         return listed, usable
-    return padded_to_itself(listed, usable, axis_name), usable
+    return _padded_to_itself(listed, usable, axis_name), usable
+
+
+def _usable_neighbors(
+    indices: Indices, where: Bool[Array, " n_cells"] | None, axis_name: AxisName
+) -> Array:
+    """Which entries carry weight: not negative, not the cell itself, neither end masked."""
+    own = _own_cells(indices, axis_name)
+    n_cells = n_cells_of_all(indices.shape[0], axis_name)
+    usable = (indices >= 0) & (indices != own) & (indices < n_cells)
+    if where is None:
+        return usable
+    ends = _padded_to_itself(indices, usable, axis_name)
+    return usable & where[:, None] & fetched(where, ends, axis_name)
+
+
+def _padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:
+    """The indices, with entries that are not usable pointing at the cell itself."""
+    return jnp.where(usable, indices, _own_cells(indices, axis_name))
+
+
+def _own_cells(indices: Indices, axis_name: AxisName) -> Int[Array, "n_cells 1"]:
+    n_cells = indices.shape[0]
+    return jnp.arange(n_cells, dtype=indices.dtype)[:, None] + first_cell(n_cells, axis_name)

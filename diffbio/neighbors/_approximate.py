@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from diffbio import _checks
 from diffbio._types import AnyArray, StaticInteger
-from diffbio.neighbors._exact import Neighbors
+from diffbio.neighbors._measured import Neighbors
 
 __all__ = ["approximate_neighbors"]
 

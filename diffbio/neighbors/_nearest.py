@@ -3,8 +3,10 @@
 from jaxtyping import Bool, Float
 
 from diffbio import _checks
+from diffbio._shards import AxisName, n_cells_of_all
 from diffbio._types import AnyArray, StaticInteger
-from diffbio.neighbors._exact import Neighbors, search
+from diffbio.neighbors._exact import search
+from diffbio.neighbors._measured import Neighbors
 
 __all__ = ["nearest_neighbors"]
 
@@ -15,6 +17,7 @@ def nearest_neighbors(
     *,
     where: Bool[AnyArray, " n_cells"] | None = None,
     block_size: StaticInteger | None = None,
+    axis_name: AxisName = None,
 ) -> Neighbors:
     r"""The ``n_neighbors`` nearest *other* cells of each cell, by exact search.
 
@@ -37,6 +40,8 @@ def nearest_neighbors(
         where: optional ``(n_cells,)`` mask; a masked cell is nobody's neighbour and has none.
         block_size: rows searched at once, static; chosen from the shape by default. It
             changes speed and memory only.
+        axis_name: static; the mesh's axis over which the cells lie in shards, inside of
+            ``jax.shard_map``. Indices count through the shards. See :mod:`diffbio.sharding`.
 
     Returns:
         :class:`Neighbors`, ascending by distance.
@@ -49,6 +54,6 @@ def nearest_neighbors(
         None: both results are constants under differentiation.
     """
     x = _checks.floating("x", x, ("n_cells", "dim"))
-    n_neighbors = _checks.neighbor_count(n_neighbors, x.shape[0])
+    n_neighbors = _checks.neighbor_count(n_neighbors, n_cells_of_all(x.shape[0], axis_name))
     where = _checks.mask(where, x.shape[0])
-    return search(x, n_neighbors, where, _checks.block_size(block_size))
+    return search(x, n_neighbors, where, _checks.block_size(block_size), axis_name)

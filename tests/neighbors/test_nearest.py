@@ -128,9 +128,10 @@ def test_half_precision_is_searched_in_float32():
 def test_bounds_lie_below_every_distance_and_close_to_it():
     for kind in KINDS:
         x = jnp.asarray(geometry(kind, 90, 20), jnp.float32)
-        scale, columns = _bounds.search_columns(x, None, 1)
-        bounds = np.asarray(_bounds.lower_bounds(columns, jnp.int32(0), 90), np.float64)
-        scaled = np.asarray(x, np.float64) / float(scale)
+        frame = _bounds.frame_of(x, None, None)
+        columns = _bounds.search_columns(x, None, frame, 1)
+        bounds = np.asarray(_bounds.lower_bounds(columns, columns), np.float64)
+        scaled = np.asarray(x, np.float64) / float(frame.scale)
         exact = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)
         assert np.all(bounds <= exact), kind
         norms = np.asarray(columns[:, -2], np.float64)

@@ -1,0 +1,142 @@
+"""The nearest of some cells, measured by differences in the precision of the input."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from diffbio._numerics import sums_over_last_axis
+from diffbio.neighbors._selection import is_many, sorted_columns
+
+__all__ = ["Cells", "Neighbors", "nearest_candidates", "search_by_differences"]
+
+
+class Neighbors(NamedTuple):
+    """The nearest other cells of each cell, nearest first.
+
+    Attributes:
+        indices: ``(n_cells, n_neighbors)`` int32; -1 where there are too few cells.
+        squared_distances: ``(n_cells, n_neighbors)`` squared Euclidean distances, in
+            the squared unit of the input; infinite where there are too few cells.
+    """
+
+    indices: Int[Array, "n_cells n_neighbors"]
+    squared_distances: Float[Array, "n_cells n_neighbors"]
+
+
+class Cells(NamedTuple):
+    """The cells of a shard, or of a part of it.
+
+    Attributes:
+        x: ``(n_cells, dim)`` points.
+        where: the cells that are anybody's neighbours and have any; None for all.
+        first: the first cell's index among the cells of all shards.
+    """
+
+    x: Float[Array, "n_cells dim"]
+    where: Bool[Array, " n_cells"] | None
+    first: Int[Array, ""] | int
+
+
+def nearest_candidates(
+    own: Cells,
+    others: Cells,
+    rows: Int[Array, " block"],
+    candidates: Int[Array, "n_candidates block"],
+    n_neighbors: int,
+    before: Neighbors | None,
+) -> Neighbors:
+    """The nearest of the candidates, measured by differences, and of those found before."""
+    cells = jnp.minimum(candidates, len(others.x) - 1)
+    distances = _measure(own.x, others.x, rows, cells)
+    valid = (cells == candidates) & (cells + (others.first - own.first) != rows[None])
+    if others.where is not None:
+        valid &= others.where[cells]
+    if own.where is not None:
+        valid &= own.where[rows][None]
+    found = _found(cells, distances, valid, others)
+    order = _order(distances, valid)
+    if before is not None:
+        found = jax.tree.map(lambda first, last: jnp.concatenate([first.T, last]), before, found)
+        order = _order(found.squared_distances, found.indices >= 0)
+    return Neighbors(*sorted_columns(order, tuple(found), n_neighbors))
+
+
+def search_by_differences(
+    own: Cells,
+    others: Cells,
+    rows: Int[Array, " block"],
+    unproven: Bool[Array, " block"],
+    best: Neighbors,
+    before: Neighbors | None,
+) -> Neighbors:
+    """Search the unproven rows again, one at a time, over the differences to all others."""
+    n_others, n_neighbors = len(others.x), best.indices.shape[1]
+
+    def search_one(
+        state: tuple[Bool[Array, " block"], Neighbors],
+    ) -> tuple[Bool[Array, " block"], Neighbors]:
+        unproven, best = state
+        at = jnp.argmax(unproven)
+        (distances,) = sums_over_last_axis(_squares, others.x - own.x[rows[at]][None])
+        usable = jnp.arange(n_others, dtype=rows.dtype) + (others.first - own.first) != rows[at]
+        if others.where is not None:
+            usable &= others.where
+        _, cells = lax.top_k(-_order(distances, usable), min(n_neighbors, n_others))
+        found = _found(cells, distances[cells], usable[cells], others)
+        if before is not None:
+            found = jax.tree.map(lambda a, b: jnp.concatenate([a[at], b]), before, found)
+            order = _order(found.squared_distances, found.indices >= 0)
+            nearest = lax.top_k(-order, n_neighbors)[1]
+            found = jax.tree.map(lambda row: row[nearest], found)
+        best = jax.tree.map(lambda whole, row: whole.at[at].set(row), best, found)
+        return unproven.at[at].set(False), best
+
+    return lax.while_loop(lambda state: jnp.any(state[0]), search_one, (unproven, best))[1]
+
+
+def _found(cells: Array, distances: Array, valid: Array, others: Cells) -> Neighbors:
+    """The valid cells, by their indices among the cells of all shards."""
+    return Neighbors(
+        jnp.where(valid, cells + others.first, -1), jnp.where(valid, distances, jnp.inf)
+    )
+
+
+def _measure(
+    own: Float[Array, "n_cells dim"],
+    others: Float[Array, "n_others dim"],
+    rows: Int[Array, " block"],
+    cells: Int[Array, "n_candidates block"],
+) -> Float[Array, "n_candidates block"]:
+    """The squared distances of the own rows to their cells among the others.
+
+    Where a row has many cells, one row is measured at a time. The differences of all rows
+    would otherwise be the largest array of the search.
+    """
+
+    def measure(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
+        differences = _rows_of(others, cells) - _rows_of(own, rows)[None]
+        return sums_over_last_axis(_squares, differences)[0]
+
+    if is_many(len(cells)):
+        return lax.map(lambda one: measure(*one), (rows, cells.T)).T
+    return measure(rows, cells)
+
+
+def _order(distances: Float[Array, "*shape"], valid: Bool[Array, "*shape"]) -> Array:
+    """Keys to sort by: a cell that is no neighbour comes after every distance.
+
+    A distance that is infinite or NaN counts as the largest float.
+    """
+    largest = jnp.finfo(distances.dtype).max
+    return jnp.where(valid, jnp.where(distances <= largest, distances, largest), jnp.inf)
+
+
+def _rows_of(x: Array, cells: Int[Array, "..."]) -> Array:
+    return x.at[cells].get(mode="promise_in_bounds")
+
+
+def _squares(differences: Array) -> tuple[Array]:
+    return (differences * differences,)

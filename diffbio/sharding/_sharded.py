@@ -1,0 +1,169 @@
+"""A loss as a program of all devices of a mesh."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from diffbio._types import AnyArray
+from diffbio.sharding._calls import Call, is_split, padded, taken_apart, with_arrays
+from diffbio.sharding._one_device import result_on_one_device
+
+__all__ = ["sharded"]
+
+
+def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callable[..., Any]:
+    """The loss, computed by all devices along an axis of a mesh, each for its own cells.
+
+    With P devices along the axis, each holds ``n_cells / P`` cells. Result, gradients and
+    errors are those of one device, to rounding. Means, centroids and entropies are sums over
+    the devices. A loss over neighbours sends every shard's points round a ring in pieces: a
+    device holds its own shard and a piece of another's, and keeps the nearest neighbours found
+    so far. What a cell's gradient owes to the cells of other shards travels home the same way.
+
+    Work and memory per device fall with P; no device holds an array with a row for every
+    cell. A device sends ``n_cells * dim`` numbers in a search, twice as many in the forward
+    pass over the edges to the neighbours and four times as many in the backward pass. All
+    other losses exchange a few sums.
+
+    Args:
+        loss: a function of :mod:`diffbio.functional`, a module of :mod:`diffbio.losses`, or any
+            function that accepts ``axis_name``. An argument whose annotation is a jaxtyping
+            shape that begins with ``n_cells`` is split over the devices, all others are not.
+        mesh: the devices, as ``jax.make_mesh`` arranges them. Devices along its other axes
+            repeat the work.
+        axis: the name of the axis of the mesh that the cells are split over.
+
+    Returns:
+        A function with the signature of the loss without ``axis_name``. Arrays may be NumPy's,
+        lie on one device, or be split already. If P does not divide the number of cells,
+        masked cells are added. The function works under ``jit`` and ``grad``. Integers,
+        strings and booleans are part of the compiled program, other numbers are not.
+
+    Raises:
+        ValueError: the mesh has no such axis, or the loss has no argument that can be split.
+        TypeError: the loss does not accept ``axis_name``.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from diffbio.functional import shannon_diversity
+        >>> mesh = jax.make_mesh((jax.device_count(),), ("cells",))
+        >>> diversity = sharded(shannon_diversity, mesh)
+        >>> round(float(diversity(jnp.full((7, 4), 0.25))), 4)
+        1.3863
+    """
+    if axis not in mesh.axis_names:
+        axes = ", ".join(map(repr, mesh.axis_names))
+        raise ValueError(f"axis must be an axis of the mesh, one of {axes}, got {axis!r}")
+    signature = inspect.signature(loss, eval_str=True)
+    if "axis_name" not in signature.parameters:
+        raise TypeError(f"loss must accept axis_name, its arguments are {signature}")
+    parameters = [p for p in signature.parameters.values() if p.name != "axis_name"]
+    per_cell = frozenset(p.name for p in parameters if _is_per_cell(p.annotation))
+    if not per_cell:
+        raise ValueError(
+            "loss must have an argument annotated with a jaxtyping shape that begins with "
+            f"n_cells, its arguments are {signature}"
+        )
+    signature = signature.replace(parameters=parameters)
+
+    def over_all_devices(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        expected = result_on_one_device(loss, given, per_cell)
+        arguments = {name: with_arrays(name, v, name in per_cell) for name, v in given.items()}
+        call = taken_apart(loss, arguments, per_cell, axis)
+        n_cells = call.n_cells
+        if missing := -n_cells % mesh.shape[axis]:
+            arguments["where"] = _mask_to_pad(arguments, n_cells, per_cell)
+            call = padded(taken_apart(loss, arguments, per_cell, axis), missing)
+        return _result_on_all_devices(call, expected, n_cells, _with_automatic_axes(mesh), axis)
+
+    functools.update_wrapper(over_all_devices, loss, updated=())
+    over_all_devices.__signature__ = signature  # type: ignore[attr-defined]
+    return over_all_devices
+
+
+def _is_per_cell(annotation: Any) -> bool:
+    """Whether an annotation, or one of the types it unites, is a shape of a row per cell."""
+    united = typing.get_args(annotation) or (annotation,)
+    return any(getattr(kind, "dim_str", "").split()[:1] == ["n_cells"] for kind in united)
+
+
+def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset[str]) -> AnyArray:
+    """The mask as given; padding it marks the added cells as not counted."""
+    if "where" not in per_cell:
+        raise ValueError(
+            f"n_cells={n_cells} must be a multiple of the number of devices for a loss that "
+            f"accepts no mask where; its arguments per cell are {', '.join(sorted(per_cell))}"
+        )
+    where = arguments.get("where")
+    return np.ones(n_cells, bool) if where is None else where
+
+
+def _with_automatic_axes(mesh: Mesh) -> Mesh:
+    """The mesh with automatic axes, unless the caller works under ``jax.set_mesh``.
+
+    Otherwise JAX does not combine an array that is split over explicit axes with one on a
+    single device, such as the cotangent that ``jax.grad`` starts from.
+    """
+    if not jax.sharding.get_abstract_mesh().empty:
+        return mesh
+    return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
+
+
+def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
+    """The result, of which an array with a row per cell stays split."""
+    leaves, structure = jax.tree.flatten(expected)
+    out_specs = tuple(
+        PartitionSpec(axis) if leaf.shape[:1] == (n_cells,) else PartitionSpec() for leaf in leaves
+    )
+    arrays = [
+        _put(array, NamedSharding(mesh, spec))
+        for array, spec in zip(call.arrays, call.specs, strict=True)
+    ]
+    results = _program(arrays, call.parts, call.structure, out_specs, mesh, axis)
+    return jax.tree.unflatten(
+        structure,
+        [
+            result[:n_cells] if is_split(spec) and len(result) > n_cells else result
+            for result, spec in zip(results, out_specs, strict=True)
+        ],
+    )
+
+
+def _put(array: Any, sharding: NamedSharding) -> Any:
+    """The array on the mesh.
+
+    If the array lies in one process and the mesh spans several, the derivative of
+    ``device_put`` would send cotangents back to that process, which cannot be done. They stay
+    on the mesh instead.
+    """
+    in_one_process = jax.typeof(array).sharding.mesh.empty
+    if sharding.mesh.is_multi_process and in_one_process and isinstance(array, jax.core.Tracer):
+        return jax.jit(lambda array: array, out_shardings=sharding)(array)
+    return jax.device_put(array, sharding)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
+def _program(
+    arrays: list[jax.Array],
+    parts: tuple[Any, ...],
+    structure: Any,
+    out_specs: tuple[PartitionSpec, ...],
+    mesh: Mesh,
+    axis: str,
+) -> list[jax.Array]:
+    """The leaves of the result for arrays that are split over the mesh."""
+    call = Call(arrays, parts, structure)
+
+    def on_each_device(arrays: list[jax.Array]) -> list[jax.Array]:
+        return jax.tree.leaves(call.result(arrays, axis_name=axis))
+
+    return jax.shard_map(
+        on_each_device, mesh=mesh, in_specs=(call.specs,), out_specs=list(out_specs)
+    )(arrays)

@@ -1,0 +1,27 @@
+"""These tests need eight devices; ``tests/test_sharding.py`` runs them in a process that has them.
+
+With eight virtual devices XLA:CPU compiles every program differently. In a process of their
+own, they leave the programs of all other tests as they are.
+"""
+
+import os
+
+import pytest
+
+from diffbio.functional import _edge_visits, _edges, _ring_edges
+from diffbio.neighbors import _exact
+from tests.test_sharding import EIGHT_DEVICES
+
+collect_ignore_glob = [] if EIGHT_DEVICES in os.environ.get("XLA_FLAGS", "") else ["test_*.py"]
+
+
+@pytest.fixture(scope="module")
+def small_parts():
+    """Shards of a few cells still are several pieces, groups and blocks, the last ones shared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_exact, "_SMALLEST_PIECE", 4)
+        patch.setattr(_edge_visits, "_SMALLEST_PIECE", 3)
+        patch.setattr(_ring_edges, "_SMALLEST_GROUP", 5)
+        for module, rows in {_exact: 5, _edges: 3, _edge_visits: 4}.items():
+            patch.setattr(module, "rows_for", lambda *_, rows=rows, **__: rows)
+        yield

@@ -1,0 +1,88 @@
+"""Every loss over shards against one device: values and gradients, for every kind of input."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from benchmarks.catalog.cases import CATALOG
+from benchmarks.measure.accuracy import relative_error
+from tests.inputs import KINDS, VARIANTS, draw, search_options, split
+from tests.sharding.losses import GRADIENT, VALUE, every_case, program
+from tests.tolerances import DTYPES
+
+pytestmark = pytest.mark.usefixtures("small_parts")
+OF_THEIR_OWN = [case for case in CATALOG if case.name not in VARIANTS]
+
+
+def assert_alike(case, n_shards, arrays, dtype, **options):
+    differentiated, constant = split(case, arrays)
+    value, gradients = program(case, n_shards, **options)(differentiated, constant)
+    expected, expected_gradients = program(case, None, **options)(differentiated, constant)
+    assert relative_error(value, expected) <= VALUE[dtype]
+    for name, gradient in gradients.items():
+        assert gradient.dtype == arrays[name].dtype
+        assert relative_error(gradient, expected_gradients[name]) <= GRADIENT[dtype], name
+
+
+@every_case()
+def test_no_whole_number_of_cells_per_shard(case):
+    for kind in KINDS:
+        arrays = draw(case, kind, n_cells=61)
+        assert_alike(case, 4, arrays, "float64", **search_options(case))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n_shards", "dtype"),
+    [(1, "float64"), (2, "float64"), (4, "float64"), (8, "float64"), (8, "float32")],
+)
+@pytest.mark.parametrize("case", OF_THEIR_OWN, ids=lambda case: case.name)
+def test_any_number_of_shards_in_both_precisions(case, n_shards, dtype):
+    for n_cells in (64, 61):
+        for kind in KINDS:
+            arrays = draw(case, kind, n_cells, dtype=DTYPES[dtype])
+            assert_alike(case, n_shards, arrays, dtype, **search_options(case))
+
+
+@every_case()
+def test_shards_that_are_masked_as_a_whole(case):
+    arrays = draw(case, "random", n_cells=61)
+    for counted in (jnp.arange(61) >= 33, jnp.arange(61) < 20, jnp.arange(61) // 16 == 2):
+        assert_alike(case, 4, arrays | {"where": counted}, "float64", **search_options(case))
+
+
+@every_case()
+def test_all_cells_masked_is_zero_without_a_gradient(case):
+    arrays = draw(case, "random", n_cells=61) | {"where": jnp.zeros(61, bool)}
+    value, gradients = program(case, 4, **search_options(case))(*split(case, arrays))
+    assert float(value) == 0
+    assert not any(jnp.any(gradient) for gradient in jax.tree.leaves(gradients))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", [c for c in OF_THEIR_OWN if c.n_neighbors is not None], ids=lambda case: case.name
+)
+def test_shards_of_fewer_cells_than_neighbors(case):
+    for n_cells in (case.n_neighbors + 1, case.n_neighbors + 6):
+        for n_shards in (4, 8):
+            assert_alike(case, n_shards, draw(case, "random", n_cells), "float64")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", [c for c in OF_THEIR_OWN if c.name != "combined"], ids=lambda case: case.name
+)
+def test_forward_over_reverse_mode(case):
+    """Second derivatives pass through the ring too."""
+    point, constant = split(case, draw(case, "random", 61))
+    direction, _ = split(case, draw(case, "random", 61, seed=1))
+    options = search_options(case)
+
+    def curvature(n_shards):
+        gradient = program(case, n_shards, **options)
+        return jax.jvp(lambda d: gradient(d, constant)[1], (point,), (direction,))[1]
+
+    found, expected = curvature(4), curvature(None)
+    for name in point:
+        assert relative_error(found[name], expected[name]) <= 1e-10, name

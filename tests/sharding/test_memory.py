@@ -1,0 +1,73 @@
+"""What a device holds: its share, whatever the loss."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from benchmarks.catalog.cases import CATALOG
+from benchmarks.schema.suite import TRANSFORMS
+from diffbio.sharding import sharded
+from tests.functional.test_memory import abstract_inputs, shapes
+from tests.sharding.losses import every_case, function_of, mesh_of, total
+
+N_CELLS = 65536
+# Sums that are exchanged: losses without other temporaries still hold these.
+EXCHANGED_BYTES = 64
+
+
+def lowered(case, transform, n_shards):
+    """A program for arrays that lie split over the devices."""
+    loss = sharded(function_of(case), mesh_of(n_shards))
+    split = NamedSharding(mesh_of(n_shards), PartitionSpec("cells"))
+    arrays = {
+        name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
+        for name, array in abstract_inputs(case, N_CELLS).items()
+    }
+    differentiated = {name: arrays.pop(name) for name in case.differentiable}
+
+    def value(differentiated, constant):
+        return total(loss(**differentiated, **constant))
+
+    program = jax.value_and_grad(value) if transform == "value_and_grad" else value
+    return jax.jit(program).trace(differentiated, arrays)
+
+
+def bodies(jaxpr):
+    """The programs inside of ``shard_map``."""
+    for equation in jaxpr.eqns:
+        inner = [p for p in equation.params.values() if hasattr(p, "eqns") or hasattr(p, "jaxpr")]
+        inner = [getattr(p, "jaxpr", p) for p in inner]
+        if equation.primitive.name == "shard_map":
+            yield from inner
+        else:
+            for each in inner:
+                yield from bodies(each)
+
+
+@every_case()
+def test_no_array_inside_has_a_row_for_every_cell(case):
+    found = {
+        shape
+        for body in bodies(lowered(case, "value_and_grad", 8).jaxpr.jaxpr)
+        for shape in shapes(body)
+    }
+    assert found
+    assert not [shape for shape in found if N_CELLS in shape]
+    arrays = abstract_inputs(case, N_CELLS // 8)
+    widest = max(np.prod(array.shape[1:], dtype=int) for array in arrays.values())
+    assert max(np.prod(shape, dtype=int) for shape in found) <= N_CELLS // 8 * max(widest, 256)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
+def test_eight_devices_hold_a_sixth_of_what_one_holds(case, transform):
+    programs = {n: lowered(case, transform, n).lower().compile() for n in (1, 8)}
+    one, eight = (programs[n].memory_analysis().temp_size_in_bytes for n in (1, 8))
+    assert eight <= max(one / 6, EXCHANGED_BYTES)
+    assert not re.search(rf"\[(\d+,)*{N_CELLS}(,\d+)*\]", programs[8].as_text())
+    inputs = programs[8].memory_analysis().argument_size_in_bytes
+    assert inputs <= programs[1].memory_analysis().argument_size_in_bytes / 8 + EXCHANGED_BYTES
