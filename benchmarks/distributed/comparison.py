@@ -44,17 +44,17 @@ class Comparison(NamedTuple):
 def compare_processes(
     losses: Sequence[str], n_cells: int, n_processes: int, n_devices: int
 ) -> list[Comparison]:
-    """Compute every check alone, then in all processes, each of which has so many devices.
+    """Compute every check in all processes, each of which has so many devices, then alone.
 
     Raises:
         ProcessEndedError: a process ended too early.
     """
     checks = checks_of(losses, n_cells, n_processes * n_devices)
     answers = chain(
-        answers_of(alone, 1, checks), answers_of(together, n_processes, n_devices, checks)
+        answers_of(together, n_processes, n_devices, checks), answers_of(alone, 1, checks)
     )
     results = list(tqdm(answers, "results", 2 * len(checks), unit="result", dynamic_ncols=True))
-    expected, found = results[: len(checks)], results[len(checks) :]
+    found, expected = results[: len(checks)], results[len(checks) :]
     return list(map(_compared, checks, expected, found))
 
 

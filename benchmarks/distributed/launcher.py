@@ -83,18 +83,21 @@ def _received(
     receiving: Connection, processes: Sequence[BaseProcess], logs: Sequence[Path]
 ) -> Iterator[Any]:
     """The answers, until all processes have ended."""
-    sources: list[Any] = [receiving, *(process.sentinel for process in processes)]
+    running = {process.sentinel: process for process in processes}
+    sources: list[Any] = [receiving, *running]
     while sources:
         ready = wait(sources)
+        for sentinel in running.keys() & ready:
+            running[sentinel].join()  # the exit code comes a moment after the sentinel
+            sources.remove(sentinel)
         _require_success(processes, logs)
-        for source in ready:
+        if receiving in ready:
             try:
-                if source is receiving:
-                    yield receiving.recv()
-                else:
-                    sources.remove(source)
+                answer = receiving.recv()
             except EOFError:
                 sources.remove(receiving)
+            else:
+                yield answer
 
 
 def _require_success(processes: Sequence[BaseProcess], logs: Sequence[Path]) -> None:
