@@ -11,6 +11,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType, Mesh
 from jaxtyping import Array, Bool, Int, Shaped
 
 from diffbio._blocks import varying_alike
@@ -26,12 +27,24 @@ __all__ = [
     "n_shards",
     "part_size",
     "sum_of_all",
+    "with_automatic_axes",
 ]
 
 AxisName = str | None
 Visiting = TypeVar("Visiting")
 Carry = TypeVar("Carry")
 Tree = TypeVar("Tree")
+
+
+def with_automatic_axes(mesh: Mesh) -> Mesh:
+    """The mesh with automatic axes, unless the caller works under ``jax.set_mesh``.
+
+    Otherwise JAX does not combine an array that is split over explicit axes with one on a
+    single device, such as the cotangent that ``jax.grad`` starts from.
+    """
+    if not jax.sharding.get_abstract_mesh().empty:
+        return mesh
+    return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
 
 
 def n_shards(axis_name: AxisName) -> int:

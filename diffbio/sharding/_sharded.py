@@ -8,8 +8,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from diffbio._shards import with_automatic_axes
 from diffbio._types import AnyArray
 from diffbio.sharding._calls import Call, is_split, padded, taken_apart, with_arrays
 from diffbio.sharding._one_device import result_on_one_device
@@ -81,7 +82,7 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
         if missing := -n_cells % mesh.shape[axis]:
             arguments["where"] = _mask_to_pad(arguments, n_cells, per_cell)
             call = padded(taken_apart(loss, arguments, per_cell, axis), missing)
-        return _result_on_all_devices(call, expected, n_cells, _with_automatic_axes(mesh), axis)
+        return _result_on_all_devices(call, expected, n_cells, with_automatic_axes(mesh), axis)
 
     functools.update_wrapper(over_all_devices, loss, updated=())
     over_all_devices.__signature__ = signature  # type: ignore[attr-defined]
@@ -103,17 +104,6 @@ def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset
         )
     where = arguments.get("where")
     return np.ones(n_cells, bool) if where is None else where
-
-
-def _with_automatic_axes(mesh: Mesh) -> Mesh:
-    """The mesh with automatic axes, unless the caller works under ``jax.set_mesh``.
-
-    Otherwise JAX does not combine an array that is split over explicit axes with one on a
-    single device, such as the cotangent that ``jax.grad`` starts from.
-    """
-    if not jax.sharding.get_abstract_mesh().empty:
-        return mesh
-    return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
 
 
 def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:

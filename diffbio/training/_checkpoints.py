@@ -1,6 +1,7 @@
 """What an interrupted training goes on from: one folder, which is whole at every moment."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-__all__ = ["Checkpoints", "Progress", "as_numbers"]
+from diffbio._types import AnyArray
+
+__all__ = ["Checkpoints", "Identity", "Progress", "as_numbers", "like"]
+
+# First losses on different devices agree up to this, relative to them or to 1.
+_FIRST_LOSS_ERROR = 1e-4
 
 
 class Progress(NamedTuple):
@@ -26,35 +32,62 @@ class Progress(NamedTuple):
     seconds: float
 
 
+class Identity(NamedTuple):
+    """Whatever the bits of a training's result follow from, on one machine.
+
+    Attributes:
+        seed: of the order of the cells.
+        data: digest of all cells.
+        initial_model: digest of model and optimizer before the first step.
+        batch_size: cells per minibatch.
+        learning_rate: Adam's.
+        devices: how many share a minibatch.
+        program_of_a_step: digest of the program.
+    """
+
+    seed: int
+    data: str
+    initial_model: str
+    batch_size: int
+    learning_rate: float
+    devices: int
+    program_of_a_step: str
+
+
 class Checkpoints:
     """The checkpoints of one training, written by orbax under a temporary name and renamed.
 
-    The folder holds the newest one. It also holds the identity of its training: whatever
-    the bits of the result follow from. A training of another identity is refused.
+    The folder holds the newest one. It also holds the identity of its training. A training
+    of another identity is refused, except that it may go on on another number of devices. The
+    programs differ then, and the first losses must agree instead.
 
     Args:
         folder: where they are; made if it is not there.
-        identity: names and values, of which at least one differs between two trainings.
+        identity: of this training.
 
     Raises:
         ValueError: a file is where the folder should be.
     """
 
-    def __init__(self, folder: str | Path, identity: Mapping[str, str | int | float]) -> None:
+    def __init__(self, folder: str | Path, identity: Identity) -> None:
         import orbax.checkpoint as ocp
 
         self._orbax = ocp.args
         self._folder = Path(folder).absolute()
         if self._folder.exists() and not self._folder.is_dir():
             raise ValueError(f"checkpoint must be a folder, got the file {str(folder)!r}")
-        self._identity = dict(identity)
+        self._identity = identity
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False),
         )
 
-    def newest(self, like: Progress) -> Progress | None:
-        """Read the newest checkpoint, whose arrays are of the kinds of those in ``like``.
+    def newest(self, beginning: Progress, first_loss: Callable[[], float]) -> Progress | None:
+        """Read the newest checkpoint.
+
+        Args:
+            beginning: the progress before the first step, with arrays of the same kinds.
+            first_loss: computes the loss of the first step.
 
         Returns:
             The progress, or None if the folder holds none.
@@ -67,12 +100,24 @@ class Checkpoints:
             return None
         args = self._orbax
         run = self._manager.restore(step, args=args.Composite(run=args.JsonRestore()))["run"]
-        self._refuse_another(run["identity"])
-        template = _as_tree(like.leaves, np.empty(step, like.losses.dtype))
+        differing = {
+            name: (run["identity"].get(name), own)
+            for name, own in self._identity._asdict().items()
+            if run["identity"].get(name) != own
+        }
+        moved = "devices" in differing
+        if moved:
+            for name in ("devices", "program_of_a_step"):
+                differing.pop(name, None)
+        self._refuse(differing)
+        template = _as_tree(beginning.leaves, np.empty(step, beginning.losses.dtype))
         restored = args.Composite(arrays=args.StandardRestore(template))
         arrays = self._manager.restore(step, args=restored)["arrays"]
-        leaves = [_like(arrays["leaves"][f"{at}"], leaf) for at, leaf in enumerate(like.leaves)]
-        return Progress(leaves, np.asarray(arrays["losses"]), run["seconds"])
+        losses = np.asarray(arrays["losses"])
+        if moved:
+            self._refuse(_differing_losses(float(losses[0]), first_loss()))
+        leaves = [like(leaf, arrays["leaves"][f"{at}"]) for at, leaf in enumerate(beginning.leaves)]
+        return Progress(leaves, losses, run["seconds"])
 
     def save(self, progress: Progress) -> None:
         """Write the progress down; until that is done the folder holds the one before.
@@ -83,15 +128,15 @@ class Checkpoints:
             return
         args = self._orbax
         tree = _as_tree(progress.leaves, progress.losses)
-        run = {"identity": self._identity, "seconds": progress.seconds}
+        run = {"identity": self._identity._asdict(), "seconds": progress.seconds}
         content = args.Composite(arrays=args.StandardSave(tree), run=args.JsonSave(run))
         self._manager.save(len(progress.losses), args=content, force=True)
 
-    def _refuse_another(self, theirs: Mapping[str, Any]) -> None:
-        differing = [name for name in self._identity if theirs.get(name) != self._identity[name]]
+    def _refuse(self, differing: Mapping[str, tuple[Any, Any]]) -> None:
         if differing:
             listed = "; ".join(
-                f"{name} was {theirs.get(name)}, is {self._identity[name]}" for name in differing
+                f"{name.replace('_', ' ')} was {was}, is {now}"
+                for name, (was, now) in differing.items()
             )
             raise ValueError(
                 f"checkpoint={str(self._folder)!r} holds another training ({listed}); "
@@ -99,23 +144,30 @@ class Checkpoints:
             )
 
 
+def _differing_losses(was: float, now: float) -> dict[str, tuple[float, float]]:
+    error = _FIRST_LOSS_ERROR
+    return (
+        {} if math.isclose(was, now, rel_tol=error, abs_tol=error) else {"first_loss": (was, now)}
+    )
+
+
 def _as_tree(leaves: Sequence[Array], losses: np.ndarray) -> dict[str, Any]:
     numbers = {f"{at}": as_numbers(leaf) for at, leaf in enumerate(leaves)}
     return {"leaves": numbers, "losses": losses}
 
 
-def as_numbers(leaf: Array) -> np.ndarray:
+def as_numbers(leaf: AnyArray) -> np.ndarray:
     """The numbers of an array; those inside of a random key."""
     return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
 
 
-def _like(numbers: Any, leaf: Array) -> Array:
-    """The numbers as an array of the leaf's kind."""
+def like(leaf: Array, numbers: Any) -> Array:
+    """The numbers as an array of the leaf's kind, on the default device."""
     array = jnp.asarray(numbers)
     return (
         jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
     )
 
 
-def _is_key(leaf: Array) -> bool:
+def _is_key(leaf: AnyArray) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -1,5 +1,6 @@
 """The loop of a training: steps, their losses, checkpoints."""
 
+import functools
 import hashlib
 import itertools
 import time
@@ -12,13 +13,15 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
 from diffbio import _checks
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.training._checkpoints import Checkpoints, Progress, as_numbers
-from diffbio.training._minibatches import minibatches, on_device, rows_of
+from diffbio.training._checkpoints import Checkpoints, Identity, Progress, as_numbers, like
+from diffbio.training._minibatches import minibatches, rows_of
+from diffbio.training._placement import OnMesh, OnOneDevice, placement
 from diffbio.training._step import Objective, Step
 
 __all__ = ["History", "fit"]
@@ -51,6 +54,7 @@ def fit(
     seed: StaticInteger = 0,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    mesh: Mesh | None = None,
 ) -> History:
     """Minimise an objective over a model's parameters with Adam, on minibatches of cells.
 
@@ -58,21 +62,30 @@ def fit(
     cells that ``where`` masks, so that the step is compiled once. The same arguments give
     the same bits. The model changes when training ends; an error leaves it as it was.
 
+    On a mesh, the cells stay on the host, each device gets its share of every minibatch, and
+    all devices hold the model. Losses are those of one device, to rounding, whatever the
+    objective computes. An objective whose losses are :func:`diffbio.sharding.sharded` over the
+    same mesh also needs less memory per device: otherwise a loss over neighbours gathers the
+    whole minibatch on every device.
+
     Args:
         model: has ``result, state, metadata = model.apply(batch, state, metadata)``; see
             :mod:`diffbio.models`. Its ``nnx.Param`` variables are trained, in place.
         data: arrays by name, each with the cells along its first axis.
         objective: ``objective(result, batch, where) -> scalar`` to minimise: the model's
             results, the minibatch's rows of ``data``, and the ``(batch_size,)`` mask of
-            the cells that count.
+            the cells that count. On a mesh, ``batch_size`` is rounded up to a multiple of
+            the number of devices; the mask leaves out the cells that are added.
         n_steps: number of updates.
         batch_size: cells per minibatch; all cells if there are fewer.
         learning_rate: Adam's, concrete.
         seed: seed of the order of the cells.
         checkpoint: folder for checkpoints: one about every ten seconds, one at the end.
             A training that was interrupted goes on from there, to the same bits; one that
-            ended returns at once. More ``n_steps`` than it was written with train on.
+            ended returns at once. More ``n_steps`` than it was written with train on. The
+            training may go on on another number of devices, to the same losses.
         progress: show a progress bar.
+        mesh: devices that train together, along its axis ``"cells"``; None: one device.
 
     Returns:
         :class:`History`.
@@ -108,23 +121,27 @@ def fit(
     n_steps = _checks.positive_integer("n_steps", n_steps)
     seed = _checks.non_negative_integer("seed", seed)
     _checks.positive("learning_rate", learning_rate)
-    cells = on_device(data)
-    n_cells = len(next(iter(cells.values())))
+    placed = placement(data, mesh)
+    n_cells = len(next(iter(placed.cells.values())))
     batch_size = min(_checks.positive_integer("batch_size", batch_size), n_cells)
-    rows, where = next(minibatches(n_cells, batch_size, seed))
+    first = next(minibatches(n_cells, batch_size, seed))
     if not isinstance(model, nnx.Module) or not callable(getattr(model, "apply", None)):
         raise TypeError(
             f"model must be a flax.nnx.Module with an apply method, got {type(model).__name__}"
         )
     step = Step(model, objective, float(learning_rate))
     # Outside of the compiled step the model's checks can read values, such as labels.
-    step.model(step.leaves).apply(rows_of(cells, rows), {}, None)
-    lowered = jax.jit(step.update).lower(step.leaves, cells, rows, where)
+    step.model(step.leaves).apply(rows_of(placed.cells, first[0]), {}, None)
+    arguments = placed.model(step.leaves), *placed.minibatch(*first)
+    lowered = jax.jit(step.update, out_shardings=placed.result).lower(*arguments)
+    compiled = functools.cache(lowered.compile)
     beginning = Progress(step.leaves, np.empty(0, lowered.out_info[1][0].dtype), 0.0)
-    checkpoints = None
+    checkpoints, begun = None, None
     if checkpoint is not None:
-        checkpoints = Checkpoints(checkpoint, _identity(seed, cells, step, lowered.as_text()))
-    begun = (checkpoints and checkpoints.newest(beginning)) or beginning
+        identity = _identity(seed, batch_size, placed, step, lowered.as_text())
+        checkpoints = Checkpoints(checkpoint, identity)
+        begun = checkpoints.newest(beginning, lambda: float(compiled()(*arguments)[1][0]))
+    begun = begun or beginning
     n_done = len(begun.losses)
     if n_done > n_steps:
         raise ValueError(f"n_steps={n_steps}, but checkpoint={str(checkpoint)!r} holds {n_done}")
@@ -132,14 +149,14 @@ def fit(
         left = itertools.islice(minibatches(n_cells, batch_size, seed, n_done), n_steps - n_done)
         with tqdm(left, total=n_steps, initial=n_done, unit="step", disable=not progress) as bar:
             begun = _train(
-                lowered.compile(),
-                cells,
-                bar,
-                begun,
+                compiled(),
+                itertools.starmap(placed.minibatch, bar),
+                begun._replace(leaves=placed.model(begun.leaves)),
                 started - begun.seconds,
                 checkpoints.save if checkpoints else None,
             )
-    nnx.update(model, nnx.state(step.model(begun.leaves)))
+    leaves = map(like, step.leaves, map(as_numbers, begun.leaves)) if mesh else begun.leaves
+    nnx.update(model, nnx.state(step.model(list(leaves))))
     return History(begun.losses, begun.seconds)
 
 
@@ -173,7 +190,6 @@ class _Losses:
 
 def _train(
     step: Callable[..., tuple[list[Array], tuple[Array, Array]]],
-    cells: dict[str, Array],
     left: Iterable[Any],
     begun: Progress,
     started: float,
@@ -182,8 +198,8 @@ def _train(
     """Run the steps that are left, and save what is reached from time to time."""
     leaves, losses = begun.leaves, _Losses(begun.losses)
     saved = time.perf_counter()
-    for rows, where in left:
-        leaves, (loss, finite) = step(leaves, cells, rows, where)
+    for minibatch in left:
+        leaves, (loss, finite) = step(leaves, *minibatch)
         losses.add(loss, finite)
         if save and time.perf_counter() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
             save(Progress(leaves, losses.all(), time.perf_counter() - started))
@@ -194,17 +210,21 @@ def _train(
     return ended
 
 
-def _identity(seed: int, cells: dict[str, Array], step: Step, program: str) -> dict[str, str | int]:
-    """Whatever the bits of the result follow from, on one machine."""
-    return {
-        "seed": seed,
-        "data": _digest(*(cells[name] for name in sorted(cells))),
-        "initial model": _digest(*step.leaves),
-        "program of a step": hashlib.sha256(program.encode()).hexdigest()[:12],
-    }
+def _identity(
+    seed: int, batch_size: int, placed: OnOneDevice | OnMesh, step: Step, program: str
+) -> Identity:
+    return Identity(
+        seed,
+        data=_digest(*(placed.cells[name] for name in sorted(placed.cells))),
+        initial_model=_digest(*step.leaves),
+        batch_size=batch_size,
+        learning_rate=step.learning_rate,
+        devices=placed.n_devices,
+        program_of_a_step=hashlib.sha256(program.encode()).hexdigest()[:12],
+    )
 
 
-def _digest(*arrays: Array) -> str:
+def _digest(*arrays: AnyArray) -> str:
     """A few letters that depend on dtypes, shapes and bytes."""
     sha = hashlib.sha256()
     for array in map(as_numbers, arrays):

@@ -1,29 +1,17 @@
-"""Cells on the device, and the order in which a training goes through them."""
+"""The order in which a training goes through the cells."""
 
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from diffbio import _checks
 from diffbio._types import AnyArray
 
-__all__ = ["minibatches", "on_device", "rows_of"]
+__all__ = ["minibatches", "rows_of"]
 
 
-def on_device(data: Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays on the device, all with the same cells."""
-    if not data:
-        raise ValueError("data must hold at least one array, got none")
-    arrays = {name: _checks.cells(name, value) for name, value in data.items()}
-    _checks.same_axis("n_cells", {name: (array, 0) for name, array in arrays.items()})
-    return {name: jnp.asarray(array) for name, array in arrays.items()}
-
-
-def rows_of(cells: Mapping[str, Array], rows: AnyArray) -> dict[str, Array]:
+def rows_of(cells: Mapping[str, Any], rows: AnyArray) -> dict[str, Any]:
     """A minibatch: these rows of every array."""
     return {name: array[rows] for name, array in cells.items()}
 

@@ -28,20 +28,33 @@ class Step:
 
     Attributes:
         leaves: the arrays of model and optimizer before the first step.
+        learning_rate: Adam's.
     """
 
     def __init__(self, model: nnx.Module, objective: Objective, learning_rate: float) -> None:
         optimizer = nnx.Optimizer(model, optax.adam(learning_rate), wrt=nnx.Param)
+        self.learning_rate = learning_rate
         self._objective = objective
         self._graph, state = nnx.split((model, optimizer))
         self.leaves, self._structure = jax.tree.flatten(state)
 
     def update(
-        self, leaves: Sequence[Array], cells: Mapping[str, Array], rows: Array, where: Array
+        self,
+        leaves: Sequence[Array],
+        cells: Mapping[str, Array],
+        rows: Array | None,
+        where: Array,
     ) -> tuple[list[Array], tuple[Array, Array]]:
-        """The updated arrays; the loss, and whether it and its gradient are finite."""
+        """The updated arrays; the loss, and whether it and its gradient are finite.
+
+        Args:
+            leaves: the arrays of model and optimizer.
+            cells: arrays by name, each with the cells along its first axis.
+            rows: the cells of the minibatch; None if these are all cells.
+            where: the cells of the minibatch that count.
+        """
         model, optimizer = self._merged(leaves)
-        batch = rows_of(cells, rows)
+        batch = dict(cells) if rows is None else rows_of(cells, rows)
 
         def loss_of(model: Any) -> Array:
             result, _, _ = model.apply(batch, {}, None)
