@@ -51,15 +51,20 @@ def test_cells_that_agree_lie_at_their_centroid_whichever_shard_is_counted():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_shards", "dtype"),
-    [(1, "float64"), (2, "float64"), (4, "float64"), (8, "float64"), (8, "float32")],
+    ("n_shards", "n_cells", "dtype"),
+    [
+        (1, N_CELLS, "float64"),
+        (2, N_CELLS, "float64"),
+        (8, 64, "float64"),
+        (8, N_CELLS, "float64"),
+        (8, N_CELLS, "float32"),
+    ],
 )
 @pytest.mark.parametrize("case", OF_THEIR_OWN, ids=lambda case: case.name)
-def test_any_number_of_shards_in_both_precisions(case, n_shards, dtype):
-    for n_cells in (64, N_CELLS):
-        for kind in KINDS:
-            arrays = draw(case, kind, n_cells, dtype=DTYPES[dtype])
-            assert_alike(case, n_shards, arrays, dtype, **search_options(case))
+def test_any_number_of_shards_in_both_precisions(case, n_shards, n_cells, dtype):
+    for kind in KINDS:
+        arrays = draw(case, kind, n_cells, dtype=DTYPES[dtype])
+        assert_alike(case, n_shards, arrays, dtype, **search_options(case))
 
 
 @every_case()
