@@ -17,11 +17,11 @@ collect_ignore_glob = [] if EIGHT_DEVICES in os.environ.get("XLA_FLAGS", "") els
 
 @pytest.fixture(scope="module")
 def small_parts():
-    """Shards of a few cells still are several pieces, groups and blocks, the last ones shared."""
+    """A shard of 15 cells is several pieces, groups and blocks, and the last begin early."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_exact, "_SMALLEST_PIECE", 4)
-        patch.setattr(_edge_visits, "_SMALLEST_PIECE", 3)
+        patch.setattr(_edge_visits, "_SMALLEST_PIECE", 4)
         patch.setattr(_ring_edges, "_SMALLEST_GROUP", 5)
-        for module, rows in {_exact: 5, _edges: 3, _edge_visits: 4}.items():
+        for module, rows in {_exact: 4, _edges: 3, _edge_visits: 4}.items():
             patch.setattr(module, "rows_for", lambda *_, rows=rows, **__: rows)
         yield

@@ -4,13 +4,17 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks.catalog.cases import CATALOG
+from benchmarks.catalog.cases import CATALOG, case
 from benchmarks.measure.accuracy import relative_error
+from diffbio.functional import clustering_compactness_loss
+from diffbio.sharding import sharded
 from tests.inputs import KINDS, VARIANTS, draw, search_options, split
-from tests.sharding.losses import GRADIENT, VALUE, every_case, program
+from tests.sharding.losses import GRADIENT, VALUE, every_case, mesh_of, program
 from tests.tolerances import DTYPES
 
 pytestmark = pytest.mark.usefixtures("small_parts")
+# One less than four shards of 15 cells.
+N_CELLS = 59
 OF_THEIR_OWN = [case for case in CATALOG if case.name not in VARIANTS]
 
 
@@ -27,8 +31,22 @@ def assert_alike(case, n_shards, arrays, dtype, **options):
 @every_case()
 def test_no_whole_number_of_cells_per_shard(case):
     for kind in KINDS:
-        arrays = draw(case, kind, n_cells=61)
+        arrays = draw(case, kind, n_cells=N_CELLS)
         assert_alike(case, 4, arrays, "float64", **search_options(case))
+
+
+def test_lists_without_padding():
+    arrays = draw(case("batch_mixing_precomputed"), "random", N_CELLS + 1)
+    ahead = jnp.asarray([1, 7, 20, 33, 59])
+    arrays["neighbor_indices"] = (jnp.arange(N_CELLS + 1)[:, None] + ahead) % (N_CELLS + 1)
+    assert_alike(case("batch_mixing_precomputed"), 4, arrays, "float64")
+
+
+def test_cells_that_agree_lie_at_their_centroid_whichever_shard_is_counted():
+    x, a = jnp.full((N_CELLS, 3), 1e4 + 0.1), jnp.full((N_CELLS, 2), 0.5)
+    loss = sharded(clustering_compactness_loss, mesh_of(4))
+    gradient = jax.jit(jax.grad(loss))(x, a, where=jnp.arange(N_CELLS) >= 31)
+    assert not jnp.any(gradient)
 
 
 @pytest.mark.slow
@@ -38,7 +56,7 @@ def test_no_whole_number_of_cells_per_shard(case):
 )
 @pytest.mark.parametrize("case", OF_THEIR_OWN, ids=lambda case: case.name)
 def test_any_number_of_shards_in_both_precisions(case, n_shards, dtype):
-    for n_cells in (64, 61):
+    for n_cells in (64, N_CELLS):
         for kind in KINDS:
             arrays = draw(case, kind, n_cells, dtype=DTYPES[dtype])
             assert_alike(case, n_shards, arrays, dtype, **search_options(case))
@@ -46,14 +64,18 @@ def test_any_number_of_shards_in_both_precisions(case, n_shards, dtype):
 
 @every_case()
 def test_shards_that_are_masked_as_a_whole(case):
-    arrays = draw(case, "random", n_cells=61)
-    for counted in (jnp.arange(61) >= 33, jnp.arange(61) < 20, jnp.arange(61) // 16 == 2):
+    arrays = draw(case, "random", n_cells=N_CELLS)
+    for counted in (
+        jnp.arange(N_CELLS) >= 31,
+        jnp.arange(N_CELLS) < 20,
+        jnp.arange(N_CELLS) // 15 == 2,
+    ):
         assert_alike(case, 4, arrays | {"where": counted}, "float64", **search_options(case))
 
 
 @every_case()
 def test_all_cells_masked_is_zero_without_a_gradient(case):
-    arrays = draw(case, "random", n_cells=61) | {"where": jnp.zeros(61, bool)}
+    arrays = draw(case, "random", n_cells=N_CELLS) | {"where": jnp.zeros(N_CELLS, bool)}
     value, gradients = program(case, 4, **search_options(case))(*split(case, arrays))
     assert float(value) == 0
     assert not any(jnp.any(gradient) for gradient in jax.tree.leaves(gradients))
@@ -75,8 +97,8 @@ def test_shards_of_fewer_cells_than_neighbors(case):
 )
 def test_forward_over_reverse_mode(case):
     """Second derivatives pass through the ring too."""
-    point, constant = split(case, draw(case, "random", 61))
-    direction, _ = split(case, draw(case, "random", 61, seed=1))
+    point, constant = split(case, draw(case, "random", N_CELLS))
+    direction, _ = split(case, draw(case, "random", N_CELLS, seed=1))
     options = search_options(case)
 
     def curvature(n_shards):

@@ -26,7 +26,7 @@ from tests.sharding.losses import mesh_of
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 
-N = 61
+N = 59
 RNG = np.random.default_rng(0)
 X, V, F = RNG.normal(size=(3, N, 5))
 LABELS = RNG.integers(3, size=N)
