@@ -14,7 +14,7 @@ from benchmarks.distributed.checks import Check, Result
 from benchmarks.distributed.launcher import Member
 from diffbio.sharding import sharded
 
-__all__ = ["alone", "together"]
+__all__ = ["alone", "join", "together"]
 
 # A process that is gone, or never came, ends the others within a minute.
 _JOIN_SECONDS = 45
@@ -38,6 +38,18 @@ def together(member: Member, n_devices: int, checks: Iterable[Check]) -> Iterato
         n_devices: how many devices each process has.
         checks: what is computed.
     """
+    join(member, n_devices)
+    mesh = jax.make_mesh((jax.device_count(),), ("cells",))
+    for check in checks:
+        print(check, flush=True)
+        arrays = _on_mesh(check.inputs(), mesh, member)
+        found = _result(sharded(check.case.loss, mesh), check.case.differentiable, arrays)
+        yield multihost_utils.process_allgather(found, tiled=True)
+    jax.distributed.shutdown()
+
+
+def join(member: Member, n_devices: int) -> None:
+    """Make the devices of all processes one; a process that is gone ends this one."""
     _take_processors(n_devices)
     jax.distributed.initialize(
         member.address,
@@ -48,13 +60,6 @@ def together(member: Member, n_devices: int, checks: Iterable[Check]) -> Iterato
         heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
         shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
     )
-    mesh = jax.make_mesh((jax.device_count(),), ("cells",))
-    for check in checks:
-        print(check, flush=True)
-        arrays = _on_mesh(check.inputs(), mesh, member)
-        found = _result(sharded(check.case.loss, mesh), check.case.differentiable, arrays)
-        yield multihost_utils.process_allgather(found, tiled=True)
-    jax.distributed.shutdown()
 
 
 def _take_processors(n_devices: int) -> None:

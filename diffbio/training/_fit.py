@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 from tqdm.auto import tqdm
@@ -201,13 +202,20 @@ def _train(
     for minibatch in left:
         leaves, (loss, finite) = step(leaves, *minibatch)
         losses.add(loss, finite)
-        if save and time.perf_counter() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
+        if save and _in_every_process(time.perf_counter() - saved >= SECONDS_BETWEEN_CHECKPOINTS):
             save(Progress(leaves, losses.all(), time.perf_counter() - started))
             saved = time.perf_counter()
     ended = Progress(leaves, losses.all(), time.perf_counter() - started)
     if save:
         save(ended)
     return ended
+
+
+def _in_every_process(due: bool) -> bool:
+    """Whether it is due in process 0: all processes write a checkpoint together."""
+    if jax.process_count() == 1:
+        return due
+    return bool(multihost_utils.broadcast_one_to_all(np.bool_(due)))
 
 
 def _identity(

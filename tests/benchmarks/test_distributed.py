@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -19,6 +20,9 @@ from benchmarks.distributed.launcher import answers_of
 from benchmarks.distributed.worker import together
 from benchmarks.measure.accuracy import reference_errors, reference_results
 from benchmarks.schema.suite import ALL_LOSSES
+from diffbio.training import fit
+from tests.benchmarks.training import train
+from tests.sharding.trainings import TRAININGS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,6 +91,20 @@ def test_all_losses_agree(tmp_path, pytestconfig):
     assert {row["loss"] for row in rows} == set(ALL_LOSSES)
     assert len(rows) == 8 * len(ALL_LOSSES)
     assert all(row["agrees"] for row in rows)
+
+
+@pytest.mark.slow
+def test_a_training_in_several_processes_has_the_losses_of_one_and_goes_on(tmp_path):
+    name = "velocity model"
+    options = {"batch_size": 30, "learning_rate": 1e-2, "progress": False}
+    training = TRAININGS[name]
+    expected = fit(
+        training.model(), training.data, training.objective(None), n_steps=9, **options
+    ).losses
+    options["checkpoint"] = tmp_path
+    for n_steps in (4, 9):
+        (losses,) = answers_of(train, 2, name, {**options, "n_steps": n_steps})
+        np.testing.assert_allclose(losses, expected[:n_steps], rtol=1e-5)
 
 
 @pytest.fixture
