@@ -42,8 +42,9 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
 
     Returns:
         A function with the signature of the loss without ``axis_name``. Arrays may be NumPy's,
-        lie on one device, or be split already. If P does not divide the number of cells,
-        masked cells are added. The function works under ``jit`` and ``grad``. Integers,
+        lie on one device, or be split already. A result per cell stays split. If P does not
+        divide the number of cells, masked cells are added, and a result per cell lies on all
+        devices. The function works under ``jit`` and ``grad``. Integers,
         strings and booleans are part of the compiled program, other numbers are not.
 
     Raises:
@@ -107,7 +108,7 @@ def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset
 
 
 def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
-    """The result, of which an array with a row per cell stays split."""
+    """The result, of which an array with a row per cell stays split if it can."""
     leaves, structure = jax.tree.flatten(expected)
     out_specs = tuple(
         PartitionSpec(axis) if leaf.shape[:1] == (n_cells,) else PartitionSpec() for leaf in leaves
@@ -117,13 +118,12 @@ def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, 
         for array, spec in zip(call.arrays, call.specs, strict=True)
     ]
     results = _program(arrays, call.parts, call.structure, out_specs, mesh, axis)
-    return jax.tree.unflatten(
-        structure,
-        [
-            result[:n_cells] if is_split(spec) and len(result) > n_cells else result
-            for result, spec in zip(results, out_specs, strict=True)
-        ],
-    )
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    for place, spec in enumerate(out_specs):
+        if is_split(spec) and len(results[place]) > n_cells:
+            # JAX splits no array unevenly.
+            results[place] = jax.device_put(results[place], everywhere)[:n_cells]
+    return jax.tree.unflatten(structure, results)
 
 
 def _put(array: Any, sharding: NamedSharding) -> Any:

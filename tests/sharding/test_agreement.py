@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG, case
@@ -43,7 +44,9 @@ def test_lists_without_padding():
 
 
 def test_cells_that_agree_lie_at_their_centroid_whichever_shard_is_counted():
-    x, a = jnp.full((N_CELLS, 3), 1e4 + 0.1), jnp.full((N_CELLS, 2), 0.5)
+    rng = np.random.default_rng(0)
+    x = jnp.broadcast_to(jnp.asarray(rng.normal(size=6), jnp.float32), (N_CELLS, 6))
+    a = jnp.asarray(rng.dirichlet(np.ones(3), N_CELLS), jnp.float32)
     loss = sharded(clustering_compactness_loss, mesh_of(4))
     gradient = jax.jit(jax.grad(loss))(x, a, where=jnp.arange(N_CELLS) >= 31)
     assert not jnp.any(gradient)

@@ -143,11 +143,13 @@ def test_arrays_may_lie_anywhere(kind, under_mesh):
             assert float(jax.jit(loss)(a)) == pytest.approx(float(expected[0]), rel=1e-13)
 
 
+@pytest.mark.parametrize("under_mesh", [False, True], ids=["", "under set_mesh"])
 @pytest.mark.parametrize("kind", MESHES)
-def test_losses_of_cells_stay_split_and_are_cut_to_the_cells(kind):
+def test_losses_of_cells_stay_split_and_are_cut_to_the_cells(kind, under_mesh):
     mesh = MESHES[kind]()
     loss = sharded(velocity_consistency_loss, mesh)
-    assert loss(X, V, F, reduce=False).sharding.spec == PartitionSpec("cells")
-    found = loss(X[:61], V[:61], F[:61], reduce=False)
+    with jax.set_mesh(mesh) if under_mesh else contextlib.nullcontext():
+        assert loss(X, V, F, reduce=False).sharding.spec == PartitionSpec("cells")
+        found = loss(X[:61], V[:61], F[:61], reduce=False)
     expected = velocity_consistency_loss(X[:61], V[:61], F[:61], reduce=False)
     np.testing.assert_allclose(found, expected, 1e-12)
