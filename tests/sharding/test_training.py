@@ -16,7 +16,11 @@ from tests.sharding.losses import mesh_of
 from tests.sharding.trainings import TRAININGS
 
 N_STEPS = 30
-slow = pytest.mark.slow
+# `make test` takes the model that compiles fastest.
+EVERY_MODEL = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n == "velocity model" else pytest.mark.slow) for n in TRAININGS],
+)
 
 
 def trained(name, mesh=None, *, mesh_of_losses=None, **changed):
@@ -38,28 +42,14 @@ def assert_same_losses(found, name):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "n_devices"),
-    [
-        ("soft clusterer", 4),
-        ("velocity model", 2),
-        pytest.param("soft clusterer", 2, marks=slow),
-        pytest.param("velocity model", 4, marks=slow),
-        pytest.param("batch corrector", 2, marks=slow),
-        pytest.param("batch corrector", 4, marks=slow),
-        pytest.param("integration autoencoder", 2, marks=slow),
-        pytest.param("integration autoencoder", 4, marks=slow),
-    ],
-)
+@pytest.mark.parametrize("n_devices", [2, 4])
+@EVERY_MODEL
 def test_the_losses_are_those_of_one_device(name, n_devices):
     mesh = mesh_of(n_devices)
     assert_same_losses(trained(name, mesh, mesh_of_losses=mesh)[1], name)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "velocity model" else pytest.param(name, marks=slow) for name in TRAININGS],
-)
+@EVERY_MODEL
 def test_an_objective_of_one_device_gives_them_too(name):
     mesh = jax.make_mesh((4,), ("cells",), devices=jax.devices()[:4])  # its axes are explicit
     assert_same_losses(trained(name, mesh)[1], name)
@@ -123,6 +113,7 @@ def test_a_mesh_needs_an_axis_of_cells():
         trained("velocity model", mesh)
 
 
+@pytest.mark.slow
 def test_each_device_needs_its_share_of_the_memory():
     training, n_cells = TRAININGS["soft clusterer"], 1 << 15
     cells = {name: np.resize(a, (n_cells, *a.shape[1:])) for name, a in training.data.items()}
