@@ -40,4 +40,4 @@ def test_gate(scratch, change):
         replace(source, planted, SUM)
     assert run.returncode == (1 if word else 0), run.stdout + run.stderr
     assert word in run.stdout
-    assert ("0 regressed, 0 improved" in run.stdout) == (not word or word == "failing")
+    assert (": 0 regressed, 0 improved" in run.stdout) == (not word or word == "failing")
