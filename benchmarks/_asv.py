@@ -19,7 +19,7 @@ from benchmarks.schema.suite import (
     OWN_PROCESS_CELLS,
     OWN_PROCESS_PROGRAMS,
     PROGRAMS,
-    SCALING,
+    TRACKED_SCALING,
     benchmark_version,
 )
 
@@ -52,7 +52,7 @@ class Swept:
         from benchmarks.measure.sweep import run_sweep
 
         path = Path("sweep.json").resolve()
-        run_sweep(path, CELL_COUNTS, real=False, scaling=SCALING)
+        run_sweep(path, CELL_COUNTS, real=False, scaling=[TRACKED_SCALING])
         return swept_table(json.loads(path.read_text())["records"])
 
 

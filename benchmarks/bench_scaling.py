@@ -1,9 +1,9 @@
 """What a device holds and sends where a loss is spread over eight, compiled and not run."""
 
 from benchmarks._asv import Swept, tracked
-from benchmarks.schema.suite import GRADIENT_PROGRAMS, STRONG_SCALING
+from benchmarks.schema.suite import GRADIENT_PROGRAMS, TRACKED_SCALING
 
-_N_CELLS, _MESH = STRONG_SCALING[-1]
+_N_CELLS, _MESH = TRACKED_SCALING
 
 
 class Scaling(Swept):
