@@ -1,8 +1,8 @@
 """Cells in shards over an axis of a mesh: sums over all cells, and a ring of visits.
 
 Inside of ``jax.shard_map``, an array of one row per cell holds the rows of one device, its
-shard. All functions take the name of the mesh's axis, or None for cells in one shard. Then
-they do nothing to their arguments, so that one code serves one device and many.
+shard. The functions take the name of the mesh's axis, or None for cells in one shard. Sums are
+then left as they are, so that one code serves one device and many.
 """
 
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def part_size(n_cells: int, n_parts: int, smallest: int) -> int:
 
 
 def around_ring(
-    step: Callable[[Int[Array, ""] | int, Visiting, Carry], tuple[Visiting, Carry]],
+    step: Callable[[Int[Array, ""], Visiting, Carry], tuple[Visiting, Carry]],
     visiting: Visiting,
     carry: Carry,
     n_cells: int,
@@ -109,11 +109,9 @@ def around_ring(
         visiting: the shard's arrays that go round.
         carry: what stays.
         n_cells: number of cells of each shard.
-        axis_name: name of the axis of the mesh.
+        axis_name: name of the axis of the mesh, along which there are several shards.
     """
     shards = n_shards(axis_name)
-    if shards == 1:
-        return step(first_cell(n_cells, axis_name), visiting, carry)
     own = lax.axis_index(axis_name).astype(jnp.int32)
     to_next = [(shard, (shard + 1) % shards) for shard in range(shards)]
 
@@ -134,7 +132,7 @@ def fetched(per_cell: Tree, cells: Int[Array, "n_cells k"], axis_name: AxisName)
         return jax.tree.map(lambda array: array[cells], per_cell)
     n_cells = len(cells)
 
-    def step(first: Int[Array, ""] | int, visiting: Tree, found: Tree) -> tuple[Tree, Tree]:
+    def step(first: Int[Array, ""], visiting: Tree, found: Tree) -> tuple[Tree, Tree]:
         here = (cells >= first) & (cells < first + n_cells)
         at = jnp.where(here, cells - first, 0)
         return visiting, jax.tree.map(

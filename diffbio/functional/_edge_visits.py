@@ -107,7 +107,7 @@ def over_visits(
         n_stale = piece - jnp.sum(fresh, dtype=jnp.int32)
 
         def meet(
-            first: Int[Array, ""] | int, visiting: tuple[Array, Any], carry: Carry
+            first: Int[Array, ""], visiting: tuple[Array, Any], carry: Carry
         ) -> tuple[tuple[Array, Any], Carry]:
             visitors, bar = visiting
             first = first + start

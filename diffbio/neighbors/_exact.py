@@ -79,7 +79,7 @@ def _search_in_shards(
 
     def search_piece(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
         def step(
-            first: Int[Array, ""] | int, visiting: tuple[Array, Array], found: Neighbors
+            first: Int[Array, ""], visiting: tuple[Array, Array], found: Neighbors
         ) -> tuple[tuple[Array, Array], Neighbors]:
             others = Cells(*visiting, first + start)
             return visiting, _search_among(platform, own, others, frame, found, block_size)

@@ -20,8 +20,8 @@ from diffbio._numerics import in_accumulation_dtype
 from diffbio._platform import Platform
 from diffbio.neighbors._bounds import FAR
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
-from diffbio.neighbors._measured import Neighbors
-from diffbio.neighbors._selection import group_sizes, smallest_per_column, sorted_columns
+from diffbio.neighbors._measured import Cells, Neighbors, nearest_candidates
+from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["default_lists", "default_probes", "search_lists"]
 
@@ -105,6 +105,7 @@ def _search_table(
 ) -> Neighbors:
     """Search the cells of every row among the cells of the rows with the nearest centres."""
     (n_cells, dim), capacity = x.shape, table.shape[1]
+    all_cells = Cells(x, None, 0)
     n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
     n_entries = n_probed_rows * capacity
     groups = group_sizes(platform, n_entries, n_candidates)
@@ -117,7 +118,8 @@ def _search_table(
         cells = jnp.pad(table[probed].ravel(), (0, padding), constant_values=n_cells)
         distances = _distances(z, placed, queries, cells, centre)
         best, _ = smallest_per_column(platform, distances, n_candidates, groups)
-        return _nearest_candidates(x, queries, cells[best], n_neighbors)
+        rows = jnp.minimum(queries, n_cells - 1)
+        return nearest_candidates(platform, all_cells, all_cells, rows, cells[best], n_neighbors)
 
     # The gathered cells, their distances, and the differences to the candidates.
     largest = max(n_entries * max(dim, capacity), n_candidates * capacity * dim)
@@ -164,18 +166,3 @@ def _distances(
     own, own_norms = centred(queries)
     product = jnp.dot(rows, own.T, precision=lax.Precision.HIGHEST)
     return norms[:, None] - 2 * product + own_norms
-
-
-def _nearest_candidates(
-    x: Float[Array, "n_cells dim"],
-    queries: Int[Array, " capacity"],
-    candidates: Int[Array, "n_candidates capacity"],
-    n_neighbors: int,
-) -> Neighbors:
-    """The nearest of the candidates by differences, sorted; infinity and NaN are the farthest."""
-    differences = x.at[candidates].get(mode="clip") - x.at[queries].get(mode="clip")
-    distances = jnp.sum(differences * differences, axis=-1)
-    largest = jnp.finfo(x.dtype).max
-    order = jnp.where(distances <= largest, distances, largest)
-    order = jnp.where((candidates < len(x)) & (candidates != queries), order, jnp.inf)
-    return Neighbors(*sorted_columns(order, (candidates, distances), n_neighbors))

@@ -48,7 +48,7 @@ def nearest_candidates(
     rows: Int[Array, " block"],
     candidates: Int[Array, "n_candidates block"],
     n_neighbors: int,
-    before: Neighbors | None,
+    before: Neighbors | None = None,
 ) -> Neighbors:
     """The nearest of the candidates, measured by differences, and of those found before."""
     cells = jnp.minimum(candidates, len(others.x) - 1)
