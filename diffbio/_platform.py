@@ -15,15 +15,16 @@ __all__ = ["Platform", "by_platform"]
 
 Result = TypeVar("Result")
 
-# Tests of the accelerator's programs on a CPU set this. Traces that exist do not see it.
-assumed: "Platform | None" = None
-
 
 class Platform(StrEnum):
     """The kinds of hardware that programs are made for."""
 
     CPU = "cpu"
     ACCELERATOR = "accelerator"
+
+
+# Tests of the accelerator's programs on a CPU set this. Traces that exist do not see it.
+assumed: Platform | None = None
 
 
 def by_platform(function: Callable[..., Result], *operands: Any) -> Result:

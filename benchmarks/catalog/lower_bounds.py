@@ -27,7 +27,11 @@ _ACCELERATOR = (4096, 1 << 27)
 
 
 def _by_platform(work: Callable[..., Array], x: Array) -> Array:
-    """``work(x, most_rows, most_elements)`` in blocks that suit the platform it is lowered for."""
+    """``work(x, most_rows, most_elements)`` in blocks that suit the platform it is lowered for.
+
+    The library has such a function, but the libraries of older commits, which these bounds are
+    measured beside too, have none.
+    """
     cpu, accelerator = (
         partial(work, most_rows=rows, most_elements=elements)
         for rows, elements in (_CPU, _ACCELERATOR)
