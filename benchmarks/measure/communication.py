@@ -8,10 +8,11 @@ depends on the data counts as its least.
 """
 
 import re
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cache
 
 from benchmarks.measure.hlo import Computation, Instruction, read_hlo
+from benchmarks.measure.tally import Tally
 
 __all__ = ["Communication", "communication_of"]
 
@@ -24,18 +25,12 @@ _ALONE = re.compile(r"replica_groups=(\{\{\d+\}|\[\d+,1\]<=)")
 
 
 @dataclass(frozen=True)
-class Communication:
+class Communication(Tally):
     """Bytes and arrays that collectives move, and the rounds that hand arrays round a ring."""
 
     communicated_bytes: int = 0
     messages: int = 0
     ring_rounds: int = 0
-
-    def __add__(self, other: "Communication") -> "Communication":
-        return Communication(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-    def __rmul__(self, times: int) -> "Communication":
-        return Communication(*(times * figure for figure in astuple(self)))
 
 
 def communication_of(text: str) -> Communication:

@@ -5,9 +5,10 @@ of float32 and of shards of at least 8192 cells, which visit in whole pieces.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from benchmarks.measure.tally import Tally
 from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 
 __all__ = ["COSTS", "Cost", "Spread", "cost_of"]
@@ -37,7 +38,7 @@ class Spread(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(Tally):
     """Of one device; the temporaries are an upper bound for more than one device."""
 
     flops: float = 0
@@ -45,9 +46,6 @@ class Cost:
     messages: int = 0
     ring_rounds: int = 0
     temp_bytes: float = 0
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 def cost_of(loss: str, spread: Spread) -> Cost:

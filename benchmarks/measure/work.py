@@ -19,6 +19,7 @@ from dataclasses import astuple, dataclass
 from functools import cache
 
 from benchmarks.measure.hlo import Computation, Instruction, read_hlo
+from benchmarks.measure.tally import Tally
 from benchmarks.measure.traffic import bytes_moved
 
 __all__ = ["Work", "work_of"]
@@ -39,18 +40,12 @@ _SORTED_AXIS = re.compile(r"dimensions=\{(\d+)\}")
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(Tally):
     """Floating-point operations, bytes that kernels read and write, transcendentals."""
 
     flops: int = 0
     bytes_accessed: int = 0
     transcendentals: int = 0
-
-    def __add__(self, other: "Work") -> "Work":
-        return Work(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-    def __rmul__(self, times: int) -> "Work":
-        return Work(*(times * figure for figure in astuple(self)))
 
     def in_registers(self) -> "Work":
         """The same operations within a kernel, which moves no bytes between them."""
