@@ -73,6 +73,15 @@ def search_options(case):
     return {} if case.n_neighbors is None else {"n_neighbors": (case.n_neighbors - 1) | 1}
 
 
+def abstract_inputs(case, n_cells):
+    """Shapes and dtypes of a case's arguments for so many cells."""
+    small = case.make_inputs(64)
+    return {
+        name: jax.ShapeDtypeStruct((n_cells, *array.shape[1:]), jnp.asarray(array).dtype)
+        for name, array in small.items()
+    }
+
+
 def for_reference(arrays):
     """The same numbers for the reference: float64 of whatever the input was rounded to."""
     return {

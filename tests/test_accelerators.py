@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.measure.accuracy import relative_error
 from diffbio._platform import Platform
 from diffbio.neighbors import nearest_neighbors
-from tests.inputs import KINDS, N_CELLS, draw, for_reference, machinery, search_options, split
+from tests.agreement import assert_equal_to_the_reference
+from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, machinery, search_options, split
 from tests.platforms import assumed, largest_array, rounds
-from tests.tolerances import GRADIENT, VALUE
 
 GIB = 2**30
 SEARCHED_DIMS = (50, 2000)
@@ -21,13 +20,6 @@ SEARCHED_DIMS = (50, 2000)
 
 def lowered(program, *arrays):
     return jax.jit(program).trace(*arrays).lower(lowering_platforms=("cuda",)).as_text()
-
-
-def abstract_inputs(case, n_cells):
-    return {
-        name: jax.ShapeDtypeStruct((n_cells, *array.shape[1:]), jnp.asarray(array).dtype)
-        for name, array in case.make_inputs(64).items()
-    }
 
 
 @pytest.mark.parametrize("dim", SEARCHED_DIMS)
@@ -55,15 +47,7 @@ def test_an_accelerators_program_equals_the_reference(case):
     with assumed(Platform.ACCELERATOR):
         for kind in KINDS:
             arrays = draw(case, kind, N_CELLS)
-            differentiated, constant = split(case, arrays)
-            value, gradients = jax.value_and_grad(
-                lambda d, c=constant: case.loss(**d, **c, **options)
-            )(differentiated)
-            inputs = {**for_reference(arrays), **options}
-            assert relative_error(value, case.reference(**inputs)) <= VALUE["float64"], kind
-            for name, expected in case.reference_gradients(**inputs).items():
-                error = relative_error(gradients[name], expected)
-                assert error <= GRADIENT["float64"], (kind, name)
+            assert_equal_to_the_reference(case, arrays, kind, **options)
 
 
 @pytest.mark.parametrize(("n_cells", "n_neighbors"), [(40, 39), (700, 15), (700, 200), (3000, 30)])

@@ -9,7 +9,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from benchmarks.schema.suite import TRANSFORMS
 from diffbio._platform import Platform
 from diffbio.functional import clustering_compactness_loss
-from tests.inputs import machinery
+from tests.inputs import abstract_inputs, machinery
 from tests.platforms import assumed
 
 N_CELLS = 16384
@@ -28,14 +28,6 @@ def shapes(jaxpr):
                 yield from shapes(parameter.jaxpr)
             elif isinstance(parameter, Jaxpr):
                 yield from shapes(parameter)
-
-
-def abstract_inputs(case, n_cells):
-    small = case.make_inputs(64)
-    return {
-        name: jax.ShapeDtypeStruct((n_cells, *array.shape[1:]), jnp.asarray(array).dtype)
-        for name, array in small.items()
-    }
 
 
 @CASES

@@ -1,5 +1,8 @@
 """Every loss against its reference: values and gradients, for every kind of input and dtype."""
 
+from dataclasses import replace
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
@@ -8,9 +11,10 @@ from benchmarks.catalog.cases import CATALOG
 from benchmarks.catalog.real import REAL_CELLS
 from benchmarks.measure.accuracy import relative_error
 from benchmarks.schema.tolerances import LEAST_VALUE
+from tests.agreement import assert_equal_to_the_reference
 from tests.datasets.fetched import real_or_skip
-from tests.inputs import KINDS, N_CELLS, draw, for_reference, search_options, split
-from tests.tolerances import DTYPES, GRADIENT, VALUE
+from tests.inputs import KINDS, N_CELLS, draw, for_reference, search_options
+from tests.tolerances import DTYPES, VALUE
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
@@ -21,17 +25,7 @@ def test_value_and_gradient_equal_the_reference(case, dtype):
     options = search_options(case)
     for kind in KINDS:
         arrays = draw(case, kind, N_CELLS, dtype=DTYPES[dtype])
-        differentiated, constant = split(case, arrays)
-        value, gradients = jax.value_and_grad(lambda d, c=constant: case.loss(**d, **c, **options))(
-            differentiated
-        )
-        inputs = {**for_reference(arrays), **options}
-        expected, expected_gradients = case.reference(**inputs), case.reference_gradients(**inputs)
-        assert relative_error(value, expected) <= VALUE[dtype], kind
-        for name, gradient in gradients.items():
-            assert gradient.dtype == arrays[name].dtype
-            error = relative_error(gradient, expected_gradients[name])
-            assert error <= GRADIENT[dtype], (kind, name)
+        assert_equal_to_the_reference(case, arrays, kind, dtype, **options)
 
 
 @CASES
@@ -62,18 +56,11 @@ SEARCHING = [case for case in CATALOG if case.n_neighbors is not None and case.m
 def test_blocks_of_every_size_around_the_number_of_cells_agree_with_the_reference(case):
     block = 32
     k = case.n_neighbors
+    in_blocks = replace(case, loss=partial(case.loss, block_size=block))
     sizes = {k + 1, block - 1, block, block + 1, 3 * block + 7}
     for n_cells in sorted(n for n in sizes if n > k):
         arrays = draw(case, "random", n_cells)
-        differentiated, constant = split(case, arrays)
-        value, gradients = jax.value_and_grad(
-            lambda d, c=constant: case.loss(**d, **c, block_size=block)
-        )(differentiated)
-        inputs = for_reference(arrays)
-        assert relative_error(value, case.reference(**inputs)) <= VALUE["float64"], n_cells
-        expected = case.reference_gradients(**inputs)
-        for name, gradient in gradients.items():
-            assert relative_error(gradient, expected[name]) <= GRADIENT["float64"], (n_cells, name)
+        assert_equal_to_the_reference(in_blocks, arrays, n_cells)
 
 
 def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers():
@@ -90,12 +77,5 @@ def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatc
     for module, block in rows.items():
         monkeypatch.setattr(f"diffbio.{module}.rows_for", lambda *_, b=block, **__: b)
     jax.clear_caches()
-    arrays = draw(case, "random", n_cells)
-    differentiated, constant = split(case, arrays)
-    value, gradients = jax.value_and_grad(lambda d: case.loss(**d, **constant))(differentiated)
+    assert_equal_to_the_reference(case, draw(case, "random", n_cells), n_cells)
     jax.clear_caches()
-    inputs = for_reference(arrays)
-    assert relative_error(value, case.reference(**inputs)) <= VALUE["float64"]
-    expected = case.reference_gradients(**inputs)
-    for name, gradient in gradients.items():
-        assert relative_error(gradient, expected[name]) <= GRADIENT["float64"], name

@@ -8,13 +8,10 @@ import pytest
 from jax.sharding import Mesh
 
 from benchmarks.catalog.cases import CATALOG
-from diffbio import functional
 from diffbio.sharding import sharded
 
 VALUE = {"float64": 1e-12, "float32": 1e-6}
 GRADIENT = {"float64": 1e-11, "float32": 1e-5}
-# A lambda has no annotations that say which arguments are split.
-FUNCTIONS = {"combined": functional.combined_loss}
 # Each of these compiles code of its own; the others compile variants or sums of them.
 QUICK = (
     "batch_mixing",
@@ -41,20 +38,8 @@ def mesh_of(n_shards):
     return Mesh(np.array(jax.devices()[:n_shards]), ("cells",))
 
 
-def function_of(case):
-    """The loss of a case, by its annotated function."""
-    return FUNCTIONS.get(case.name, case.loss)
-
-
-def total(result):
-    """The scalar of a result."""
-    return getattr(result, "total", result)
-
-
 @functools.cache
 def program(case, n_shards, **options):
     """The compiled value and gradients by the differentiated arrays; on one device for None."""
-    loss = function_of(case)
-    if n_shards is not None:
-        loss = sharded(loss, mesh_of(n_shards))
-    return jax.jit(jax.value_and_grad(lambda d, c: total(loss(**d, **c, **options))))
+    loss = case.loss if n_shards is None else sharded(case.loss, mesh_of(n_shards))
+    return jax.jit(jax.value_and_grad(lambda d, c: loss(**d, **c, **options)))

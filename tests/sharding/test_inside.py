@@ -10,7 +10,7 @@ from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss, shannon_diversity
 from tests.inputs import draw, search_options, split
-from tests.sharding.losses import every_case, function_of, mesh_of, total
+from tests.sharding.losses import every_case, mesh_of
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 
@@ -27,11 +27,11 @@ def over_shards(step, in_specs, out_specs, n_shards=4):
 
 @every_case(quick=("batch_mixing_precomputed", "compactness", "velocity"))
 def test_a_gradient_inside_is_that_of_all_cells(case):
-    loss, options = function_of(case), search_options(case)
+    options = search_options(case)
     differentiated, constant = split(case, draw(case, "masked", 64))
 
     def value_and_gradients(d, c, **axis):
-        return jax.value_and_grad(lambda d: total(loss(**d, **c, **options, **axis)))(d)
+        return jax.value_and_grad(lambda d: case.loss(**d, **c, **options, **axis))(d)
 
     found = over_shards(
         lambda d, c: value_and_gradients(d, c, axis_name="cells"), (CELLS, CELLS), (ALL, CELLS)
@@ -68,12 +68,12 @@ WITHOUT_LISTS = [case for case in CATALOG if case.name != "batch_mixing_precompu
 
 @every_case(quick=("velocity",), cases=WITHOUT_LISTS)
 def test_without_an_axis_each_shard_has_its_own_loss(case):
-    loss, options = function_of(case), search_options(case)
+    options = search_options(case)
     options = options | ({"n_neighbors": 7} if options else {})
     differentiated, constant = split(case, draw(case, "masked", 64))
 
     def value_and_gradients(d, c):
-        value, gradients = jax.value_and_grad(lambda d: total(loss(**d, **c, **options)))(d)
+        value, gradients = jax.value_and_grad(lambda d: case.loss(**d, **c, **options))(d)
         return value[None], gradients
 
     found = over_shards(value_and_gradients, (CELLS, CELLS), CELLS)(differentiated, constant)

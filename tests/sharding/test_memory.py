@@ -5,28 +5,22 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from diffbio._platform import Platform
-from diffbio.sharding import sharded
-from tests.functional.test_memory import abstract_inputs, shapes
+from tests.functional.test_memory import shapes
+from tests.inputs import abstract_inputs, split
 from tests.platforms import assumed
-from tests.sharding.losses import every_case, function_of, mesh_of, total
+from tests.sharding.losses import every_case, mesh_of, program
 
 N_CELLS = 65536
 
 
 def lowered(case, n_shards):
     """Value and gradient of arrays that lie split over the devices."""
-    loss = sharded(function_of(case), mesh_of(n_shards))
-    split = NamedSharding(mesh_of(n_shards), PartitionSpec("cells"))
+    cells = NamedSharding(mesh_of(n_shards), PartitionSpec("cells"))
     arrays = {
-        name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
+        name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=cells)
         for name, array in abstract_inputs(case, N_CELLS).items()
     }
-    differentiated = {name: arrays.pop(name) for name in case.differentiable}
-
-    def value(differentiated, constant):
-        return total(loss(**differentiated, **constant))
-
-    return jax.jit(jax.value_and_grad(value)).trace(differentiated, arrays)
+    return program(case, n_shards).trace(*split(case, arrays))
 
 
 def bodies(jaxpr):
@@ -44,8 +38,8 @@ def bodies(jaxpr):
 @every_case()
 def test_no_array_inside_has_a_row_for_every_cell(case):
     with assumed(Platform.CPU):
-        program = lowered(case, 8).jaxpr.jaxpr
-    found = {shape for body in bodies(program) for shape in shapes(body)}
+        jaxpr = lowered(case, 8).jaxpr.jaxpr
+    found = {shape for body in bodies(jaxpr) for shape in shapes(body)}
     assert found
     assert not [shape for shape in found if N_CELLS in shape]
     arrays = abstract_inputs(case, N_CELLS // 8)
