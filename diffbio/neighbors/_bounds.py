@@ -46,9 +46,10 @@ def _places(
     x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None
 ) -> tuple[Float[Array, " n_cells"], Bool[Array, " n_cells"]]:
     """Each cell's largest coordinate, and whether the cell has a place."""
-    largest = jnp.max(jnp.abs(x), axis=1)
-    placed = largest <= float(jnp.finfo(x.dtype).max) * _LARGEST
-    return largest, placed if where is None else placed & where
+    sizes = jnp.abs(x)
+    # Of every coordinate: the largest of a wide row, as XLA finds it on a CPU, can miss a NaN.
+    placed = jnp.all(sizes <= float(jnp.finfo(x.dtype).max) * _LARGEST, axis=1)
+    return jnp.max(sizes, axis=1), placed if where is None else placed & where
 
 
 def search_columns(
