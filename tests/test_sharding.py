@@ -1,14 +1,11 @@
 """The laws of ``tests/sharding``, in a process with eight virtual devices."""
 
-import doctest
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from diffbio.sharding import _sharded
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path.name for path in (ROOT / "tests" / "sharding").glob("test_*.py"))
@@ -48,8 +45,3 @@ def test_over_eight_devices():
 @pytest.mark.parametrize("file", FILES)
 def test_all_over_eight_devices(file):
     run_over_eight_devices(file, "slow")
-
-
-def test_the_example_runs_on_one_device():
-    assert doctest.testmod(_sharded).attempted
-    assert not doctest.testmod(_sharded).failed

@@ -53,8 +53,8 @@ def dentate_gyrus() -> CellData:
 
     Example:
         >>> from diffbio.datasets import dentate_gyrus
-        >>> cells = dentate_gyrus()  # doctest: +SKIP
-        >>> cells.spliced.shape, len(cells.cluster_names)  # doctest: +SKIP
+        >>> cells = dentate_gyrus()
+        >>> cells.spliced.shape, len(cells.cluster_names)
         ((200, 322), 14)
     """
     import anndata

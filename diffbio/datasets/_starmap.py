@@ -43,9 +43,9 @@ def starmap() -> CellData:
 
     Example:
         >>> from diffbio.datasets import starmap
-        >>> cells = starmap()  # doctest: +SKIP
-        >>> labelled = cells.subset(cells.cluster_labels >= 0)  # doctest: +SKIP
-        >>> labelled.embeddings.shape  # doctest: +SKIP
+        >>> cells = starmap()
+        >>> labelled = cells.subset(cells.cluster_labels >= 0)
+        >>> labelled.embeddings.shape
         (3178, 30)
     """
     import h5py

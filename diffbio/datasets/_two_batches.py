@@ -39,8 +39,8 @@ def pbmc_two_batches() -> CellData:
 
     Example:
         >>> from diffbio.datasets import pbmc_two_batches
-        >>> cells = pbmc_two_batches()  # doctest: +SKIP
-        >>> cells.embeddings.shape, cells.batch_names  # doctest: +SKIP
+        >>> cells = pbmc_two_batches()
+        >>> cells.embeddings.shape, cells.batch_names
         ((400, 30), ('5k', '10k'))
     """
     (first, first_genes), (second, second_genes) = (_counts(name) for name in _BATCHES.values())

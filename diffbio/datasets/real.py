@@ -34,8 +34,8 @@ def pbmc700(*, dt: float = 0.1, noise: float = 0.5, seed: int = 0) -> CellData:
 
     Example:
         >>> from diffbio.datasets import pbmc700
-        >>> cells = pbmc700()  # doctest: +SKIP
-        >>> cells.embeddings.shape, cells.batch_names  # doctest: +SKIP
+        >>> cells = pbmc700()
+        >>> cells.embeddings.shape, cells.batch_names
         ((700, 50), ('G1', 'G2M', 'S'))
     """
     import jax.numpy as jnp

@@ -53,6 +53,13 @@ def simulate_clusters(
     Returns:
         :class:`CellData` with embeddings, labels and soft k-means assignments to the
         true clusters' means in the embedding.
+
+    Example:
+        >>> cells = simulate_clusters(200, n_clusters=4, n_batches=2, seed=0)
+        >>> cells.embeddings.shape, cells.assignments.shape
+        ((200, 50), (200, 4))
+        >>> sorted(set(cells.batch_labels.tolist()))
+        [0, 1]
     """
     rng = np.random.default_rng(seed)
     baseline = rng.normal(0, 1, n_genes)
@@ -107,6 +114,13 @@ def simulate_velocity(
 
     Returns:
         :class:`CellData` with expression, velocity, future expression and embeddings.
+
+    Example:
+        >>> import numpy as np
+        >>> cells = simulate_velocity(100, n_genes=60, noise=0.0)
+        >>> moved = cells.expression + cells.dt * cells.velocity
+        >>> np.allclose(moved, cells.future_expression, atol=1e-4)
+        True
     """
     rng = np.random.default_rng(seed)
     production, splicing, decay = rng.gamma(4.0, 0.25, (3, n_genes))

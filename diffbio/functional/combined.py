@@ -28,20 +28,41 @@ __all__ = [
 
 
 class LossWeights(NamedTuple):
-    """Weights of the terms of :func:`combined_loss`; the default is :data:`BALANCED`."""
+    """Weights of the terms of :func:`combined_loss`; the default is :data:`BALANCED`.
+
+    Example:
+        >>> LossWeights(batch=1.0)
+        LossWeights(batch=1.0, cluster=0.5, reconstruction=1.0)
+        >>> BALANCED == LossWeights()
+        True
+        >>> CLEAR_CELL_TYPES.cluster > CLEAR_CELL_TYPES.batch
+        True
+        >>> STRONG_BATCH_EFFECTS.batch > STRONG_BATCH_EFFECTS.cluster
+        True
+    """
 
     batch: Scalar = 0.5
     cluster: Scalar = 0.5
     reconstruction: Scalar = 1.0
 
 
+#: The document's weights where batches differ much.
 STRONG_BATCH_EFFECTS = LossWeights(batch=1.0, cluster=0.1)
+#: The document's weights where cell types are well apart.
 CLEAR_CELL_TYPES = LossWeights(batch=0.3, cluster=1.0)
+#: The document's weights for all else.
 BALANCED = LossWeights(batch=0.5, cluster=0.5)
 
 
 class CombinedLoss(NamedTuple):
-    """The weighted total and its unweighted terms, each a scalar."""
+    """The weighted total and its unweighted terms, each a scalar.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> terms = combined_loss(jnp.eye(4), jnp.array([0, 1, 0, 1]), jnp.eye(4), n_neighbors=2)
+        >>> terms._fields
+        ('total', 'batch', 'cluster', 'reconstruction')
+    """
 
     total: Float[Array, ""]
     batch: Float[Array, ""]
@@ -107,6 +128,21 @@ def combined_loss(
 
     Gradient:
         The weighted sum of the terms' gradients.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> x, labels = jnp.array([[0.0], [1.0], [5.0], [6.0]]), jnp.array([0, 1, 0, 1])
+        >>> assignments = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> def objective(x):
+        ...     return combined_loss(
+        ...         x, labels, assignments, n_batches=2, n_neighbors=3, weights=CLEAR_CELL_TYPES
+        ...     )
+        >>> terms = objective(x)
+        >>> round(float(terms.total - 0.3 * terms.batch - 1.0 * terms.cluster), 4)
+        0.0
+        >>> jax.grad(lambda x: objective(x).total)(x).shape
+        (4, 1)
     """
     weights = _loss_weights(weights)
     batch = batch_mixing_loss(

@@ -66,6 +66,15 @@ def clustering_compactness_loss(
         mode only with respect to the arrays; second derivatives by forward over reverse
         mode, as in ``jax.hessian``, or twice reverse.
 
+    Example:
+        Two tight clusters, farther apart than ``min_separation``: only their width counts.
+
+        >>> import jax.numpy as jnp
+        >>> x = jnp.array([[0.0], [0.2], [3.0], [3.2]])
+        >>> assignments = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> round(float(clustering_compactness_loss(x, assignments)), 4)
+        0.01
+
     References:
         The first term is the objective of fuzzy k-means; the second is the margin of
         De Brabandere et al., Semantic instance segmentation with a discriminative loss

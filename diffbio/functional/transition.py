@@ -73,6 +73,16 @@ def velocity_transition_loss(
         in ``jax.hessian``. Reverse over reverse fails inside JAX's loops for more than a
         few hundred cells.
 
+    Example:
+        Cells on a line that move to the next one, and then back.
+
+        >>> import jax.numpy as jnp
+        >>> x = jnp.arange(6.0)[:, None]
+        >>> onward = velocity_transition_loss(x, jnp.ones((6, 1)), dt=1.0, n_neighbors=2)
+        >>> away = velocity_transition_loss(x, jnp.full((6, 1), 10.0), dt=1.0, n_neighbors=2)
+        >>> bool(onward < away)
+        True
+
     References:
         The transition matrix has the form of scVelo's (Bergen et al., Nature
         Biotechnology 38, 2020), whose scale of 10 is 1 / temperature here.

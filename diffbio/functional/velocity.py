@@ -73,6 +73,17 @@ def velocity_consistency_loss(
         their true cosine. Reverse mode only with respect to the arrays; second
         derivatives by forward over reverse mode, as in ``jax.hessian``, or twice reverse.
 
+    Example:
+        The first cell moves as observed, the second the other way, by the same length.
+
+        >>> import jax.numpy as jnp
+        >>> x = jnp.zeros((2, 2))
+        >>> future = jnp.array([[0.1, 0.0], [0.0, 0.2]])
+        >>> velocity = jnp.array([[1.0, 0.0], [0.0, -2.0]])
+        >>> losses = velocity_consistency_loss(x, velocity, future, dt=0.1, reduce=False)
+        >>> [round(float(loss), 4) for loss in losses]
+        [0.0, 2.0]
+
     References:
         La Manno et al., RNA velocity of single cells, Nature 560, 2018.
     """

@@ -81,6 +81,14 @@ class BatchMixingLoss(_Loss):
 
     Raises:
         ValueError: an impossible configuration.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> loss = BatchMixingLoss(n_neighbors=3, n_batches=2, normalize=True)
+        >>> x = jnp.array([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]])
+        >>> separated, mixed = jnp.array([0, 0, 0, 1, 1, 1]), jnp.array([0, 1, 0, 1, 0, 1])
+        >>> bool(loss(x, mixed) < loss(x, separated))
+        True
     """
 
     def __init__(
@@ -158,6 +166,15 @@ class ClusteringCompactnessLoss(_Loss):
 
     Raises:
         ValueError: an impossible configuration.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.array([[0.0], [0.2], [3.0], [3.2]])
+        >>> assignments = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> round(float(ClusteringCompactnessLoss(min_separation=1.0)(x, assignments)), 4)
+        0.01
+        >>> round(float(ClusteringCompactnessLoss(min_separation=4.0)(x, assignments)), 4)
+        1.01
     """
 
     def __init__(
@@ -211,6 +228,12 @@ class VelocityConsistencyLoss(_Loss):
 
     Raises:
         ValueError: an impossible configuration.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, velocity = jnp.zeros((2, 2)), jnp.array([[1.0, 0.0], [0.0, 2.0]])
+        >>> float(VelocityConsistencyLoss(dt=0.5)(x, velocity, x + 0.5 * velocity))
+        0.0
     """
 
     def __init__(
@@ -281,6 +304,11 @@ class ShannonDiversityLoss(_Loss):
 
     Args:
         rngs: ignored.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> round(float(ShannonDiversityLoss()(jnp.full((5, 4), 0.25))), 4)
+        1.3863
     """
 
     def __init__(self, *, rngs: nnx.Rngs | None = None) -> None:
@@ -305,6 +333,11 @@ class SimpsonDiversityLoss(_Loss):
 
     Args:
         rngs: ignored.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(SimpsonDiversityLoss()(jnp.full((5, 4), 0.25)))
+        0.25
     """
 
     def __init__(self, *, rngs: nnx.Rngs | None = None) -> None:

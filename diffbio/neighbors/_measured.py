@@ -21,6 +21,13 @@ class Neighbors(NamedTuple):
         indices: ``(n_cells, n_neighbors)`` int32; -1 where there are too few cells.
         squared_distances: ``(n_cells, n_neighbors)`` squared Euclidean distances, in
             the squared unit of the input; infinite where there are too few cells.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from diffbio.neighbors import nearest_neighbors
+        >>> found = nearest_neighbors(jnp.array([[0.0], [1.0], [3.0]]), 1)
+        >>> found.squared_distances.tolist()
+        [[1.0], [1.0], [4.0]]
     """
 
     indices: Int[Array, "n_cells n_neighbors"]

@@ -52,6 +52,11 @@ def nearest_neighbors(
 
     Gradient:
         None: both results are constants under differentiation.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> nearest_neighbors(jnp.array([[0.0], [1.0], [3.0], [7.0]]), 2).indices.tolist()
+        [[1, 2], [0, 2], [1, 0], [2, 1]]
     """
     x = _checks.floating("x", x, ("n_cells", "dim"))
     n_neighbors = _checks.neighbor_count(n_neighbors, n_cells_of_all(x.shape[0], axis_name))

@@ -38,6 +38,12 @@ class History:
     Attributes:
         losses: ``(n_steps,)`` the objective on each step's minibatch, before its update.
         seconds: time spent, compilation and earlier parts of a resumed training included.
+
+    Example:
+        >>> import numpy as np
+        >>> history = History(np.array([2.0, 1.5, 1.25]), seconds=0.5)
+        >>> float(history.losses[-1])
+        1.25
     """
 
     losses: Float[np.ndarray, " n_steps"]

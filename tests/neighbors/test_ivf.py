@@ -1,7 +1,5 @@
 """The inverted file: exhaustive if all lists are probed, nearly right by default."""
 
-import doctest
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 
 from diffbio._platform import Platform
 from diffbio.datasets import simulate_clusters
-from diffbio.neighbors import _approximate, _ivf, _lists, approximate_neighbors, nearest_neighbors
+from diffbio.neighbors import _ivf, _lists, approximate_neighbors, nearest_neighbors
 from tests.neighbors.test_nearest import KINDS, all_distances, geometry
 
 
@@ -208,7 +206,3 @@ def test_errors_name_the_argument(options, message):
 def test_it_cannot_be_traced():
     with pytest.raises(TypeError, match="x must be known"):
         jax.jit(lambda x: search(x, 5))(jnp.asarray(geometry("random", 60, 3)))
-
-
-def test_the_example_runs():
-    assert doctest.testmod(_approximate) == (0, 4)
