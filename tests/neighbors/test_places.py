@@ -1,11 +1,14 @@
 """Cells with NaN or infinite coordinates are far from all others, and spoil none of them."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from diffbio._platform import Platform
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
+from diffbio.neighbors._bounds import FAR, frame_of, search_columns
 
 BAD = (3, 250, 299)
 GOOD = np.setdiff1d(np.arange(300), BAD)
@@ -86,3 +89,14 @@ def test_only_its_own_loss_and_the_mean_are_nan(value):
     np.testing.assert_allclose(losses[GOOD], alone, rtol=1e-12)
     assert np.isnan(losses[list(BAD)]).all()
     assert np.isnan(batch_mixing_loss(x, labels, **options))
+
+
+@pytest.mark.parametrize("dim", [2, 20, 50, 2000])
+@pytest.mark.parametrize("value", VALUES)
+def test_one_bad_coordinate_among_many_is_seen(dim, value):
+    x = np.random.default_rng(2).normal(size=(300, dim))
+    x[list(BAD), dim // 2] = value
+    frame = jax.jit(frame_of, static_argnums=2)(x, None, None)
+    columns = jax.jit(search_columns, static_argnums=(0, 4))(Platform.CPU, x, None, frame, 1)
+    assert np.flatnonzero(columns[:, dim] == FAR).tolist() == list(BAD)
+    assert np.isfinite(columns).all()
