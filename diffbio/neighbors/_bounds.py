@@ -47,9 +47,11 @@ def _places(
 ) -> tuple[Float[Array, " n_cells"], Bool[Array, " n_cells"]]:
     """Each cell's largest coordinate, and whether the cell has a place."""
     sizes = jnp.abs(x)
-    # Of every coordinate: the largest of a wide row, as XLA finds it on a CPU, can miss a NaN.
-    placed = jnp.all(sizes <= float(jnp.finfo(x.dtype).max) * _LARGEST, axis=1)
-    return jnp.max(sizes, axis=1), placed if where is None else placed & where
+    limit = float(jnp.finfo(x.dtype).max) * _LARGEST
+    # Infinity for a NaN, too, which the maximum of a wide row, as XLA finds it, can miss on a CPU.
+    largest = jnp.max(jnp.where(sizes <= limit, sizes, jnp.inf), axis=1)
+    placed = largest <= limit
+    return largest, placed if where is None else placed & where
 
 
 def search_columns(
