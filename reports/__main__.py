@@ -193,16 +193,18 @@ def simulate(output: Path) -> None:
 
 @main.command()
 @click.option("--results", type=_PATH, default=_SWEEP, show_default=True)
-@click.pass_context
-def publish(context: click.Context, results: Path) -> None:
-    """Keep the report of a sweep, list it, and show it in the README."""
-    asv_pages = _PUBLISHED / "asv"
-    publishing.check_asv_pages(asv_pages)
+def publish(results: Path) -> None:
+    """Keep what the report of a sweep is made of, and show it in the README."""
     folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
     click.echo(f"published: {folder}")
-    asv = [sys.executable, "-m", "asv", "publish", "--html-dir", str(asv_pages)]
-    if _ASV.exists() and subprocess.run(asv).returncode:
-        _stop(context, "asv could not build its own pages")
+
+
+@main.command()
+@click.option("--output", type=_PATH, default=Path("results/published"), show_default=True)
+def rebuild(output: Path) -> None:
+    """Build the pages of all published reports, their list, and asv's pages of the history."""
+    check_folder(output)
+    click.echo(f"page: {publishing.rebuild(_PUBLISHED, output, _ASV).resolve()}")
 
 
 @main.command()

@@ -1,66 +1,96 @@
-"""Keep a report for good, list all that are kept, and show the newest in the README."""
+"""Keep what a report is made of, show the newest in the README, and build the pages of all."""
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.schema.files import UnwritableError, replacing_file, write_json
+from benchmarks.schema.files import replacing_file
 from reports.pages.folders import replacing_folder
 from reports.pages.report import write_report
 from reports.pages.templating import render
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import Published, manifest_of, read_published
-from reports.sources.results import Results
-from reports.sources.sweep import Sweep
+from reports.sources.results import Results, read_results
+from reports.sources.sweep import Sweep, read_sweep
 
-__all__ = ["check_asv_pages", "publish"]
+__all__ = ["publish", "rebuild"]
 
 _PLOT = "throughput.png"
 _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -->)", re.DOTALL)
 
 
 def publish(read: Results, published: Path, readme: Path) -> Path:
-    """Write the report's folder, the index of all and the README's part; return the folder.
+    """Keep the report's sweep, manifest and picture, and show it in the README; return the folder.
 
-    Everything is checked and written aside first, then all three take their places.
+    Pages and tables are not kept: :func:`rebuild` makes them of the sweep. Everything is checked
+    and written aside first, then both take their places.
 
     Raises:
         DamagedError: there is no complete sweep to publish, or the README has no place for it.
         UnwritableError: the report's folder is not one that may be replaced, or no room is left.
     """
     sweep = _complete(read)
-    folder, index = published / _name(sweep.environment), published / "index.html"
+    folder = published / _name(sweep.environment)
     text = readme.read_text()
     if not _NEWEST.search(text):
         raise DamagedError(f"{readme}: no place marked for the newest report")
     others = _kept(published, folder)
-    with (
-        replacing_file(readme) as new_readme,
-        replacing_file(index) as new_index,
-        replacing_folder(folder) as new_folder,
-    ):
-        write_report(read, new_folder)
-        write_json(new_folder / "manifest.json", manifest_of(sweep, report_headline(read)))
+    with replacing_file(readme) as new_readme, replacing_folder(folder) as new_folder:
+        _keep(read, sweep, new_folder)
         own = read_published(new_folder)._replace(folder=folder)
-        kept = sorted([own, *others], key=_date, reverse=True)
-        new_index.write_text(render("published.html.j2", {"kept": kept}))
-        part = _newest(kept[0], readme)
+        part = _newest(max([own, *others], key=_date), readme)
         new_readme.write_text(_NEWEST.sub(lambda marks: marks[1] + part + marks[2], text))
     return folder
 
 
-def check_asv_pages(folder: Path) -> None:
-    """Refuse to let asv empty a folder that holds anything but its pages.
+def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
+    """Build the pages of all published reports, their list and asv's pages; return the list.
+
+    The same files come of the same reports: byte for byte, where the same versions of the
+    packages draw them.
 
     Raises:
-        UnwritableError: something else is there.
+        DamagedError: no report was published, one is not as it was published, or asv cannot
+            build its pages.
+        UnwritableError: the folder is not one that may be replaced, or no room is left.
     """
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UnwritableError(f"{folder}: not a folder, it is not replaced")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "asv.js").exists():
-        raise UnwritableError(f"{folder}: does not hold asv's pages, it is not replaced")
+    kept = sorted(_kept(published), key=_date, reverse=True)
+    if not kept:
+        raise DamagedError(f"{published}: no report was published there")
+    with replacing_folder(output) as folder:
+        for one in kept:
+            place = folder / one.folder.name
+            place.mkdir()
+            write_report(read_results([one.sweep.path]), place)
+        if asv_results.exists():
+            _build_asv_pages(folder / "asv")
+        content = {"kept": kept, "has_asv": asv_results.exists()}
+        (folder / "index.html").write_text(render("published.html.j2", content))
+    return output / "index.html"
+
+
+def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
+    """Write what is kept of a report: no sweep needs the spaces that make it easy to read."""
+    kept = folder / "sweep.json"
+    content = json.loads(sweep.path.read_text())
+    kept.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False))
+    manifest = manifest_of(read_sweep(kept), report_headline(read))
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
+    with TemporaryDirectory() as pages:
+        write_report(read, Path(pages))
+        (folder / _PLOT).write_bytes(Path(pages, _PLOT).read_bytes())
+
+
+def _build_asv_pages(folder: Path) -> None:
+    command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
+    if subprocess.run(command, stdout=sys.stderr).returncode:
+        raise DamagedError("asv could not build its own pages")
 
 
 def _complete(read: Results) -> Sweep:
@@ -79,7 +109,7 @@ def _name(environment: Mapping[str, Any]) -> str:
     return f"{environment['date'][:10]}-{machine}-{environment['commit'][:8]}"
 
 
-def _kept(published: Path, renewed: Path) -> list[Published]:
+def _kept(published: Path, renewed: Path | None = None) -> list[Published]:
     """All published reports but the one that is renewed."""
     manifests = published.glob("*/manifest.json")
     return [read_published(path) for path in manifests if path.parent != renewed]

@@ -1,22 +1,16 @@
 """The page in a real browser: no request to anywhere, no error, tables that sort and filter."""
 
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
 
 from benchmarks.schema.suite import LOSSES
 from reports.judge.compare_asv import compare_asv
 from reports.pages.comparison import build_comparison
 from reports.pages.report import build_report
 from reports.sources.results import read_results
+from tests.browser import browser as browser
 from tests.reports.written import all_records, asv, processes, sweep
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +37,6 @@ def comparison_path(tmp_path_factory):
         asv(folder / "asv", commit, 8, figures)
     comparison = compare_asv(folder / "asv", "b" * 40, "c" * 40)
     return build_comparison(comparison, folder / "page")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

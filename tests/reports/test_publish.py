@@ -1,15 +1,17 @@
-"""A published report is kept whole, listed, shown in the README, and can be read again."""
+"""What a published report is made of is kept and shown in the README; its pages are rebuilt."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
-from reports.pages.publishing import publish
+from reports.pages.publishing import publish, rebuild
+from reports.pages.report import build_report
 from reports.sources.frame import DamagedError
-from reports.sources.manifest import read_published
+from reports.sources.manifest import PAGE_MARKER, read_published
 from reports.sources.results import read_results
 from tests.reports.written import all_records, sweep
 
@@ -40,17 +42,44 @@ def test_each_report_is_kept_with_its_manifest_and_data(published):
             found.manifest["command"] == "python -m benchmarks sweep --n-cells=256 --n-cells=1024"
         )
         assert found.manifest["data_digests"] == {"cells": "ab"}
-        assert {"index.html", "report.md", "measurements.csv"} <= {p.name for p in folder.iterdir()}
+        kept = {path.name for path in folder.iterdir()}
+        assert kept == {"manifest.json", "sweep.json", "throughput.png", PAGE_MARKER}
 
 
-def test_the_index_lists_all_and_the_readme_shows_the_newest(published):
-    index = (published / "kept" / "index.html").read_text()
-    assert index.index("2026-01-02-a-processor") < index.index("2026-01-01-a-processor")
+def test_the_readme_shows_the_newest(published):
     readme = (published / "README.md").read_text()
     assert readme.startswith(f"# title\n<!-- newest report -->\n**All {len(LOSSES)} losses agree")
     assert readme.endswith("<!-- end of newest report -->\nrest\n")
     assert "](kept/2026-01-02-a-processor-00000000/throughput.png)" in readme
     assert "old" not in readme
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_pages_are_rebuilt_byte_for_byte(published, tmp_path):
+    page = rebuild(published / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
+    text = page.read_text()
+    assert text.index("2026-01-02-a-processor") < text.index("2026-01-01-a-processor")
+    assert "asv/index.html" not in text
+    for day in ("2026-01-02", "2026-01-01"):
+        kept = published / "kept" / f"{day}-a-processor-00000000"
+        rebuilt = contents(tmp_path / "rebuilt" / kept.name)
+        built = contents(build_report(read_results([kept / "sweep.json"]), tmp_path / day).parent)
+        assert {**rebuilt, PAGE_MARKER: built[PAGE_MARKER]} == built
+        assert len(built) > 10
+        assert rebuilt["throughput.png"] == (kept / "throughput.png").read_bytes()
+
+
+def test_nothing_is_rebuilt_of_a_damaged_report_or_of_none(published, tmp_path):
+    with pytest.raises(DamagedError, match="no report was published there"):
+        rebuild(tmp_path / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
+    shutil.copytree(published / "kept", tmp_path / "kept")
+    next((tmp_path / "kept").glob("*/sweep.json")).write_text("{}")
+    with pytest.raises(DamagedError, match=r"sweep\.json is not the file that was published"):
+        rebuild(tmp_path / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
+    assert not (tmp_path / "rebuilt").exists()
 
 
 def test_nothing_is_published_of_a_damaged_sweep(published, tmp_path):

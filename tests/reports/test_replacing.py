@@ -118,7 +118,7 @@ def test_where_a_page_cannot_be_written_the_old_one_stays(folder, monkeypatch, s
     assert not list(folder.glob(".page*"))
 
 
-@pytest.mark.parametrize("lost", ["README.md", "index.html", "page"])
+@pytest.mark.parametrize("lost", ["README.md", "page"])
 def test_a_report_is_published_whole_or_not_at_all(folder, monkeypatch, lost):
     (folder / "README.md").write_text(README)
     read = read_results([folder / "results" / "sweep.json"])
@@ -128,7 +128,7 @@ def test_a_report_is_published_whole_or_not_at_all(folder, monkeypatch, lost):
     write = Path.write_text
 
     def fail(self, text, *_, **__):
-        if self.name.startswith(f"{lost}.") or (lost == "page" and self.name == "report.md"):
+        if self.name.startswith(f"{lost}.") or (lost == "page" and self.name == "manifest.json"):
             raise OSError(28, "No space left on device")
         return write(self, text, *_, **__)
 
@@ -149,19 +149,14 @@ def test_a_sweep_of_no_commit_is_not_published(folder):
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("name", ["strangers", "link"])
-def test_what_asv_would_empty_is_refused(folder, name):
-    pages = folder / "reports" / "published" / "asv"
-    pages.parent.mkdir(parents=True)
+def test_rebuilt_pages_replace_no_folder_of_another_kind(folder):
+    (folder / "README.md").write_text(README)
+    read = read_results([folder / "results" / "sweep.json"])
+    publish(read, folder / "reports" / "published", folder / "README.md")
     (folder / "strangers").mkdir()
     (folder / "strangers" / "thesis.txt").write_text("years")
-    (folder / "README.md").write_text(README)
-    if name == "link":
-        pages.symlink_to(folder / "strangers")
-    else:
-        (folder / "strangers").rename(pages)
     before = files(folder)
-    assert refused(command("publish"), "reports/published/asv", named="it is not replaced")
+    assert refused(command("rebuild", "--output=strangers"), "strangers", named="not replaced")
     assert files(folder) == before
 
 
