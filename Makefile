@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report claims test test-all check gate compare bench bench-pytest peers
+.PHONY: report claims test test-all check gate compare bench bench-pytest peers docs tutorials
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
@@ -31,6 +31,16 @@ peers: .venv/.complete
 	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
 		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py
 
+# Builds the site without a network, and opens every page of it in a browser.
+docs: .venv/.docs
+	$(BIN)/python -m reports rebuild --output docs/_build/beside/reports
+	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m pytest -n 0 tests/docs
+
+# Executes the tutorials again, on cells that are fetched once, and keeps what they print.
+tutorials: .venv/.docs
+	$(BIN)/jupyter execute --inplace docs/tutorials/*.ipynb
+
 gate: .venv/.complete
 	$(BIN)/python -m reports gate
 
@@ -55,4 +65,8 @@ bench-pytest: .venv/.complete
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,claims,data,dev,train]'
+	touch $@
+
+.venv/.docs: .venv/.complete
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[claims,docs]'
 	touch $@

@@ -46,11 +46,8 @@ class LossWeights(NamedTuple):
     reconstruction: Scalar = 1.0
 
 
-#: The document's weights where batches differ much.
 STRONG_BATCH_EFFECTS = LossWeights(batch=1.0, cluster=0.1)
-#: The document's weights where cell types are well apart.
 CLEAR_CELL_TYPES = LossWeights(batch=0.3, cluster=1.0)
-#: The document's weights for all else.
 BALANCED = LossWeights(batch=0.5, cluster=0.5)
 
 
@@ -111,8 +108,9 @@ def combined_loss(
         weights: :class:`LossWeights`, three numbers in its order, or a preset:
             :data:`STRONG_BATCH_EFFECTS`, :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`;
             each may be traced.
-        n_batches, n_neighbors, temperature, normalize, proportions, bandwidth, perplexity,
-            index, neighbor_indices, block_size: as in :func:`batch_mixing_loss`.
+        n_batches, n_neighbors, temperature, normalize: as in :func:`batch_mixing_loss`.
+        proportions, bandwidth, perplexity, index: as there.
+        neighbor_indices, block_size: as there.
         centroids, separation_weight, min_separation: as in
             :func:`clustering_compactness_loss`.
         where: ``(n_cells,)`` mask of the cells that count, for every term.

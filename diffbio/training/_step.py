@@ -13,7 +13,6 @@ from diffbio.training._minibatches import rows_of
 
 __all__ = ["Objective", "Step"]
 
-#: What :func:`fit` minimises: ``objective(result, batch, where)``, a floating scalar.
 Objective = Callable[[dict[str, Array], dict[str, Array], Bool[Array, " batch_size"]], Array]
 
 
