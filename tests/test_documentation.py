@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from anndata import AnnData
+
+from diffbio.datasets import simulate_clusters
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_readme_s_code_runs_in_order():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) >= 2
-    namespace: dict = {}
+    namespace: dict = {"adata": an_object_of_a_user()}
     for block in blocks:
         shorter = block.replace("n_steps=400", "n_steps=4")
         exec(compile(shorter, "README.md", "exec"), namespace)
@@ -24,6 +27,14 @@ def test_the_readme_s_code_runs_in_order():
     assert namespace["gradient"].shape == namespace["embeddings"].shape
     assert np.isfinite(namespace["total"])
     assert np.isfinite(namespace["history"].losses).all()
+    assert namespace["adata"].obsm["X_diffbio"].shape == (60, 5)
+    assert namespace["table"].shape == (2, 4)
+
+
+def an_object_of_a_user():
+    cells = simulate_clusters(60, n_clusters=2, n_batches=2, n_genes=20, n_components=5)
+    obs = {"batch": cells.batch_labels.astype(str), "cell_type": cells.cluster_labels.astype(str)}
+    return AnnData(obs=obs, obsm={"X_pca": cells.embeddings})
 
 
 USAGE = {
