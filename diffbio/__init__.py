@@ -3,15 +3,15 @@
 The maths lives in :mod:`diffbio.functional`, the configured modules in
 :mod:`diffbio.losses`, the exact neighbour search in :mod:`diffbio.neighbors`, cells with
 known truth in :mod:`diffbio.datasets`, small models in :mod:`diffbio.models`, their training
-in :mod:`diffbio.training`, and losses over many devices in :mod:`diffbio.sharding`. Each is
-imported when it is first used.
+in :mod:`diffbio.training`, losses over many devices in :mod:`diffbio.sharding`, and the losses
+for PyTorch in :mod:`diffbio.torch`. Each is imported when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffbio import datasets, functional, losses, models, neighbors, sharding, training
+    from diffbio import datasets, functional, losses, models, neighbors, sharding, torch, training
 
     __version__: str
 
@@ -23,6 +23,7 @@ __all__ = [
     "models",
     "neighbors",
     "sharding",
+    "torch",
     "training",
 ]
 
