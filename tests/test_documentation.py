@@ -13,17 +13,30 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+FOR_PYTORCH = [block for block in BLOCKS if "import torch\n" in block]
+
+
 def test_the_readme_s_code_runs_in_order():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) >= 2
+    assert len(BLOCKS) >= 2
     namespace: dict = {}
-    for block in blocks:
+    for block in BLOCKS:
+        if block in FOR_PYTORCH:
+            continue
         shorter = block.replace("n_steps=400", "n_steps=4")
         exec(compile(shorter, "README.md", "exec"), namespace)
     assert np.isfinite(namespace["value"])
     assert namespace["gradient"].shape == namespace["embeddings"].shape
     assert np.isfinite(namespace["total"])
     assert np.isfinite(namespace["history"].losses).all()
+
+
+def test_the_readme_s_code_for_pytorch_runs():
+    pytest.importorskip("torch")
+    (block,) = FOR_PYTORCH
+    namespace: dict = {}
+    exec(compile(block, "README.md", "exec"), namespace)
+    assert namespace["z"].grad.isfinite().all()
 
 
 USAGE = {
