@@ -39,7 +39,7 @@ def common_device(tensors: Sequence[torch.Tensor]) -> jax.Device:
 
 def as_array(tensor: torch.Tensor) -> Array:
     """The memory of the tensor as an array; of a copy, where XLA could not read it as it lies."""
-    return jax.dlpack.from_dlpack(tensor.detach().contiguous())
+    return jax.dlpack.from_dlpack(tensor.detach().resolve_neg().contiguous())
 
 
 def as_tensor(array: Array) -> torch.Tensor:

@@ -70,7 +70,7 @@ def test_neighbors_may_be_given():
 def test_proportions_may_be_a_tensor_or_a_list():
     shares = [0.5, 0.25, 0.25]
     x = X.clone().requires_grad_()
-    assert torch.equal(
+    torch.testing.assert_close(
         mixing(x, proportions=torch.tensor(shares)).detach(), mixing(proportions=shares)
     )
 
