@@ -29,7 +29,8 @@ check: .venv/.complete
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,claims,peers]'
 	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
-		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py
+		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py tests/torch \
+		tests/test_documentation.py tests/test_import.py
 
 # Builds the site without a network, and opens every page of it in a browser.
 docs: .venv/.docs

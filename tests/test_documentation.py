@@ -16,11 +16,16 @@ from diffbio.datasets import simulate_clusters
 ROOT = Path(__file__).resolve().parents[1]
 
 
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+FOR_PYTORCH = [block for block in BLOCKS if "import torch\n" in block]
+
+
 def test_the_readme_s_code_runs_in_order():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) >= 2
+    assert len(BLOCKS) >= 2
     namespace: dict = {"adata": an_object_of_a_user()}
-    for block in blocks:
+    for block in BLOCKS:
+        if block in FOR_PYTORCH:
+            continue
         shorter = block.replace("n_steps=400", "n_steps=4")
         exec(compile(shorter, "README.md", "exec"), namespace)
     assert np.isfinite(namespace["value"])
@@ -35,6 +40,14 @@ def an_object_of_a_user():
     cells = simulate_clusters(60, n_clusters=2, n_batches=2, n_genes=20, n_components=5)
     obs = {"batch": cells.batch_labels.astype(str), "cell_type": cells.cluster_labels.astype(str)}
     return AnnData(obs=obs, obsm={"X_pca": cells.embeddings})
+
+
+def test_the_readme_s_code_for_pytorch_runs():
+    pytest.importorskip("torch")
+    (block,) = FOR_PYTORCH
+    namespace: dict = {}
+    exec(compile(block, "README.md", "exec"), namespace)
+    assert namespace["z"].grad.isfinite().all()
 
 
 USAGE = {

@@ -50,6 +50,14 @@ def test_every_folder_is_an_attribute_of_the_package(folder):
     assert folder in diffbio.__all__
 
 
+def test_the_losses_for_pytorch_are_an_attribute_beside_pytorch():
+    pytest.importorskip("torch")
+    then = "import torch; import diffbio.torch; assert diffbio.torch is not torch; torch.ones(1)"
+    assert "torch" in packages_loaded(then)
+    assert "torch" not in packages_loaded("import diffbio; import diffbio.functional")
+    assert "torch" in dir(diffbio)
+
+
 def test_what_the_package_does_not_have_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'diffbio' has no attribute 'models_'"):
         _ = diffbio.models_

@@ -1,6 +1,7 @@
 """The peers: what a practitioner would use instead of the losses, one file for each.
 
-The PyTorch and the dense JAX losses are the same functions, values and gradients; FAISS and
+The PyTorch and the dense JAX losses are the same functions, values and gradients;
+``diffbio.torch`` is what the losses cost when PyTorch calls them. FAISS and
 scikit-learn are the neighbour search alone; scib-metrics evaluates mixing and
 compactness without gradients. A peer that is not installed is named and left out.
 
@@ -64,6 +65,7 @@ class Peer:
 
 PEERS = (
     Peer("PyTorch", "torch_losses", "torch", _DENSE, 16384, True),
+    Peer("diffbio.torch", "torch_bridge", "torch", _DENSE, 16384, True),
     Peer("dense JAX", "dense_jax", "jax", _DENSE, 16384, True),
     Peer("FAISS search", "faiss_search", "faiss", _SEARCHES, 65536, False),
     Peer("PyTorch search", "torch_search", "torch", _SEARCHES, 65536, False),

@@ -18,7 +18,12 @@ from reports.sources.results import Results
 __all__ = ["plots"]
 
 _RATIO_TICKS = (0.5, 1, 2, 5, 10)
-_PEERS = {"torch": "#009E73", "dense jax": "#CC79A7", "faiss": "#E69F00"}
+_PEERS = {
+    "diffbio.torch": "#56B4E9",
+    "torch": "#009E73",
+    "dense jax": "#CC79A7",
+    "faiss": "#E69F00",
+}
 
 
 def plots(read: Results, history: list[Course]) -> Iterator[Plot]:

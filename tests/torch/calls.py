@@ -1,0 +1,63 @@
+"""The catalog's cases as calls of the losses for PyTorch."""
+
+import functools
+
+import jax.numpy as jnp
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import diffbio.torch  # noqa: E402
+from benchmarks.catalog.cases import CATALOG, case  # noqa: E402
+from tests.inputs import N_CELLS, draw, search_options, split  # noqa: E402
+
+# One case for every function; other options of batch mixing take the same way.
+ONE_OF_EACH = [
+    case(name)
+    for name in (
+        "batch_mixing_perplexity",
+        "compactness",
+        "velocity",
+        "velocity_transition",
+        "shannon",
+        "simpson",
+        "combined",
+    )
+]
+_REST = [
+    pytest.param(case, id=case.name, marks=pytest.mark.slow)
+    for case in CATALOG
+    if case not in ONE_OF_EACH
+]
+each_case = pytest.mark.parametrize(
+    "case", [*ONE_OF_EACH, *_REST], ids=lambda case: getattr(case, "name", None)
+)
+each_loss = pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
+
+
+def function_of(case):
+    """The function of ``diffbio.torch`` for a case, which returns one tensor."""
+    if case.name == "combined":
+        return lambda **arguments: diffbio.torch.combined_loss(**arguments).total
+    loss = case.loss
+    options = loss.keywords if isinstance(loss, functools.partial) else {}
+    name = getattr(loss, "func", loss).__name__
+    return functools.partial(getattr(diffbio.torch, name), **options)
+
+
+def tensors_of(case, arrays):
+    """The arrays as tensors, those to differentiate requiring a gradient."""
+    tensors = {name: torch.from_dlpack(array).clone() for name, array in arrays.items()}
+    for name in case.differentiable:
+        tensors[name].requires_grad_()
+    return tensors
+
+
+def drawn(case, kind="random", dtype=jnp.float64, n_cells=N_CELLS):
+    """Tensors for a case, and the options of its search."""
+    return tensors_of(case, draw(case, kind, n_cells, dtype=dtype)), search_options(case)
+
+
+def differentiated(case, tensors):
+    """The tensors to differentiate."""
+    return list(split(case, tensors)[0].values())
