@@ -1,9 +1,7 @@
 """How Sphinx builds the site. It needs no network, and neither do the pages that it makes."""
 
 from importlib.metadata import version as version_of
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
+from importlib.util import find_spec
 
 project = "diffbio"
 author = copyright = "the diffbio developers"
@@ -28,6 +26,8 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["amsmath", "attrs_block", "dollarmath"]
 myst_heading_anchors = 3
 
+# The reference of diffbio.torch is made without PyTorch, too.
+autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
 # Docstrings name shapes and units; annotations would repeat them.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

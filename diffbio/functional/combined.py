@@ -111,8 +111,8 @@ def combined_loss(
         n_batches, n_neighbors, temperature, normalize: as in :func:`batch_mixing_loss`.
         proportions, bandwidth, perplexity, index: as there.
         neighbor_indices, block_size: as there.
-        centroids, separation_weight, min_separation: as in
-            :func:`clustering_compactness_loss`.
+        centroids: as in :func:`clustering_compactness_loss`.
+        separation_weight, min_separation: as there.
         where: ``(n_cells,)`` mask of the cells that count, for every term.
         axis_name: static; the mesh's axis over which the cells lie in shards, inside of
             ``jax.shard_map``. See :mod:`diffbio.sharding`.

@@ -38,9 +38,9 @@ def batch_mixing_loss(
         batch_labels: ``(n_cells,)`` integers in ``[0, n_batches)``.
         neighbor_indices: ``(n_cells, k')`` integers that replace the search.
         where: ``(n_cells,)`` bool; a masked cell is not counted and nobody's neighbour.
-        n_batches, n_neighbors, temperature, normalize, proportions, bandwidth, perplexity,
-            index, block_size, reduce: as there. The loss is made for them; only the floating
-            ones may change without a compilation.
+        n_batches, n_neighbors, normalize, bandwidth, index, block_size, reduce: as there; each
+            new value is compiled for.
+        temperature, proportions, perplexity: as there; numbers may change without that.
 
     Returns:
         Scalar, or ``(n_cells,)`` with ``reduce=False``, on the tensors' device, in float32,

@@ -15,7 +15,12 @@ __all__ = ["CombinedLoss", "combined_loss"]
 
 
 class CombinedLoss(NamedTuple):
-    """The weighted total and its unweighted terms, each a scalar that has a gradient."""
+    """The weighted total and its unweighted terms, each a scalar that has a gradient.
+
+    Example:
+        >>> CombinedLoss._fields
+        ('total', 'batch', 'cluster', 'reconstruction')
+    """
 
     total: Float[Tensor, ""]
     batch: Float[Tensor, ""]
@@ -58,10 +63,11 @@ def combined_loss(
         features, reconstructed: ``(n_cells, n_features)`` each, together or not at all.
         weights: :class:`diffbio.functional.LossWeights`, three numbers in its order, or one of
             its presets.
-        n_batches, n_neighbors, temperature, normalize, proportions, bandwidth, perplexity,
-            index, neighbor_indices, block_size: as in :func:`batch_mixing_loss`.
-        centroids, separation_weight, min_separation: as in
-            :func:`clustering_compactness_loss`.
+        n_batches, n_neighbors, temperature, normalize: as in :func:`batch_mixing_loss`.
+        proportions, bandwidth, perplexity, index: as there.
+        neighbor_indices, block_size: as there.
+        centroids: as in :func:`clustering_compactness_loss`.
+        separation_weight, min_separation: as there.
         where: ``(n_cells,)`` bool, the cells that count, for every term.
 
     Returns:
