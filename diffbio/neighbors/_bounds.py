@@ -18,8 +18,9 @@ __all__ = ["FAR", "Frame", "frame_of", "lower_bounds", "search_columns"]
 # them is NaN, and powers of two, so that a key with fewer bits still holds them.
 FAR = 2.0**100
 _ABSENT = 2.0**110
-# A cell has a place if its coordinates are numbers below this share of the largest float, so
-# that sums over the cells stay finite. The distance to a cell without a place overflows.
+# A cell has a place if its coordinates are numbers whose sizes add up to no more than this share
+# of the largest float, so that sums over the cells stay finite. The distance to a cell without a
+# place overflows.
 _LARGEST = 2.0**-32
 # The product's rows are made in blocks of this size, which saves a second array of all rows.
 _COLUMN_BLOCK = 4096
@@ -35,23 +36,24 @@ class Frame(NamedTuple):
 def frame_of(
     x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, axis_name: AxisName
 ) -> Frame:
-    """The mean and the largest coordinate of the cells with a place, of all shards."""
-    largest, placed = _places(x, where)
+    """The mean and the largest size of the cells with a place, of all shards."""
+    sizes, placed = _places(x, where)
     total = sum_of_all(jnp.sum(zeroed(x, placed), axis=0), axis_name)
-    scale = largest_of_all(jnp.max(largest, where=placed, initial=0), axis_name)
+    scale = largest_of_all(jnp.max(sizes, where=placed, initial=0), axis_name)
     return Frame(total / n_counted(x, placed, axis_name), jnp.where(scale > 0, scale, 1))
 
 
 def _places(
     x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None
 ) -> tuple[Float[Array, " n_cells"], Bool[Array, " n_cells"]]:
-    """Each cell's largest coordinate, and whether the cell has a place."""
-    sizes = jnp.abs(x)
-    limit = float(jnp.finfo(x.dtype).max) * _LARGEST
-    # Infinity for a NaN, too, which the maximum of a wide row, as XLA finds it, can miss on a CPU.
-    largest = jnp.max(jnp.where(sizes <= limit, sizes, jnp.inf), axis=1)
-    placed = largest <= limit
-    return largest, placed if where is None else placed & where
+    """Each cell's size, the sum of its coordinates' sizes, and whether the cell has a place.
+
+    A sum is NaN if one of its terms is. A maximum of many terms, as XLA finds it on a CPU, need
+    not be.
+    """
+    sizes = jnp.sum(jnp.abs(x), axis=1)
+    placed = sizes <= float(jnp.finfo(x.dtype).max) * _LARGEST
+    return sizes, placed if where is None else placed & where
 
 
 def search_columns(
