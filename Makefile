@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report claims test test-all check gate compare bench bench-pytest peers docs tutorials
+.PHONY: report claims test test-all check gate compare bench bench-pytest peers docs tutorials dist
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
@@ -24,6 +24,8 @@ check: .venv/.complete
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 # Installs the packages that only some tests need, and runs these tests, which `make test` skips.
 peers: .venv/.complete
@@ -41,6 +43,15 @@ docs: .venv/.docs
 # Executes the tutorials again, on cells that are fetched once, and keeps what they print.
 tutorials: .venv/.docs
 	$(BIN)/jupyter execute --inplace docs/tutorials/*.ipynb
+
+# Builds what a release uploads, and imports the wheel in an environment that has nothing else.
+dist: .venv/.complete
+	rm -rf dist build
+	$(BIN)/python -m build --quiet --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv --clear build/empty
+	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build && empty/bin/python -c "import diffbio, diffbio.losses; print(diffbio.__version__)"
 
 gate: .venv/.complete
 	$(BIN)/python -m reports gate

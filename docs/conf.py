@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
+from typing import Any
 
 project = "diffbio"
 author = copyright = "the diffbio developers"
@@ -49,3 +50,14 @@ html_theme_options = {
 }
 # Reports are whole pages of their own, which stand beside the site's.
 html_extra_path = ["_build/beside"]
+
+
+def without_fields(
+    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out the fields of named tuples, of which Python has nothing to say but their number."""
+    return True if type(member).__name__ == "_tuplegetter" else None
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-skip-member", without_fields)

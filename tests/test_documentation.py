@@ -1,4 +1,4 @@
-"""The README's code runs, the document's usage blocks run, and importing stays light."""
+"""The code of the README, the site and the document runs, and importing stays light."""
 
 import re
 import subprocess
@@ -16,7 +16,12 @@ from diffbio.datasets import simulate_clusters
 ROOT = Path(__file__).resolve().parents[1]
 
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def blocks_of(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+BLOCKS = blocks_of(ROOT / "README.md")
+PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if blocks_of(page)]
 FOR_PYTORCH = [block for block in BLOCKS if "import torch\n" in block]
 
 
@@ -48,6 +53,13 @@ def test_the_readme_s_code_for_pytorch_runs():
     namespace: dict = {}
     exec(compile(block, "README.md", "exec"), namespace)
     assert namespace["z"].grad.isfinite().all()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_pages_code_runs_in_order(page):
+    namespace: dict = {}
+    for block in blocks_of(page):
+        exec(compile(block, page.name, "exec"), namespace)
 
 
 USAGE = {

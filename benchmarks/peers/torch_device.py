@@ -18,7 +18,7 @@ torch.set_num_threads(len(usable_cores()))
 
 def tensor(array: Any) -> Tensor:
     """A copy of the array, on the GPU if JAX uses one."""
-    return torch.from_numpy(np.array(array)).to("cuda" if _ON_GPU else "cpu")
+    return torch.tensor(np.asarray(array), device="cuda" if _ON_GPU else "cpu")
 
 
 def completed(call: Callable[[], Any]) -> Callable[[], Any]:

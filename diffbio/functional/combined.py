@@ -30,6 +30,11 @@ __all__ = [
 class LossWeights(NamedTuple):
     """Weights of the terms of :func:`combined_loss`; the default is :data:`BALANCED`.
 
+    Attributes:
+        batch: of batch mixing.
+        cluster: of clustering compactness.
+        reconstruction: of the mean squared error.
+
     Example:
         >>> LossWeights(batch=1.0)
         LossWeights(batch=1.0, cluster=0.5, reconstruction=1.0)
@@ -53,6 +58,12 @@ BALANCED = LossWeights(batch=0.5, cluster=0.5)
 
 class CombinedLoss(NamedTuple):
     """The weighted total and its unweighted terms, each a scalar.
+
+    Attributes:
+        total: what to differentiate.
+        batch: batch mixing.
+        cluster: clustering compactness.
+        reconstruction: the mean squared error, 0 without features.
 
     Example:
         >>> import jax.numpy as jnp

@@ -17,6 +17,8 @@ __all__ = ["CombinedLoss", "combined_loss"]
 class CombinedLoss(NamedTuple):
     """The weighted total and its unweighted terms, each a scalar that has a gradient.
 
+    The fields are those of :class:`diffbio.functional.CombinedLoss`.
+
     Example:
         >>> CombinedLoss._fields
         ('total', 'batch', 'cluster', 'reconstruction')
