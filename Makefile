@@ -31,8 +31,9 @@ check: .venv/.complete
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,claims,peers]'
 	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
-		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py tests/torch \
-		tests/test_documentation.py tests/test_import.py
+		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py
+	$(BIN)/python -m pytest tests/torch tests/test_docstrings.py tests/test_documentation.py \
+		-k "torch or pytorch"
 
 # Builds the site without a network, and opens every page of it in a browser.
 docs: .venv/.docs

@@ -2,11 +2,15 @@
 
 import anndata
 import numpy as np
+import pytest
 import scanpy as sc
 
 from diffbio.datasets import CellData, simulate_clusters
 
-__all__ = ["CELLS", "annotated", "layers_of_velocity", "values", "with_neighbors"]
+__all__ = ["CELLS", "COMPILED_ONCE", "annotated", "layers_of_velocity", "values", "with_neighbors"]
+
+# One process runs all these tests: they share their programs.
+COMPILED_ONCE = pytest.mark.xdist_group("scverse")
 
 CELLS = simulate_clusters(
     240, n_clusters=4, n_batches=3, batch_effect=0.4, n_genes=40, n_components=8, seed=1

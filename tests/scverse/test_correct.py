@@ -9,7 +9,9 @@ pytest.importorskip("scanpy", reason="needs the extra: data")
 from diffbio.datasets import starmap
 from diffbio.scverse import correct_batches, score
 from tests.datasets.fetched import real_or_skip
-from tests.scverse.objects import annotated, values
+from tests.scverse.objects import COMPILED_ONCE, annotated, values
+
+pytestmark = COMPILED_ONCE
 
 
 def corrected(adata, **options):

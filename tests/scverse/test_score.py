@@ -16,7 +16,16 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from diffbio.scverse import score
-from tests.scverse.objects import CELLS, annotated, layers_of_velocity, values, with_neighbors
+from tests.scverse.objects import (
+    CELLS,
+    COMPILED_ONCE,
+    annotated,
+    layers_of_velocity,
+    values,
+    with_neighbors,
+)
+
+pytestmark = COMPILED_ONCE
 
 KEYS = {"batch_key": "batch", "label_key": "type"}
 X = CELLS.embeddings / np.sqrt(CELLS.embeddings.var(axis=0).sum())
