@@ -58,6 +58,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_pages_are_rebuilt_byte_for_byte(published, tmp_path):
     page = rebuild(published / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     text = page.read_text()
