@@ -43,4 +43,6 @@ def test_no_step_of_a_search_over_finite_cells_makes_a_nan(n_neighbors):
     expected = nearest_neighbors(jnp.asarray(x), n_neighbors, where=where)
     with jax.disable_jit(), jax.debug_nans(True):
         found = nearest_neighbors(jnp.asarray(x), n_neighbors, where=where)
-    assert np.array_equal(found.indices, expected.indices)
+    # Which of two cells at the same distance comes first depends on roundings.
+    np.testing.assert_allclose(found.squared_distances, expected.squared_distances, rtol=1e-5)
+    assert np.array_equal(np.sort(found.indices), np.sort(expected.indices))
