@@ -32,7 +32,7 @@ def test_it_was_executed_once_from_top_to_bottom(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
-def test_it_still_runs(path, monkeypatch):
+def test_it_still_runs(path):
     nbclient = pytest.importorskip("nbclient", reason="make docs installs it")
     nbformat = pytest.importorskip("nbformat")
     notebook = nbformat.read(path, as_version=4)
