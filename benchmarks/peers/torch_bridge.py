@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 import diffbio.torch
 from benchmarks.catalog.cases import case
-from benchmarks.peers.torch_device import completed, tensor
+from benchmarks.peers.torch_device import tensor, under
 
 __all__ = ["prepare"]
 
@@ -29,13 +28,4 @@ def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[]
     function = _LOSSES[loss]
     tensors = {name: tensor(array) for name, array in arrays.items()}
     differentiated = [tensors[name] for name in case(loss).differentiable]
-    if transform == "value":
-        return completed(lambda: function(**tensors))
-    for each in differentiated:
-        each.requires_grad_(True)
-
-    def value_and_grad() -> tuple[Tensor, tuple[Tensor, ...]]:
-        result = function(**tensors)
-        return result.detach(), torch.autograd.grad(result, differentiated)
-
-    return completed(value_and_grad)
+    return under(transform, lambda: function(**tensors), differentiated)

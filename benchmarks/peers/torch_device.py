@@ -1,6 +1,6 @@
-"""PyTorch on the device that JAX uses."""
+"""PyTorch on the device that JAX uses: tensors, and calls that are complete when they return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.measure.environment import usable_cores
 
-__all__ = ["completed", "tensor"]
+__all__ = ["completed", "tensor", "under"]
 
 _ON_GPU = jax.default_backend() == "gpu" and torch.cuda.is_available()
 torch.set_num_threads(len(usable_cores()))
@@ -31,3 +31,21 @@ def completed(call: Callable[[], Any]) -> Callable[[], Any]:
         return result
 
     return complete
+
+
+def under(
+    transform: str, loss: Callable[[], Tensor], differentiated: Sequence[Tensor]
+) -> Callable[[], Any]:
+    """The loss, or the loss and its gradients by autograd, as a complete call."""
+
+    def value() -> Tensor:
+        with torch.no_grad():
+            return loss()
+
+    def value_and_grad() -> tuple[Tensor, tuple[Tensor, ...]]:
+        for each in differentiated:
+            each.requires_grad_(True)
+        result = loss()
+        return result.detach(), torch.autograd.grad(result, differentiated)
+
+    return completed(value_and_grad if transform == "value_and_grad" else value)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.peers.torch_device import completed, tensor
+from benchmarks.peers.torch_device import tensor, under
 from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 
 __all__ = ["prepare"]
@@ -81,16 +81,5 @@ def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[]
     """The loss, or the loss and its gradients, as a call without arguments."""
     function = _LOSSES[loss]
     tensors = [tensor(array) for array in arrays.values()]
-    differentiable = [each for each in tensors if each.is_floating_point()]
-
-    def value() -> Tensor:
-        with torch.no_grad():
-            return function(*tensors)
-
-    def value_and_grad() -> tuple[Tensor, tuple[Tensor, ...]]:
-        for each in differentiable:
-            each.requires_grad_(True)
-        result = function(*tensors)
-        return result.detach(), torch.autograd.grad(result, differentiable)
-
-    return completed(value_and_grad if transform == "value_and_grad" else value)
+    differentiated = [each for each in tensors if each.is_floating_point()]
+    return under(transform, lambda: function(*tensors), differentiated)
