@@ -47,14 +47,8 @@ def _jax_on(device: jax.Device) -> Iterator[None]:
 
 
 def _tensors(value: PyTree[Array]) -> tuple[Tensor, ...]:
-    """The results, complete, in memory that PyTorch may write to.
-
-    JAX works on after it has returned, and reads the tensors' memory meanwhile. A result may
-    be one of the residuals too, and ``loss += ...`` would change it under the gradient.
-    """
-    return tuple(
-        as_tensor(array).clone() for array in jax.block_until_ready(jax.tree.leaves(value))
-    )
+    """The results, complete: JAX works on after it has returned, and reads the tensors' memory."""
+    return tuple(map(as_tensor, jax.block_until_ready(jax.tree.leaves(value))))
 
 
 class _Loss(torch.autograd.Function):

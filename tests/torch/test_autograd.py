@@ -1,6 +1,7 @@
 """The losses are parts of PyTorch's graph as its own operations are."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -55,6 +56,18 @@ def test_a_graph_is_freed_unless_it_is_retained():
     assert torch.equal(first, again)
     with pytest.raises(RuntimeError, match="second time"):
         loss.backward()
+
+
+def test_a_result_that_is_written_to_changes_no_gradient():
+    def exponential(x):
+        # The value is what its own gradient needs.
+        return jnp.exp(x)
+
+    x = points(requires_grad=True)
+    (value,) = _bridge.evaluate(exponential, {"x": x})
+    value += 100
+    value.sum().backward()
+    torch.testing.assert_close(x.grad, torch.exp(x.detach()))
 
 
 def test_no_gradient_makes_no_backward_program(monkeypatch):
