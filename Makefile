@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report claims test test-all check gate compare bench bench-pytest peers docs tutorials dist
+.PHONY: report claims test test-all check gate matrix compare bench bench-pytest peers docs tutorials dist
 
 report: .venv/.complete
 	$(BIN)/python -m reports run
@@ -17,6 +17,10 @@ test: .venv/.complete
 # The slow tests run after the quick ones: they take copies of the repository and full sizes.
 test-all: test
 	$(BIN)/python -m pytest -m slow
+
+# The quick tests with each Python that this machine has, and the oldest, pinned and newest packages.
+matrix: .venv/.complete
+	$(BIN)/nox
 
 check: .venv/.complete
 	$(BIN)/ruff format --check .
@@ -77,7 +81,7 @@ bench-pytest: .venv/.complete
 .venv/.complete: pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,claims,data,dev,train]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 .venv/.docs: .venv/.complete

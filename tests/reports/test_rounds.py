@@ -23,7 +23,8 @@ LOSSES = ("shannon", "simpson", "velocity")
 def rows(before, after, *, ratios=None, stage=Stage.FIRST, loss="simpson", metric="call_seconds"):
     """The rows of one figure; its ratios scatter too much to count, unless they are given."""
     if ratios is None:
-        ratios = [10.0 ** np.arange(len(side)) for side in (before, after)]
+        scattered = 1000.0 ** np.arange(len(before) + len(after))
+        ratios = np.split(scattered, [len(before)])
     return pd.DataFrame(
         RoundTime(stage, i, side, f"{loss}:value_and_grad", 4096, "cpu", metric, second, ratio)
         for side, times, own in zip((Side.BASE, Side.HEAD), (before, after), ratios, strict=True)

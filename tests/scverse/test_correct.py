@@ -19,6 +19,11 @@ def corrected(adata, **options):
     return adata.obsm[options.get("key_added", "X_diffbio")]
 
 
+@pytest.fixture(scope="module")
+def usual():
+    return corrected(annotated())
+
+
 def test_batches_are_mixed_and_types_kept_apart():
     adata = annotated()
     corrected(adata, n_steps=100)
@@ -30,16 +35,16 @@ def test_batches_are_mixed_and_types_kept_apart():
     assert found["X_diffbio", "clisi"] > 0.95
 
 
-def test_the_seed_decides_the_bits():
-    first, second, other = (corrected(annotated(), seed=seed) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, other)
+def test_the_seed_decides_the_bits(usual):
+    same, other = (corrected(annotated(), seed=seed) for seed in (0, 4))
+    np.testing.assert_array_equal(usual, same)
+    assert not np.array_equal(usual, other)
 
 
-def test_the_unit_does_not_matter():
+def test_the_unit_does_not_matter(usual):
     adata = annotated()
     adata.obsm["X_pca"] *= 64
-    np.testing.assert_allclose(corrected(adata), 64 * corrected(annotated()), rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(corrected(adata), 64 * usual, rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

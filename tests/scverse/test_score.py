@@ -95,8 +95,7 @@ def test_a_list_of_representations_pivots_to_a_table_of_embeddings_and_metrics()
     np.testing.assert_allclose(table.loc["X_other"], table.loc["X_pca"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("k", [7, 15])
-@pytest.mark.parametrize("key_added", [None, "mine"])
+@pytest.mark.parametrize(("k", "key_added"), [(7, None), (15, "mine")])
 def test_scanpy_s_neighbours_take_the_place_of_a_search(k, key_added):
     adata = with_neighbors(annotated(), k, key_added=key_added)
     scores = score(adata, neighbors_key=key_added or "neighbors", **KEYS)
