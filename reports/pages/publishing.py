@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmarks.schema.files import replacing_file
 from reports.pages.folders import replacing_folder
-from reports.pages.report import write_report
+from reports.pages.plots import plots
+from reports.pages.report import write_plots, write_report
 from reports.pages.templating import render
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
@@ -82,9 +83,10 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
     kept.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False))
     manifest = manifest_of(read_sweep(kept), report_headline(read))
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
-    with TemporaryDirectory() as pages:
-        write_report(read, Path(pages))
-        (folder / _PLOT).write_bytes(Path(pages, _PLOT).read_bytes())
+    plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
+    with TemporaryDirectory() as written:
+        write_plots(Path(written), [plot])
+        (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
 
 
 def _build_asv_pages(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """asv's configuration and suite: known keys, safe to fork, numbers or skips."""
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,9 @@ from benchmarks.schema.suite import (
     TRANSFORMS,
 )
 
+# One process runs these tests: what is discovered once is kept.
+pytestmark = pytest.mark.xdist_group("asv")
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = json.loads((ROOT / "asv.conf.json").read_text())
 DISCOVER = """
@@ -42,6 +45,7 @@ print(json.dumps([found, backends_are_initialized(), threads]))
 """
 
 
+@functools.cache
 def discover(**environment):
     result = subprocess.run(
         [sys.executable, "-c", DISCOVER],
@@ -94,12 +98,13 @@ def test_asv_finds_the_whole_suite():
 
 
 def test_the_suite_is_the_same_whatever_the_hardware():
-    assert discover(JAX_PLATFORMS="cpu")[0] == discover(JAX_PLATFORMS="cuda")[0]
+    assert discover()[0] == discover(JAX_PLATFORMS="cuda")[0]
 
 
 @pytest.mark.parametrize("tier", ["smoke", "quick", "standard", "large"])
 def test_a_tier_chooses_the_cell_counts(tier):
-    found, *_ = discover(DIFFBIO_BENCH_TIER=tier)
+    # What none was chosen for is the standard tier.
+    found, *_ = discover() if tier == "standard" else discover(DIFFBIO_BENCH_TIER=tier)
     programs, cells, devices = found["bench_memory.Memory.track_temp_bytes"]
     assert [len(programs), len(devices)] == [len(PROGRAMS), len(DEVICES)]
     largest = {"smoke": "4096", "quick": "4096", "standard": "65536", "large": "262144"}
@@ -125,7 +130,7 @@ def test_an_unknown_loss_is_named():
 
 
 def test_a_failed_figure_takes_no_other_along():
-    record = partial(
+    record = functools.partial(
         Record, "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu"
     )
     failed = {"status": "failed", "detail": "the value is nan"}
