@@ -192,10 +192,17 @@ def simulate(output: Path) -> None:
 
 
 @main.command()
-@click.option("--results", type=_PATH, default=_SWEEP, show_default=True)
-def publish(results: Path) -> None:
-    """Keep what the report of a sweep is made of, and show it in the README."""
-    folder = publishing.publish(read_results([results]), _PUBLISHED, Path("README.md"))
+@click.option(
+    "--results",
+    type=_PATH,
+    multiple=True,
+    default=(_SWEEP,),
+    show_default=True,
+    help="A sweep, and files of ratios that were measured beside it.",
+)
+def publish(results: tuple[Path, ...]) -> None:
+    """Keep what a report is made of, and show it in the README."""
+    folder = publishing.publish(read_results(results), _PUBLISHED, Path("README.md"))
     click.echo(f"published: {folder}")
 
 

@@ -27,13 +27,17 @@ _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -
 
 
 def publish(read: Results, published: Path, readme: Path) -> Path:
-    """Keep the report's sweep, manifest and picture, and show it in the README; return the folder.
+    """Keep a report's measurements, manifest and picture, and show it in the README.
 
-    Pages and tables are not kept: :func:`rebuild` makes them of the sweep. Everything is checked
-    and written aside first, then both take their places.
+    Pages and tables are not kept: :func:`rebuild` makes them of the sweep and of the ratios that
+    were read beside it. Everything is checked and written aside first, then both take their places.
+
+    Returns:
+        The folder of the report.
 
     Raises:
-        DamagedError: there is no complete sweep to publish, or the README has no place for it.
+        DamagedError: there is no complete sweep to publish, ratios are of another commit or
+            machine, or the README has no place for the report.
         UnwritableError: the report's folder is not one that may be replaced, or no room is left.
     """
     sweep = _complete(read)
@@ -68,7 +72,8 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
         for one in kept:
             place = folder / one.folder.name
             place.mkdir()
-            write_report(read_results([one.sweep.path]), place)
+            files = [one.folder / name for name in one.manifest["results"]]
+            write_report(read_results(files), place)
         if asv_results.exists():
             _build_asv_pages(folder / "asv")
         content = {"kept": kept, "has_asv": asv_results.exists()}
@@ -77,16 +82,23 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
 
 
 def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
-    """Write what is kept of a report: no sweep needs the spaces that make it easy to read."""
-    kept = folder / "sweep.json"
-    content = json.loads(sweep.path.read_text())
-    kept.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False))
-    manifest = manifest_of(read_sweep(kept), report_headline(read))
+    """Write what is kept of a report."""
+    files = [_copy(sweep.path, folder / "sweep.json")]
+    for number, ratios in enumerate(read.beside, start=1):
+        files.append(_copy(ratios.path, folder / f"ratios-{number}.json"))
+    manifest = manifest_of(read_sweep(files[0]), report_headline(read), files)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
     plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
     with TemporaryDirectory() as written:
         write_plots(Path(written), [plot])
         (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy JSON without the spaces that make it easy to read."""
+    content = json.loads(source.read_text())
+    target.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False))
+    return target
 
 
 def _build_asv_pages(folder: Path) -> None:
@@ -96,12 +108,19 @@ def _build_asv_pages(folder: Path) -> None:
 
 
 def _complete(read: Results) -> Sweep:
-    """The sweep to publish, of which nothing is missing and whose commit is known."""
+    """The sweep to publish: nothing is missing, its commit is known, and its ratios are its own."""
     if read.newest is None or read.measurements.complaints:
         problems = [str(complaint) for complaint in read.measurements.complaints]
         raise DamagedError("; ".join(problems) or "there is no sweep to publish")
     if read.newest.environment["commit"] is None:
         raise DamagedError(f"{read.newest.path}: environment.commit is unknown, not published")
+    for ratios in read.beside:
+        for name in ("commit", "cpu"):
+            found, expected = ratios.environment[name], read.newest.environment[name]
+            if found != expected:
+                raise DamagedError(
+                    f"{ratios.path}: environment.{name} is {found!r}, the sweep's {expected!r}"
+                )
     return read.newest
 
 

@@ -1,7 +1,7 @@
 """What a published report consists of, and what it takes to measure it again."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +27,8 @@ class Published(NamedTuple):
     sweep: Sweep
 
 
-def manifest_of(sweep: Sweep, headline: str) -> dict[str, Any]:
-    """The manifest of a report on this sweep."""
+def manifest_of(sweep: Sweep, headline: str, files: Sequence[Path]) -> dict[str, Any]:
+    """The manifest of a report on this sweep, made of these files."""
     cells = sweep.frame[sweep.frame["source"] == Source.SIMULATED]
     sizes = sorted({int(n) for n in cells[cells["metric"] == "call_seconds"]["n_cells"]})
     options = " ".join(f"--n-cells={n}" for n in sizes)
@@ -40,7 +40,7 @@ def manifest_of(sweep: Sweep, headline: str) -> dict[str, Any]:
         "seed": _SEED,
         "environment": sweep.environment,
         "data_digests": sweep.data_digests,
-        "results": {"sweep.json": _sha256(sweep.path)},
+        "results": {path.name: _sha256(path) for path in files},
     }
 
 

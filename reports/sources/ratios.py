@@ -1,6 +1,6 @@
 """The ratios to lower bounds and peers that ``python -m benchmarks ratios --json`` writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ _NOTED = ("loss", "other")
 
 
 class Ratios(NamedTuple):
-    """A row per ratio, and what was wrong with others."""
+    """A file, where its ratios were measured, a row per ratio, and what was wrong with others."""
 
+    path: Path
+    environment: Mapping[str, Any]
     frame: pd.DataFrame
     complaints: tuple[Complaint, ...]
 
@@ -35,7 +37,8 @@ def read_ratios(path: Path, content: Any) -> Ratios:
         DamagedError: it does not say where they were measured.
     """
     frame, problems = ratios_frame(checked(RatiosFile, content).ratios)
-    return Ratios(frame, tuple(Complaint(str(path), problem) for problem in problems))
+    complaints = tuple(Complaint(str(path), problem) for problem in problems)
+    return Ratios(path, content["environment"], frame, complaints)
 
 
 def ratios_frame(rows: Sequence[Any]) -> tuple[pd.DataFrame, list[str]]:

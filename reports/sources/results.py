@@ -23,11 +23,13 @@ class Results:
     Attributes:
         measurements: everything, in one frame.
         newest: the newest sweep, if there is one.
+        beside: the files of ratios that were read beside sweeps.
         ratios: losses against their lower bounds, and against peers that were measured.
     """
 
     measurements: Measurements
     newest: Sweep | None
+    beside: tuple[Ratios, ...]
     ratios: pd.DataFrame
 
 
@@ -37,12 +39,13 @@ def read_results(paths: Sequence[Path]) -> Results:
     sweeps = [one for one in found if isinstance(one, Sweep)]
     newest = max(sweeps, key=lambda sweep: sweep.environment["date"], default=None)
     measurements = Measurements.joined(_measurements(one) for one in found)
-    ratios = [one.frame for one in found if isinstance(one, Ratios)]
+    beside = tuple(one for one in found if isinstance(one, Ratios))
+    ratios = [one.frame for one in beside]
     if newest is not None:
         ratios.append(newest.ratios)
     ratios = [frame for frame in ratios if not frame.empty]
     all_ratios = pd.concat(ratios, ignore_index=True) if ratios else ratios_frame([])[0]
-    return Results(measurements, newest, all_ratios)
+    return Results(measurements, newest, beside, all_ratios)
 
 
 def _measurements(found: Sweep | Measurements | Ratios) -> Measurements:

@@ -34,7 +34,7 @@ def figures(loss="shannon", seconds=0.01, **changes):
 def publication(folder, records, **how):
     """A published report without its pages."""
     found = read_sweep(sweep(folder / "sweep.json", records, **{"digests": DIGESTS, **how}))
-    (folder / "manifest.json").write_text(json.dumps(manifest_of(found, "headline")))
+    (folder / "manifest.json").write_text(json.dumps(manifest_of(found, "headline", [found.path])))
     return read_published(folder)
 
 

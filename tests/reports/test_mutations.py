@@ -144,7 +144,7 @@ def write_pytest(folder):
 def write_manifest(folder):
     path, content = write_sweep(folder)
     path.write_text(json.dumps(content))
-    return folder / "manifest.json", manifest_of(read_sweep(path), "All is well.")
+    return folder / "manifest.json", manifest_of(read_sweep(path), "All is well.", [path])
 
 
 def write_baseline(folder):

@@ -23,13 +23,24 @@ README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nr
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A folder with a README and two published reports, of two days."""
+    """A folder with a README and reports of two days, the first with ratios to a peer."""
     folder = tmp_path_factory.mktemp("published")
     (folder / "README.md").write_text(README)
     for day in ("2026-01-02", "2026-01-01"):
         path = sweep(folder / f"{day}.json", all_records(), date=f"{day}T00:00:00+00:00")
-        publish(read_results([path]), folder / "kept", folder / "README.md")
+        paths = [path, *([beside(path)] if day == "2026-01-01" else [])]
+        publish(read_results(paths), folder / "kept", folder / "README.md")
     return folder
+
+
+def beside(path, **environment):
+    """A file of ratios to a peer that were measured where the sweep was."""
+    content = json.loads(path.read_text())
+    row = {**content["ratios"][0], "other": "torch"}
+    written = {"environment": {**content["environment"], **environment}, "ratios": [row]}
+    ratios = path.with_name(f"{path.stem}-beside.json")
+    ratios.write_text(json.dumps(written, indent=1))
+    return ratios
 
 
 def test_each_report_is_kept_with_its_manifest_and_data(published):
@@ -43,7 +54,9 @@ def test_each_report_is_kept_with_its_manifest_and_data(published):
         )
         assert found.manifest["data_digests"] == {"cells": "ab"}
         kept = {path.name for path in folder.iterdir()}
-        assert kept == {"manifest.json", "sweep.json", "throughput.png", PAGE_MARKER}
+        measured = {"sweep.json", *(["ratios-1.json"] if "01-01" in folder.name else [])}
+        assert set(found.manifest["results"]) == measured
+        assert kept == {*measured, "manifest.json", "throughput.png", PAGE_MARKER}
 
 
 def test_the_readme_shows_the_newest(published):
@@ -67,10 +80,12 @@ def test_the_pages_are_rebuilt_byte_for_byte(published, tmp_path):
     for day in ("2026-01-02", "2026-01-01"):
         kept = published / "kept" / f"{day}-a-processor-00000000"
         rebuilt = contents(tmp_path / "rebuilt" / kept.name)
-        built = contents(build_report(read_results([kept / "sweep.json"]), tmp_path / day).parent)
+        measured = read_results([kept / name for name in read_published(kept).manifest["results"]])
+        built = contents(build_report(measured, tmp_path / day).parent)
         assert {**rebuilt, PAGE_MARKER: built[PAGE_MARKER]} == built
         assert len(built) > 10
         assert rebuilt["throughput.png"] == (kept / "throughput.png").read_bytes()
+        assert ("torch" in rebuilt["report.md"].decode()) == (day == "2026-01-01")
 
 
 def test_nothing_is_rebuilt_of_a_damaged_report_or_of_none(published, tmp_path):
@@ -97,6 +112,15 @@ def test_nothing_is_published_of_a_damaged_sweep(published, tmp_path):
         )  # fmt: skip
     assert (published / "README.md").read_text() == before
     assert len(list((published / "kept").glob("*/"))) == 2
+
+
+@pytest.mark.parametrize(("name", "other"), [("commit", "ab" * 20), ("cpu", "Another")])
+def test_ratios_that_were_measured_elsewhere_are_not_published(published, tmp_path, name, other):
+    path = tmp_path / "sweep.json"
+    shutil.copyfile(published / "2026-01-01.json", path)
+    ratios = beside(path, **{name: other})
+    with pytest.raises(DamagedError, match=f"environment.{name} is '{other}', the sweep's '"):
+        publish(read_results([path, ratios]), published / "kept", published / "README.md")
 
 
 def reproduce(path, results):
