@@ -3,8 +3,9 @@
 The maths lives in :mod:`diffbio.functional`, the configured modules in
 :mod:`diffbio.losses`, the exact neighbour search in :mod:`diffbio.neighbors`, cells with
 known truth in :mod:`diffbio.datasets`, small models in :mod:`diffbio.models`, their training
-in :mod:`diffbio.training`, losses over many devices in :mod:`diffbio.sharding`. All of it for
-AnnData objects is in :mod:`diffbio.scverse`, the losses for PyTorch in :mod:`diffbio.torch`.
+in :mod:`diffbio.training`, losses over many devices in :mod:`diffbio.sharding`. Scores and batch
+correction of AnnData objects are in :mod:`diffbio.scverse`, the losses for PyTorch in
+:mod:`diffbio.torch`.
 Each is imported when it is first used.
 """
 

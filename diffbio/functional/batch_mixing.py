@@ -65,7 +65,8 @@ def batch_mixing_loss(
         embeddings: ``(n_cells, dim)`` floating coordinates, any unit.
         batch_labels: ``(n_cells,)`` integers in ``[0, n_batches)``. Under ``jit``, where
             labels cannot be checked, a cell with another label counts for no batch.
-        n_batches: number of batches B, static.
+        n_batches: number of batches B, static. With uniform proportions, cells are unmixed with
+            a batch that is absent.
         n_neighbors: number of neighbours k, static; unused with ``neighbor_indices``.
         temperature: T, in the squared unit of the embedding; may be traced.
         normalize: static; divide by ``ln B``. Uniform proportions then give ``[-1, 0]``.

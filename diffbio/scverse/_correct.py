@@ -36,8 +36,9 @@ def correct_batches(
     .. math:: L(\hat x) + \frac{1}{N} \sum_i \lVert \hat x_i - x_i \rVert^2
 
     L is :func:`~diffbio.functional.batch_mixing_loss` with 30 neighbours, perplexity and
-    observed proportions. The same seed gives the same bits on one machine. The unit of the
-    representation does not matter.
+    observed proportions. The same seed gives the same bits on one machine, on a GPU
+    with ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``. The unit of the representation does not
+    matter.
 
     Args:
         adata: in memory, of at least 31 cells. A view becomes a copy, as when anything else is

@@ -41,7 +41,8 @@ def score(
       equal size, it is -1 where they are mixed and 0 where they are apart.
     - iLISI and cLISI are the medians over cells of the same loss's inverse with
       ``index="simpson"``, of batches and of labels, scaled to [0, 1] as in scib-metrics. They
-      take the 89 nearest other cells, or all if there are fewer, and the perplexity 30.
+      take the 89 nearest other cells and the perplexity 30; of k neighbours, if there are fewer
+      or they are given, the perplexity is (k + 1) / 3.
     - Compactness is :func:`~diffbio.functional.clustering_compactness_loss` of the labels,
       of coordinates that are divided by the square root of their total variance.
     - Transitions are :func:`~diffbio.functional.velocity_transition_loss` of scVelo's layer
@@ -62,7 +63,8 @@ def score(
         neighbors_key: entry of ``uns`` that scanpy's ``neighbors`` wrote, ``"neighbors"`` if it
             was not told otherwise. Its neighbours replace the searches in one representation,
             the one that they are from; there are one fewer of them than its ``n_neighbors``.
-            By default the nearest cells in each representation are searched for, exactly.
+            Values of so few neighbours do not compare with those of a search. By default the
+            nearest cells in each representation are searched for, exactly.
         per_cell: also write the value of every cell to ``adata.obs["diffbio_<loss>_<use_rep>"]``,
             for ``batch_mixing``, ``ilisi`` and ``clisi``; NaN where a cell does not count.
 

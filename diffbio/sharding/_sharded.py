@@ -27,10 +27,10 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
     device holds its own shard and a piece of another's, and keeps the nearest neighbours found
     so far. What a cell's gradient owes to the cells of other shards travels home the same way.
 
-    Work and memory per device fall with P; no device holds an array with a row for every
-    cell. A device sends ``n_cells * dim`` numbers in a search, twice as many in the forward
-    pass over the edges to the neighbours and four times as many in the backward pass. All
-    other losses exchange a few sums.
+    Work and memory per device fall with P; no device computes with a row for every cell. A device
+    sends ``n_cells * dim`` numbers in a search, twice as many in the forward pass over the edges to
+    the neighbours and four times as many in the backward pass. All other losses exchange a few
+    sums.
 
     Args:
         loss: a function of :mod:`diffbio.functional`, a module of :mod:`diffbio.losses`, or any

@@ -18,8 +18,9 @@ What holds for all of them:
 - **Memory and device.** JAX reads a tensor's memory where it lies, on a CPU or on JAX's GPU, and
   the gradients are JAX's memory. A tensor that is not contiguous, or on a CPU does not begin at a
   multiple of 64 bytes (as ``x[1:]`` may), is copied.
-- **Dtypes.** The arithmetic and the result are in float32, or in float64 if a floating tensor
-  is; a gradient has the dtype of its tensor. JAX's own setting of 64-bit types does not matter.
+- **Dtypes.** The arithmetic and the result are in float32, or in float64 if a tensor with a row
+  per cell is; a gradient has the dtype of its tensor. JAX's own setting of 64-bit types does
+  not matter.
 - **Gradients** are taken for every floating tensor that requires one, 0-d tensors given for a
   number (``temperature``) included, and have no derivative themselves. Forward mode and the
   transforms of ``torch.func`` are not supported.

@@ -73,8 +73,8 @@ def combined_loss(
         where: ``(n_cells,)`` bool, the cells that count, for every term.
 
     Returns:
-        :class:`CombinedLoss` on the tensors' device, in float32, or in float64 if a floating
-        tensor is.
+        :class:`CombinedLoss` on the tensors' device, each term in float32, or in float64 if one of
+        its own tensors with a row per cell is; the total as the widest of them.
 
     Raises:
         TypeError, ValueError, RuntimeError: see :mod:`diffbio.torch`.

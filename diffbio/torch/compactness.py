@@ -32,7 +32,7 @@ def clustering_compactness_loss(
         where: ``(n_cells,)`` bool, the cells that count.
 
     Returns:
-        Scalar on the tensors' device, in float32, or in float64 if a floating tensor is.
+        Scalar on the tensors' device, in float32, or in float64 if a tensor with a row per cell is.
 
     Raises:
         TypeError, ValueError, RuntimeError: see :mod:`diffbio.torch`.

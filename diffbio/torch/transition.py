@@ -35,7 +35,7 @@ def velocity_transition_loss(
         where: ``(n_cells,)`` bool; a masked cell is not counted and nobody's neighbour.
 
     Returns:
-        Scalar on the tensors' device, in float32, or in float64 if a floating tensor is.
+        Scalar on the tensors' device, in float32, or in float64 if a tensor with a row per cell is.
 
     Raises:
         TypeError, ValueError, RuntimeError: see :mod:`diffbio.torch`.

@@ -35,7 +35,7 @@ def velocity_consistency_loss(
 
     Returns:
         Scalar, or ``(n_cells,)`` with ``reduce=False``, on the tensors' device, in float32,
-        or in float64 if a floating tensor is.
+        or in float64 if a tensor with a row per cell is.
 
     Raises:
         TypeError, ValueError, RuntimeError: see :mod:`diffbio.torch`.

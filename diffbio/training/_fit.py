@@ -67,7 +67,8 @@ def fit(
 
     Every epoch goes through all cells in a new order. Its last minibatch is filled up with
     cells that ``where`` masks, so that the step is compiled once. The same arguments give
-    the same bits. The model changes when training ends; an error leaves it as it was.
+    the same bits, on a GPU with ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``. The model
+    changes when training ends; an error leaves it as it was.
 
     On a mesh, the cells stay on the host, each device gets its share of every minibatch, and
     all devices hold the model. Losses are those of one device, to rounding, whatever the
