@@ -3,10 +3,17 @@
 `make matrix` skips a Python that the machine does not have; where `CI` is set, that is an error.
 """
 
+import os
 import tomllib
 from pathlib import Path
 
 import nox
+
+# The shims of pyenv hide the Pythons that are not chosen.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+os.environ["PATH"] = os.pathsep.join(
+    [*map(str, PYENV.glob("versions/3.*/bin")), os.environ["PATH"]]
+)
 
 PROJECT = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
 PYTHONS = ["3.11", "3.12", "3.13"]
