@@ -16,8 +16,9 @@ from reports.pages.report import write_plots, write_report
 from reports.pages.templating import render
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
-from reports.sources.manifest import Published, manifest_of, read_published
+from reports.sources.manifest import Published, manifest_of, pack, read_published
 from reports.sources.results import Results, read_results
+from reports.sources.schemas import SWEEP
 from reports.sources.sweep import Sweep, read_sweep
 
 __all__ = ["publish", "rebuild"]
@@ -83,22 +84,15 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
 
 def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
     """Write what is kept of a report."""
-    files = [_copy(sweep.path, folder / "sweep.json")]
+    files = [pack(sweep.path, folder / SWEEP)]
     for number, ratios in enumerate(read.beside, start=1):
-        files.append(_copy(ratios.path, folder / f"ratios-{number}.json"))
+        files.append(pack(ratios.path, folder / f"ratios-{number}.json.gz"))
     manifest = manifest_of(read_sweep(files[0]), report_headline(read), files)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
     plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
     with TemporaryDirectory() as written:
         write_plots(Path(written), [plot])
         (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
-
-
-def _copy(source: Path, target: Path) -> Path:
-    """Copy JSON without the spaces that make it easy to read."""
-    content = json.loads(source.read_text())
-    target.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False))
-    return target
 
 
 def _build_asv_pages(folder: Path) -> None:

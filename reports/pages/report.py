@@ -1,6 +1,5 @@
 """The report on a sweep, as HTML and as Markdown, with its plots and data, in one folder."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from reports.pages.plots import plots
 from reports.pages.tables import cost_table, problems, speeds
 from reports.pages.templating import render_pages
 from reports.pages.words import report_headline
+from reports.sources.frame import read_text
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
@@ -53,7 +53,7 @@ def write_report(read: Results, folder: Path) -> None:
         **_sweep_content(read.newest),
     }
     if read.newest is not None:
-        shutil.copyfile(read.newest.path, folder / "sweep.json")
+        (folder / "sweep.json").write_text(read_text(read.newest.path))
     render_pages(folder, content, {"report.html.j2": "index.html", "report.md.j2": "report.md"})
 
 

@@ -1,7 +1,9 @@
 """The tidy frame that every reader fills: one row per measurement, complaints beside it."""
 
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ __all__ = [
     "as_frame",
     "load_json",
     "measurement",
+    "read_text",
 ]
 
 # The columns that name a figure, wherever and whenever it was measured.
@@ -120,15 +123,21 @@ def measurement(
     return found
 
 
+def read_text(path: Path) -> str:
+    """The text of a file, which is compressed if it is named ``.gz``."""
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+
+
 def load_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """The content of a JSON file, which may be compressed.
 
     Raises:
         DamagedError: unreadable, empty, truncated, nested too deep, or not JSON at all.
     """
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DamagedError(f"cannot be read ({error})") from error
     if not text.strip():
         raise DamagedError("the file is empty")

@@ -1,6 +1,8 @@
 """What a published report consists of, and what it takes to measure it again."""
 
+import gzip
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,10 +10,10 @@ from typing import Any, NamedTuple
 from benchmarks.schema.records import Source
 from reports.sources.fields import checked
 from reports.sources.frame import DamagedError, load_json
-from reports.sources.schemas import ManifestFile
+from reports.sources.schemas import SWEEP, ManifestFile
 from reports.sources.sweep import Sweep, read_sweep
 
-__all__ = ["PAGE_MARKER", "Published", "manifest_of", "read_published"]
+__all__ = ["PAGE_MARKER", "Published", "manifest_of", "pack", "read_published"]
 
 # Lies in every folder of a page, and lists the files that were written there.
 PAGE_MARKER = ".diffbio-report"
@@ -25,6 +27,13 @@ class Published(NamedTuple):
     folder: Path
     manifest: Mapping[str, Any]
     sweep: Sweep
+
+
+def pack(source: Path, target: Path) -> Path:
+    """Compress JSON: the same bytes come of the same content."""
+    content = json.dumps(load_json(source), separators=(",", ":"), allow_nan=False)
+    target.write_bytes(gzip.compress(content.encode(), mtime=0))
+    return target
 
 
 def manifest_of(sweep: Sweep, headline: str, files: Sequence[Path]) -> dict[str, Any]:
@@ -57,7 +66,7 @@ def read_published(path: Path) -> Published:
         for name, digest in manifest.results.items():
             if _sha256(folder / name) != digest:
                 raise DamagedError(f"{name} is not the file that was published")
-        return Published(folder, content, read_sweep(folder / "sweep.json"))
+        return Published(folder, content, read_sweep(folder / SWEEP))
     except (DamagedError, OSError) as error:
         raise DamagedError(f"{folder}: not a published report ({error})") from error
 

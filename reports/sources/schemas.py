@@ -30,6 +30,7 @@ from reports.sources.fields import (
 )
 
 __all__ = [
+    "SWEEP",
     "BaselineFile",
     "BaselineRow",
     "Curve",
@@ -55,6 +56,8 @@ def _has_jax(packages: dict[str, str]) -> dict[str, str]:
 _Version = Annotated[str, Field(pattern=r"^[\w.+!-]{1,100}$")]
 _Packages = Annotated[dict[Name, _Version], AfterValidator(_has_jax)]
 _DeviceKind = Annotated[str, Field(pattern=r"^\w+: .+$")]
+# The compressed sweep of a published report.
+SWEEP = "sweep.json.gz"
 _FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
@@ -250,8 +253,8 @@ class ManifestFile(Ours):
 
     @model_validator(mode="after")
     def _holds_a_sweep(self) -> "ManifestFile":
-        if "sweep.json" not in self.results:
-            raise ValueError("results: there is no sweep.json among them")
+        if SWEEP not in self.results:
+            raise ValueError(f"results: there is no {SWEEP} among them")
         return self
 
 

@@ -3,7 +3,8 @@
 import json
 
 from reports.judge.reproduction import reproduced
-from reports.sources.manifest import manifest_of, read_published
+from reports.sources.manifest import manifest_of, pack, read_published
+from reports.sources.schemas import SWEEP
 from reports.sources.sweep import read_sweep
 from tests.reports.written import record, sweep
 
@@ -33,8 +34,11 @@ def figures(loss="shannon", seconds=0.01, **changes):
 
 def publication(folder, records, **how):
     """A published report without its pages."""
-    found = read_sweep(sweep(folder / "sweep.json", records, **{"digests": DIGESTS, **how}))
-    (folder / "manifest.json").write_text(json.dumps(manifest_of(found, "headline", [found.path])))
+    path = sweep(folder / "sweep.json", records, **{"digests": DIGESTS, **how})
+    kept = pack(path, folder / SWEEP)
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest_of(read_sweep(kept), "headline", [kept]))
+    )
     return read_published(folder)
 
 

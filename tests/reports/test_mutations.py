@@ -15,8 +15,9 @@ from reports.judge.history import courses
 from reports.pages.report import build_report
 from reports.pages.words import report_headline
 from reports.sources.frame import DamagedError
-from reports.sources.manifest import manifest_of, read_published
+from reports.sources.manifest import manifest_of, pack, read_published
 from reports.sources.results import read_results
+from reports.sources.schemas import SWEEP
 from reports.sources.sweep import Sweep, read_sweep
 from tests.reports.written import asv, pytest_benchmark, record, sweep
 
@@ -144,7 +145,8 @@ def write_pytest(folder):
 def write_manifest(folder):
     path, content = write_sweep(folder)
     path.write_text(json.dumps(content))
-    return folder / "manifest.json", manifest_of(read_sweep(path), "All is well.", [path])
+    kept = pack(path, folder / SWEEP)
+    return folder / "manifest.json", manifest_of(read_sweep(kept), "All is well.", [kept])
 
 
 def write_baseline(folder):

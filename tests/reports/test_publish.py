@@ -13,6 +13,7 @@ from reports.pages.report import build_report
 from reports.sources.frame import DamagedError
 from reports.sources.manifest import PAGE_MARKER, read_published
 from reports.sources.results import read_results
+from reports.sources.schemas import SWEEP
 from tests.reports.written import all_records, sweep
 
 # Two reports take long to draw: one process draws them for all tests.
@@ -54,7 +55,7 @@ def test_each_report_is_kept_with_its_manifest_and_data(published):
         )
         assert found.manifest["data_digests"] == {"cells": "ab"}
         kept = {path.name for path in folder.iterdir()}
-        measured = {"sweep.json", *(["ratios-1.json"] if "01-01" in folder.name else [])}
+        measured = {SWEEP, *(["ratios-1.json.gz"] if "01-01" in folder.name else [])}
         assert set(found.manifest["results"]) == measured
         assert kept == {*measured, "manifest.json", "throughput.png", PAGE_MARKER}
 
@@ -92,8 +93,8 @@ def test_nothing_is_rebuilt_of_a_damaged_report_or_of_none(published, tmp_path):
     with pytest.raises(DamagedError, match="no report was published there"):
         rebuild(tmp_path / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     shutil.copytree(published / "kept", tmp_path / "kept")
-    next((tmp_path / "kept").glob("*/sweep.json")).write_text("{}")
-    with pytest.raises(DamagedError, match=r"sweep\.json is not the file that was published"):
+    next((tmp_path / "kept").glob(f"*/{SWEEP}")).write_text("{}")
+    with pytest.raises(DamagedError, match=f"{SWEEP} is not the file that was published"):
         rebuild(tmp_path / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     assert not (tmp_path / "rebuilt").exists()
 
@@ -133,12 +134,12 @@ def test_a_damaged_publication_is_named(published, tmp_path, damage):
     if damage != "absent":
         source = published / "kept" / "2026-01-01-a-processor-00000000"
         folder.mkdir()
-        for name in ("manifest.json", "sweep.json"):
+        for name in ("manifest.json", SWEEP):
             (folder / name).write_bytes((source / name).read_bytes())
     if damage == "manifest":
         (folder / "manifest.json").write_text(json.dumps({"schema_version": 1}))
     if damage == "results":
-        (folder / "sweep.json").write_text("{}")
+        (folder / SWEEP).write_text("{}")
     result = reproduce(folder, sweep(tmp_path / "again.json", all_records()))
     assert result.exit_code == 2
     assert "kept" in result.stderr

@@ -11,7 +11,7 @@ from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from reports.judge.history import courses
 from reports.sources import schemas
-from reports.sources.manifest import PAGE_MARKER
+from reports.sources.manifest import PAGE_MARKER, pack
 from reports.sources.results import read_results
 from tests.reports.written import (
     PROGRAM,
@@ -111,6 +111,23 @@ def test_nothing_but_damage_is_a_page_too(tmp_path, kind):
     assert result.exit_code == 2
     assert "Nothing was measured" in result.output
     assert "bad.json" in page
+
+
+PACKED = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "not compressed": lambda content: b"{}",
+    "changed": lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_damaged_compressed_file_is_named(tmp_path, kind):
+    path = sweep(tmp_path / "sweep.json", [record("shannon", "flops", 1.0)])
+    packed = pack(path, tmp_path / "sweep.json.gz")
+    assert not read_results([packed]).measurements.complaints
+    packed.write_bytes(PACKED[kind](packed.read_bytes()))
+    (complaint,) = read_results([packed]).measurements.complaints
+    assert "sweep.json.gz: cannot be read" in str(complaint)
 
 
 @pytest.mark.usefixtures("without_plots")
