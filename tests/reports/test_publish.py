@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +12,7 @@ from reports.__main__ import main
 from reports.pages.publishing import publish, rebuild
 from reports.pages.report import build_report
 from reports.sources.frame import DamagedError
-from reports.sources.manifest import PAGE_MARKER, read_published
+from reports.sources.manifest import PAGE_MARKER, pack, read_published
 from reports.sources.results import read_results
 from reports.sources.schemas import SWEEP
 from tests.reports.written import all_records, sweep
@@ -113,6 +114,13 @@ def test_nothing_is_published_of_a_damaged_sweep(published, tmp_path):
         )  # fmt: skip
     assert (published / "README.md").read_text() == before
     assert len(list((published / "kept").glob("*/"))) == 2
+
+
+def test_the_same_measurements_are_packed_into_the_same_bytes(tmp_path, monkeypatch):
+    path = sweep(tmp_path / "sweep.json", all_records())
+    first = pack(path, tmp_path / "first.gz").read_bytes()
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    assert pack(path, tmp_path / "later.gz").read_bytes() == first
 
 
 @pytest.mark.parametrize(("name", "other"), [("commit", "ab" * 20), ("cpu", "Another")])
