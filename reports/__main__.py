@@ -1,6 +1,7 @@
 """Command line of the reports: measure, judge, and turn both into pages."""
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -40,6 +41,10 @@ _PUBLISHED = Path("reports/published")
 _ROUNDS = Path("results/rounds")
 _ASV = Path(".asv/results")
 _PATH = click.Path(path_type=Path)
+# Several paths of what was measured; the sweep by default.
+_results = functools.partial(
+    click.option, "--results", type=_PATH, multiple=True, default=(_SWEEP,), show_default=True
+)
 
 
 class _Judging(click.Group):
@@ -91,14 +96,7 @@ def _stop(context: click.Context, reason: object) -> NoReturn:
 
 
 @main.command()
-@click.option(
-    "--results",
-    type=_PATH,
-    multiple=True,
-    default=(_SWEEP,),
-    show_default=True,
-    help="Sweeps, asv's results folders, pytest-benchmark's files, or folders of such files.",
-)
+@_results(help="Sweeps, asv's results folders, pytest-benchmark's files, or folders of such files.")
 @click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
 @click.pass_context
 def build(context: click.Context, results: tuple[Path, ...], output: Path) -> None:
@@ -192,14 +190,7 @@ def simulate(output: Path) -> None:
 
 
 @main.command()
-@click.option(
-    "--results",
-    type=_PATH,
-    multiple=True,
-    default=(_SWEEP,),
-    show_default=True,
-    help="A sweep, and files of ratios that were measured beside it.",
-)
+@_results(help="A sweep, and files of ratios that were measured beside it.")
 def publish(results: tuple[Path, ...]) -> None:
     """Keep what a report is made of, and show it in the README."""
     folder = publishing.publish(read_results(results), _PUBLISHED, Path("README.md"))

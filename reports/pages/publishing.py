@@ -19,7 +19,7 @@ from reports.sources.frame import DamagedError
 from reports.sources.manifest import Published, manifest_of, pack, read_published
 from reports.sources.results import Results, read_results
 from reports.sources.schemas import SWEEP
-from reports.sources.sweep import Sweep, read_sweep
+from reports.sources.sweep import Sweep
 
 __all__ = ["publish", "rebuild"]
 
@@ -87,7 +87,7 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
     files = [pack(sweep.path, folder / SWEEP)]
     for number, ratios in enumerate(read.beside, start=1):
         files.append(pack(ratios.path, folder / f"ratios-{number}.json.gz"))
-    manifest = manifest_of(read_sweep(files[0]), report_headline(read), files)
+    manifest = manifest_of(sweep, report_headline(read), files)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
     plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
     with TemporaryDirectory() as written:
