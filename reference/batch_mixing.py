@@ -55,9 +55,6 @@ def _losses_and_gradients(
     if neighbor_indices is None:
         neighbor_indices = nearest_neighbors(x, n_neighbors, where)
     expected = n_batches * _proportions(proportions, labels, n_batches, where)
-    width = temperature
-    if bandwidth == "perplexity":
-        width = np.shape(neighbor_indices)[1] / 3 if perplexity is None else perplexity
     offset, scale = _range(index, n_batches) if normalize else (0.0, 1.0)
     losses, gradient = np.zeros(len(x)), np.zeros_like(x)
     for i in range(len(x)):
@@ -68,7 +65,10 @@ def _losses_and_gradients(
             continue
         differences = x[i] - x[neighbors]
         distances = (differences**2).sum(axis=1)
-        weights, pull_back = WEIGHTS[bandwidth](distances, width)
+        width = temperature
+        if bandwidth == "perplexity":
+            width = len(neighbors) / 3 if perplexity is None else perplexity
+        weights, pull_back = WEIGHTS[bandwidth](distances, np.broadcast_to(width, len(x))[i])
         loss, by_weight = INDEX[index](weights, labels[neighbors], expected)
         losses[i] = scale * (loss - offset)
         pulls = scale * 2 * pull_back(by_weight)[:, None] * differences

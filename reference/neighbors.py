@@ -32,8 +32,8 @@ def nearest_neighbors(x, n_neighbors, where=None):
 
 
 def usable(indices, i, where=None):
-    """The entries of row i that carry weight: no padding, not the cell itself, not masked."""
-    row = np.asarray(indices[i])
+    """The set of row i's entries that carry weight: not negative, not the cell, not masked."""
+    row = np.unique(indices[i])
     row = row[(row >= 0) & (row != i)]
     if where is None:
         return row

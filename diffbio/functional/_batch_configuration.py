@@ -1,10 +1,18 @@
 """What batch mixing accepts as its configuration."""
 
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
 from diffbio import _checks
-from diffbio._types import Scalar, StaticInteger
+from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_proportions import Proportions, checked_proportions
 
-__all__ = ["check_batch_mixing_configuration", "checked_perplexity"]
+__all__ = ["PerCell", "check_batch_mixing_configuration", "check_perplexity"]
+
+# One number for all cells, or one number for each.
+PerCell: TypeAlias = Scalar | Float[AnyArray, " n_cells"]
 
 BANDWIDTHS = ("global", "local", "perplexity")
 INDEXES = ("entropy", "simpson")
@@ -18,7 +26,7 @@ def check_batch_mixing_configuration(
     normalize: bool,
     proportions: Proportions,
     bandwidth: str,
-    perplexity: Scalar | None,
+    perplexity: PerCell | None,
     index: str,
     block_size: StaticInteger | None,
 ) -> tuple[int, int, int | None]:
@@ -43,9 +51,10 @@ def check_batch_mixing_configuration(
     return n_batches, n_neighbors, _checks.block_size(block_size)
 
 
-def _check_width(bandwidth: str, temperature: Scalar, perplexity: Scalar | None) -> None:
+def _check_width(bandwidth: str, temperature: Scalar, perplexity: PerCell | None) -> None:
     if perplexity is not None:
-        _checks.positive("perplexity", perplexity)
+        if np.ndim(perplexity) == 0:
+            _checks.positive("perplexity", perplexity)
         if bandwidth != "perplexity":
             raise ValueError(
                 f"perplexity={perplexity} needs bandwidth='perplexity', got {bandwidth!r}"
@@ -54,12 +63,56 @@ def _check_width(bandwidth: str, temperature: Scalar, perplexity: Scalar | None)
         raise ValueError(f"bandwidth='perplexity' needs temperature=1, got {temperature}")
 
 
-def checked_perplexity(perplexity: Scalar | None, n_neighbors: int) -> Scalar:
-    """The perplexity, by default a third of the neighbours; more than 1 and less than all."""
-    perplexity = n_neighbors / 3 if perplexity is None else perplexity
-    if not _checks.is_traced(perplexity) and not 1 < float(perplexity) < n_neighbors:
+def check_perplexity(
+    perplexity: PerCell | None,
+    n_neighbors: int,
+    listed: AnyArray | None,
+    where: AnyArray | None,
+    n_cells: int,
+) -> None:
+    """Require more than 1 and less than the number of neighbours of the cell that has the most.
+
+    Numbers per cell are finite and at least 1. Cells with fewer neighbours are accepted.
+    """
+    if perplexity is not None and np.ndim(perplexity):
+        _check_perplexities(perplexity, n_cells)
+    elif not _checks.is_traced(perplexity):
+        enough = float(3 if perplexity is None else perplexity)
+        most = n_neighbors if listed is None else _most_neighbors(listed, where, enough)
+        given = most / 3 if perplexity is None else perplexity
+        # Lists without any neighbour are accepted, as a mask that leaves none is.
+        if most and not 1 < float(given) < most:
+            raise ValueError(
+                f"perplexity must lie between 1 and the number of neighbours {most}, got {given}"
+            )
+
+
+def _check_perplexities(perplexity: object, n_cells: int) -> None:
+    numbers = _checks.as_array("perplexity", perplexity)
+    if numbers.shape != (n_cells,) or numbers.dtype.kind not in "fiu":
         raise ValueError(
-            f"perplexity must lie between 1 and the number of neighbours {n_neighbors}, "
-            f"got {perplexity}"
+            f"perplexity must be a number or have shape (n_cells,) = ({n_cells},), "
+            f"got {numbers.dtype} of shape {numbers.shape}"
         )
-    return perplexity
+    if not _checks.is_traced(numbers):
+        unusable = ~(np.isfinite(numbers) & (np.asarray(numbers) >= 1))
+        if unusable.any():
+            raise ValueError(
+                "perplexity must be finite and at least 1 for every cell, "
+                f"got {np.asarray(numbers)[unusable][0]}"
+            )
+
+
+def _most_neighbors(listed: AnyArray, where: AnyArray | None, enough: float) -> int:
+    """The neighbours of the cell that has the most, or of the first that has more than enough.
+
+    Where lists are traced, or short because cells are masked, it is their width.
+    """
+    if _checks.is_traced(listed) or where is not None:
+        return listed.shape[1]
+    most = 0
+    for i, row in enumerate(np.asarray(listed)):
+        most = max(most, len(np.setdiff1d(row[row >= 0], i)))
+        if most > enough:
+            break
+    return most

@@ -1,6 +1,7 @@
 """The neighbours of each cell: searched for, or listed by the caller."""
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
@@ -46,11 +47,14 @@ def neighborhood(
     several, no array is made for that: nobody reads the far end of an edge without weight.
     """
     if listed is None:
-        listed = search(x, n_neighbors, where, block_size, axis_name).indices
-    usable = _usable_neighbors(listed, where, axis_name)
+        indices = search(x, n_neighbors, where, block_size, axis_name).indices
+        usable = _usable_neighbors(indices, where, axis_name)
+    else:
+        indices = listed
+        usable = _usable_neighbors(indices, where, axis_name) & ~_repeats(indices)
     if n_shards(axis_name) > 1:
-        return listed, usable
-    return _padded_to_itself(listed, usable, axis_name), usable
+        return indices, usable
+    return _padded_to_itself(indices, usable, axis_name), usable
 
 
 def _usable_neighbors(
@@ -64,6 +68,21 @@ def _usable_neighbors(
         return usable
     ends = _padded_to_itself(indices, usable, axis_name)
     return usable & where[:, None] & fetched(where, ends, axis_name)
+
+
+def _repeats(indices: Indices) -> Bool[Array, "n_cells n_neighbors"]:
+    """Which entries repeat an earlier one of their row: a row is a set of neighbours.
+
+    Each entry is compared with all later ones of the row at once, for all cells. A sort of the
+    rows would take several times as long.
+    """
+    columns = indices.T
+    slots = jnp.arange(len(columns), dtype=jnp.int32)[:, None]
+
+    def compare(slot: Int[Array, ""], found: Array) -> Array:
+        return found | ((columns == columns[slot]) & (slots > slot))
+
+    return lax.fori_loop(0, len(columns) - 1, compare, jnp.zeros_like(columns, bool)).T
 
 
 def _padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:

@@ -43,7 +43,7 @@ def perplexity_weights(
     crowded = _count(nearest, d) >= perplexity
     scarce = _count(usable, d) <= perplexity
     usable = jnp.where(crowded[None], nearest, usable)
-    temperature = _temperature(d, jnp.log(perplexity), usable)
+    temperature = _temperature(d, jnp.log(jnp.maximum(perplexity, 1)), usable)
     return softmax_over(d, jnp.where(crowded | scarce, jnp.inf, temperature), usable)
 
 

@@ -16,8 +16,9 @@ from diffbio._numerics import (
 from diffbio._shards import AxisName, fetched
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_configuration import (
+    PerCell,
     check_batch_mixing_configuration,
-    checked_perplexity,
+    check_perplexity,
 )
 from diffbio.functional._batch_proportions import (
     Proportions,
@@ -43,7 +44,7 @@ def batch_mixing_loss(
     normalize: bool = False,
     proportions: Proportions = "uniform",
     bandwidth: str = "global",
-    perplexity: Scalar | None = None,
+    perplexity: PerCell | None = None,
     index: str = "entropy",
     neighbor_indices: NeighborLists | None = None,
     where: Bool[AnyArray, " n_cells"] | None = None,
@@ -81,13 +82,14 @@ def batch_mixing_loss(
             distance that is not squared, with the T_i that gives w the entropy ``ln P``.
             The last two make the loss invariant to the scale of the embedding. For real
             cells ``"perplexity"`` with 30 neighbours and observed proportions is recommended.
-        perplexity: P, more than 1 and less than the number of neighbours, of which it is a
-            third by default; may be traced.
+        perplexity: P, more than 1 and less than the number of neighbours; may be traced.
+            By default a third of the cell's own neighbours that carry weight. ``(n_cells,)``
+            numbers of at least 1 give every cell its own.
         index: static. ``"entropy"``, or ``"simpson"`` for ``sum_b p_b^2`` in ``[1 / B, 1]``,
             lowest when batches are mixed too. It is 1 for a cell without neighbours.
         neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
-            :class:`~diffbio.neighbors.Neighbors` that hold them. Negative entries and the
-            cell itself are padding.
+            :class:`~diffbio.neighbors.Neighbors` that hold them. A row is a set: negative
+            entries, the cell itself and repeats of an index are padding, which changes nothing.
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
         reduce: static; False returns the ``(n_cells,)`` per-cell losses (0 where masked).
@@ -150,9 +152,10 @@ def batch_mixing_loss(
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
     listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings, axis_name)
-    width = temperature
+    width: PerCell | None = temperature
     if bandwidth == "perplexity":
-        width = checked_perplexity(perplexity, n_neighbors if listed is None else listed.shape[1])
+        width = perplexity
+        check_perplexity(perplexity, n_neighbors, listed, where, embeddings.shape[0])
     target = checked_proportions(proportions, n_batches)
     check_expected_batches(batch_labels, target, where)
     return _batch_mixing_loss(
@@ -191,7 +194,7 @@ def batch_mixing_loss(
 def _batch_mixing_loss(
     embeddings: Float[Array, "n_cells dim"],
     batch_labels: Int[Array, " n_cells"],
-    width: Scalar,
+    width: PerCell | None,
     proportions: Float[Array, " n_batches"] | None,
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,
@@ -206,12 +209,19 @@ def _batch_mixing_loss(
     reduce: bool,
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
-    """``width`` is the temperature or the perplexity, as the bandwidth wants it."""
+    """``width`` is the temperature or the perplexity, as the bandwidth wants it.
+
+    None is a perplexity of a third of the cell's neighbours that carry weight.
+    """
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
-    x, width = reverse_only("batch_mixing_loss", x, jnp.asarray(width, x.dtype))
+    (x,) = reverse_only("batch_mixing_loss", x)
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )
+    if width is None:
+        width = jnp.sum(usable, axis=1, dtype=x.dtype) / 3
+    else:
+        (width,) = reverse_only("batch_mixing_loss", jnp.asarray(width, x.dtype))
     batches = _narrow(batch_labels, n_batches)
     per_cell: Columns = (batches,)
     if observed:

@@ -51,8 +51,8 @@ def velocity_transition_loss(
         n_neighbors: number of neighbours k, static; unused with ``neighbor_indices``.
         temperature: sigma, dimensionless, above 0; may be traced.
         neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
-            :class:`~diffbio.neighbors.Neighbors` that hold them. Negative entries and the
-            cell itself are padding.
+            :class:`~diffbio.neighbors.Neighbors` that hold them. A row is a set: negative
+            entries, the cell itself and repeats of an index are padding, which changes nothing.
         where: ``(n_cells,)`` mask; a masked cell is not counted and nobody's neighbour.
         block_size: rows searched at once, static; chosen from the shape by default.
         axis_name: static; the mesh's axis over which the cells lie in shards, inside of

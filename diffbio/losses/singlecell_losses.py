@@ -74,7 +74,7 @@ class BatchMixingLoss(_Loss):
         proportions: ``"uniform"``, ``"observed"``, or the batches' shares of a mixed cell.
         bandwidth: ``"global"``, or for invariance to the embedding's scale ``"local"`` or
             ``"perplexity"``.
-        perplexity: with that bandwidth; a third of the neighbours by default.
+        perplexity: with that bandwidth; a third of the cell's own neighbours by default.
         index: ``"entropy"``, or ``"simpson"`` for the inverse of LISI.
         block_size: rows searched at once; chosen from the shape by default.
         rngs: ignored.

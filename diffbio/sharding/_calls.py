@@ -60,7 +60,8 @@ def taken_apart(
     for (root, *path), leaf in leaves:
         if isinstance(leaf, float | np.floating | AnyArray):
             arrays.append(leaf)
-            split = root.idx == 1 and path[0].key in per_cell
+            # A single number serves all cells where an argument may have one number for each.
+            split = root.idx == 1 and path[0].key in per_cell and np.ndim(leaf) > 0
             leaf = PartitionSpec(axis) if split else PartitionSpec()
         parts.append(leaf)
     return Call(arrays, tuple(parts), structure)

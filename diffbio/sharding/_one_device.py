@@ -25,7 +25,8 @@ def result_on_one_device(
     def shown(leaf: Any, per_cell: bool) -> Any:
         if not isinstance(leaf, AnyArray):
             return leaf
-        if _checks.is_traced(leaf) or (per_cell and jnp.issubdtype(leaf.dtype, jnp.floating)):
+        abstract = per_cell and leaf.ndim > 0 and jnp.issubdtype(leaf.dtype, jnp.floating)
+        if abstract or _checks.is_traced(leaf):
             return jax.ShapeDtypeStruct(leaf.shape, dtypes.canonicalize_dtype(leaf.dtype))
         return np.asarray(leaf)
 

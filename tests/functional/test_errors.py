@@ -89,7 +89,7 @@ ERRORS = [
     (mixing(bandwidth="perplexity", perplexity=15), ValueError, "perplexity.*15, got 15"),
     (mixing(bandwidth="perplexity", perplexity=NAN), ValueError, "perplexity.*nan"),
     (
-        mixing(bandwidth="perplexity", neighbor_indices=np.ones((20, 3), int)),
+        mixing(bandwidth="perplexity", neighbor_indices=(np.arange(20)[:, None] + [1, 2, 3]) % 20),
         ValueError,
         "perplexity.*number of neighbours 3, got 1.0",
     ),
