@@ -5,12 +5,16 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
+from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._shards import AxisName, fetched, first_cell, n_cells_of_all, n_shards
 from diffbio._types import AnyArray, StaticInteger
 from diffbio.neighbors import Neighbors
 from diffbio.neighbors._exact import search
 
 __all__ = ["NeighborLists", "listed_neighbors", "neighborhood"]
+
+# Cells whose lists are compared at once.
+_BLOCK = 512
 
 Indices = Int[Array, "n_cells n_neighbors"]
 NeighborLists = Integer[AnyArray, "n_cells n_listed"] | Neighbors
@@ -73,16 +77,22 @@ def _usable_neighbors(
 def _repeats(indices: Indices) -> Bool[Array, "n_cells n_neighbors"]:
     """Which entries repeat an earlier one of their row: a row is a set of neighbours.
 
-    Each entry is compared with all later ones of the row at once, for all cells. A sort of the
-    rows would take several times as long.
+    Each entry is compared with all later ones of the row, for a block of cells at once. A sort of
+    the rows would take several times as long.
     """
-    columns = indices.T
-    slots = jnp.arange(len(columns), dtype=jnp.int32)[:, None]
 
-    def compare(slot: Int[Array, ""], found: Array) -> Array:
-        return found | ((columns == columns[slot]) & (slots > slot))
+    def of_block(start: Int[Array, ""], _: Array, found: Array) -> Array:
+        columns = read_rows(indices, start, block).T
+        slots = jnp.arange(len(columns), dtype=jnp.int32)[:, None]
 
-    return lax.fori_loop(0, len(columns) - 1, compare, jnp.zeros_like(columns, bool)).T
+        def compare(slot: Int[Array, ""], repeated: Array) -> Array:
+            return repeated | ((columns == columns[slot]) & (slots > slot))
+
+        none = jnp.zeros_like(columns, bool)
+        return write_rows(found, lax.fori_loop(0, len(columns) - 1, compare, none).T, start)
+
+    block = min(_BLOCK, len(indices))
+    return over_row_blocks(len(indices), block, of_block, jnp.zeros_like(indices, bool))
 
 
 def _padded_to_itself(indices: Indices, usable: Array, axis_name: AxisName) -> Indices:

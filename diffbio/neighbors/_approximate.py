@@ -1,6 +1,6 @@
 """The public approximate search, for when an exact one takes too long."""
 
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from diffbio import _checks
 from diffbio._types import AnyArray, StaticInteger
@@ -8,6 +8,7 @@ from diffbio.neighbors._exact import search
 from diffbio.neighbors._ivf import default_lists, default_probes, search_lists
 from diffbio.neighbors._measured import Neighbors
 from diffbio.neighbors._pynndescent import search_by_descent
+from diffbio.neighbors._resolution import n_confused
 
 __all__ = ["approximate_neighbors"]
 
@@ -59,7 +60,8 @@ def approximate_neighbors(
 
     Raises:
         ValueError: as :func:`nearest_neighbors`; ``method`` unknown; ``n_lists`` or
-            ``n_probes`` out of range, or given for another method.
+            ``n_probes`` out of range, or given for another method; cells that are nearer to
+            each other, beside the farthest ones, than float32 tells apart.
         TypeError: as :func:`nearest_neighbors`; ``x`` traced.
         ImportError: pynndescent is not installed.
 
@@ -86,14 +88,26 @@ def approximate_neighbors(
     _checks.choice("method", method, _METHODS)
     if method == "pynndescent":
         _refuse_lists(n_lists=n_lists, n_probes=n_probes)
-        return search_by_descent(x, n_neighbors, seed)
+        return _told_apart(x, search_by_descent(x, n_neighbors, seed))
     n_lists = default_lists(len(x)) if n_lists is None else n_lists
     n_lists = _at_most(len(x), "n_cells", "n_lists", n_lists)
     n_probes = default_probes(len(x), n_lists) if n_probes is None else n_probes
     n_probes = _at_most(n_lists, "n_lists", "n_probes", n_probes)
     if n_probes == n_lists:
         return search(x, n_neighbors, None, None)
-    return search_lists(x, n_neighbors, n_lists, n_probes, seed)
+    return _told_apart(x, search_lists(x, n_neighbors, n_lists, n_probes, seed))
+
+
+def _told_apart(x: Float[Array, "n_cells dim"], found: Neighbors) -> Neighbors:
+    """The neighbours, if float32 could tell them from the cells near them."""
+    confused = int(n_confused(x, found.indices[:, -1]))
+    if confused:
+        raise ValueError(
+            f"x has {confused} cells whose neighbours differ by less than float32 tells apart "
+            "beside the farthest cells, so that an approximate search would choose any of them; "
+            "leave the farthest cells out, or take nearest_neighbors, which is exact"
+        )
+    return found
 
 
 def _refuse_lists(**numbers: object) -> None:

@@ -9,51 +9,70 @@ from jaxtyping import Array, Bool, Float, Int
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import n_counted, zeroed
 from diffbio._platform import Platform
-from diffbio._shards import AxisName, largest_of_all, sum_of_all
+from diffbio._shards import AxisName, largest_of_all, n_cells_of_all, sum_of_all
 
-__all__ = ["FAR", "Frame", "frame_of", "lower_bounds", "search_columns"]
+__all__ = ["FAR", "Frame", "frame_of", "lower_bounds", "places", "search_columns"]
 
 # The norm of a cell without a place, and that of a row that stands for no cell. Both are
 # above every bound of two cells with a place. They are finite, so that no product with
 # them is NaN, and powers of two, so that a key with fewer bits still holds them.
 FAR = 2.0**100
 _ABSENT = 2.0**110
-# A cell has a place if its coordinates are numbers whose sizes add up to no more than this share
-# of the largest float, so that sums over the cells stay finite. The distance to a cell without a
-# place overflows.
-_LARGEST = 2.0**-32
 # The product's rows are made in blocks of this size, which saves a second array of all rows.
 _COLUMN_BLOCK = 4096
 
 
 class Frame(NamedTuple):
-    """What the points are centred by, and then divided by, before they are multiplied."""
+    """What the points are centred by, and then divided by, before they are multiplied.
+
+    Attributes:
+        centre: a point in the middle of the cells with a place.
+        unit: a power of 2, at least the size of any cell with a place unless that is near the
+            largest float. Dividing by it rounds nothing, nor does multiplying by its inverse,
+            which is a normal number too.
+    """
 
     centre: Float[Array, " dim"]
-    scale: Float[Array, ""]
+    unit: Float[Array, ""]
 
 
 def frame_of(
     x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, axis_name: AxisName
 ) -> Frame:
     """The mean and the largest size of the cells with a place, of all shards."""
-    sizes, placed = _places(x, where)
-    total = sum_of_all(jnp.sum(zeroed(x, placed), axis=0), axis_name)
-    scale = largest_of_all(jnp.max(sizes, where=placed, initial=0), axis_name)
-    return Frame(total / n_counted(x, placed, axis_name), jnp.where(scale > 0, scale, 1))
+    sizes, placed = _sizes_and_places(x)
+    counted = placed if where is None else placed & where
+    largest = largest_of_all(jnp.max(sizes, where=counted, initial=0), axis_name)
+    finfo = jnp.finfo(x.dtype)
+    power = 2 * _shrink(x) * lax.reduce_precision(largest, finfo.nexp, 0)
+    unit = jnp.where(power > 0, jnp.minimum(power, 1 / finfo.tiny), 1)
+    # The sum of this share of every cell stays finite.
+    share = 0.5 ** n_cells_of_all(len(x), axis_name).bit_length()
+    total = sum_of_all(jnp.sum(zeroed(x, counted) * share, axis=0), axis_name)
+    return Frame(total / (n_counted(x, counted, axis_name) * share), unit)
 
 
-def _places(
-    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None
+def _sizes_and_places(
+    x: Float[Array, "n_cells dim"],
 ) -> tuple[Float[Array, " n_cells"], Bool[Array, " n_cells"]]:
-    """Each cell's size, the sum of its coordinates' sizes, and whether the cell has a place.
+    """Each cell's size, the sum of its coordinates' sizes, and whether it has a place.
 
-    A sum is NaN if one of its terms is. A maximum of many terms, as XLA finds it on a CPU, need
-    not be.
+    A cell has a place if its coordinates are numbers. The sizes are divided by a power of 2, so
+    that a sum is finite if its terms are. A sum is NaN if one of its terms is. A maximum of many
+    terms, as XLA finds it on a CPU, need not be.
     """
-    sizes = jnp.sum(jnp.abs(x), axis=1)
-    placed = sizes <= float(jnp.finfo(x.dtype).max) * _LARGEST
-    return sizes, placed if where is None else placed & where
+    sizes = jnp.sum(jnp.abs(x) * (1 / _shrink(x)), axis=1)
+    return sizes, jnp.isfinite(sizes)
+
+
+def places(x: Float[Array, "n_cells dim"]) -> Bool[Array, " n_cells"]:
+    """Which cells have a place: coordinates that are numbers."""
+    return _sizes_and_places(x)[1]
+
+
+def _shrink(x: Float[Array, "n_cells dim"]) -> int:
+    """A power of 2 that is at least the number of coordinates."""
+    return 1 << x.shape[1].bit_length()
 
 
 def search_columns(
@@ -72,15 +91,16 @@ def search_columns(
     ``multiple``, get z = 0 and a larger n.
     """
     n_cells, dim = x.shape
-    _, placed = _places(x, where)
+    placed = places(x)
+    counted = placed if where is None else placed & where
     slack = (3 * dim + 20) * float(jnp.finfo(jnp.float32).eps) / 2
     underflow = 16 * (dim + 1) * float(jnp.finfo(jnp.float32).tiny)
     block = min(n_cells, _column_block_size(platform, dim))
 
     def step(start: Int[Array, ""], _: Array, columns: Array) -> Array:
-        inside = read_rows(placed, start, block)
-        z = ((read_rows(x, start, block) - frame.centre[None]) / frame.scale).astype(jnp.float32)
-        z = zeroed(z, inside)
+        inside = read_rows(counted, start, block)
+        z = (read_rows(x, start, block) - frame.centre[None]) * (1 / frame.unit)
+        z = zeroed(z.astype(jnp.float32), inside)
         norms = (1 - slack) * jnp.sum(z * z, axis=1) - underflow
         outside = FAR if where is None else jnp.where(read_rows(where, start, block), FAR, _ABSENT)
         norms = jnp.where(inside, norms, outside)

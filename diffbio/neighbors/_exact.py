@@ -20,7 +20,14 @@ from diffbio._numerics import in_accumulation_dtype, zeroed
 from diffbio._platform import Platform, by_platform
 from diffbio._shards import AxisName, around_ring, first_cell, n_shards, part_size
 from diffbio.neighbors._bounds import FAR, Frame, frame_of, lower_bounds, search_columns
-from diffbio.neighbors._measured import Cells, Neighbors, nearest_candidates, search_by_differences
+from diffbio.neighbors._keys import is_measured, squared_distance
+from diffbio.neighbors._measured import (
+    Cells,
+    Neighbors,
+    nearest_candidates,
+    owe_digits,
+    search_by_differences,
+)
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["search"]
@@ -69,7 +76,7 @@ def _search_in_shards(
     axis_name: AxisName,
 ) -> Neighbors:
     n_cells = len(x)
-    own = Cells(x, where, first_cell(n_cells, axis_name))
+    own = Cells.of(x, where, first_cell(n_cells, axis_name))
     frame = frame_of(x, where, axis_name)
     shape = (n_cells, n_neighbors)
     found = Neighbors(jnp.full(shape, -1, jnp.int32), jnp.full(shape, jnp.inf, x.dtype))
@@ -81,14 +88,21 @@ def _search_in_shards(
         def step(
             first: Int[Array, ""], visiting: tuple[Array, Array], found: Neighbors
         ) -> tuple[tuple[Array, Array], Neighbors]:
-            others = Cells(*visiting, first + start)
+            others = Cells.of(*visiting, first + start)
             return visiting, _search_among(platform, own, others, frame, found, block_size)
 
         present = fresh if where is None else fresh & read_rows(where, start, piece)
         visiting = (read_rows(x, start, piece), present)
         return around_ring(step, visiting, found, n_cells, axis_name)[1]
 
-    return over_row_blocks(n_cells, piece, search_piece, varying_alike((x, found))[1])
+    found = over_row_blocks(n_cells, piece, search_piece, varying_alike((x, found))[1])
+    return _measured(found, frame)
+
+
+def _measured(found: Neighbors, frame: Frame) -> Neighbors:
+    """The neighbours with their squared distances instead of keys."""
+    squares = squared_distance(found.squared_distances, frame.unit)
+    return found._replace(squared_distances=squares)
 
 
 def _search_among(
@@ -101,7 +115,8 @@ def _search_among(
 ) -> Neighbors:
     """The nearest of what was found so far and of the other cells, for each own cell.
 
-    If the others are the own cells, nothing was found so far.
+    If the others are the own cells, nothing was found so far, and the result is complete.
+    Otherwise the distances are keys (see ``_keys``), before and after.
     """
     (n_own, dim), n_others = own.x.shape, len(others.x)
     n_neighbors = found.indices.shape[1]
@@ -110,26 +125,44 @@ def _search_among(
     groups = group_sizes(platform, n_others, n_candidates)
     columns = search_columns(platform, others.x, others.where, frame, math.prod(groups))
 
-    def search_block(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
-        rows = start + jnp.arange(block, dtype=jnp.int32)
+    def by_bounds(start: Int[Array, ""], before: Neighbors | None) -> tuple[Neighbors, Array]:
+        """The nearest of the best candidates, and the rows in which others may be nearer."""
         if own is others:
-            before, own_columns = None, read_rows(columns, start, block)
+            own_columns = read_rows(columns, start, block)
         else:
-            before = jax.tree.map(lambda whole: read_rows(whole, start, block), found)
             part = None if own.where is None else read_rows(own.where, start, block)
             own_columns = search_columns(platform, read_rows(own.x, start, block), part, frame, 1)
         bounds = lower_bounds(columns, own_columns)
         candidates, bound = smallest_per_column(platform, bounds, n_candidates, groups)
-        best = nearest_candidates(platform, own, others, rows, candidates, n_neighbors, before)
+        rows = _rows(start, block)
+        best = nearest_candidates(
+            platform, own, others, rows, candidates, n_neighbors, frame.unit, before
+        )
+        proven = _are_proven(best.squared_distances[:, -1], bound)
+        return best, ~proven | owe_digits(own, others, rows, best)
+
+    def search_block(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
+        block_of_found = jax.tree.map(lambda whole: read_rows(whole, start, block), found)
+        before = None if own is others else block_of_found
         if n_candidates < n_others:
-            unproven = ~_are_proven(best.squared_distances[:, -1], frame.scale, bound)
-            best = search_by_differences(platform, own, others, rows, unproven, best, before)
-        if before is not None:
+            best, unproven = by_bounds(start, before)
+        else:
+            best, unproven = block_of_found, jnp.ones_like(fresh)
+        best = search_by_differences(
+            platform, own, others, _rows(start, block), unproven, best, frame.unit, before
+        )
+        if before is None:
+            best = _measured(best, frame)
+        else:
             # A row that an earlier block held has met these others.
             best = jax.tree.map(lambda a, b: jnp.where(fresh[:, None], a, b), best, before)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)
 
     return over_row_blocks(n_own, block, search_block, found)
+
+
+def _rows(start: Int[Array, ""], block: int) -> Int[Array, " block"]:
+    return start + jnp.arange(block, dtype=jnp.int32)
 
 
 def _spare_candidates(n_neighbors: int, dim: int) -> int:
@@ -154,12 +187,13 @@ def _search_block_size(platform: Platform, n_cells: int, candidate_elements: int
 
 
 def _are_proven(
-    farthest: Float[Array, " block"], scale: Float[Array, ""], bound: Float[Array, " block"]
+    farthest: Float[Array, " block"], bound: Float[Array, " block"]
 ) -> Bool[Array, " block"]:
     """Whether no cell outside of the candidates is nearer than the k-th, ``farthest`` one.
 
-    If the k-th distance is infinite or NaN, its cell counts as no farther than any cell
-    without a place. The proof is then that every cell outside is without a place.
+    If the k-th distance is infinite, its cell counts as no farther than any cell without a
+    place. The proof is then that every cell outside is without a place. A key that is no square
+    proves nothing: the bound may owe its last digits to numbers that were flushed to 0.
     """
-    scaled = jnp.where(jnp.isfinite(farthest), farthest / scale / scale, FAR)
-    return scaled <= bound.astype(scaled.dtype)
+    farthest = jnp.where(jnp.isfinite(farthest), farthest, FAR)
+    return is_measured(farthest) & (farthest <= bound.astype(farthest.dtype))

@@ -16,9 +16,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from diffbio._numerics import in_accumulation_dtype
+from diffbio._numerics import in_accumulation_dtype, zeroed
 from diffbio._platform import Platform
-from diffbio.neighbors._bounds import FAR
+from diffbio.neighbors._bounds import FAR, frame_of, places
+from diffbio.neighbors._keys import squared_distance
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
 from diffbio.neighbors._measured import Cells, Neighbors, nearest_candidates
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
@@ -56,11 +57,13 @@ def search_lists(
     """The nearest neighbours in the lists probed, of checked arguments."""
     (x,) = in_accumulation_dtype(x)
     platform = _platform_of(x)
-    z, placed = _standardized(x)
+    z, placed, unit = _standardized(x)
     nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, platform)
     table = in_table(np.asarray(nearest), n_lists)
     n_probed_rows = _rows_to_probe(table, len(x), n_neighbors, n_probes / n_lists)
-    return _search_table(x, z, placed, jnp.asarray(table), n_neighbors, n_probed_rows, platform)
+    return _search_table(
+        x, z, placed, unit, jnp.asarray(table), n_neighbors, n_probed_rows, platform
+    )
 
 
 def _platform_of(x: Array) -> Platform:
@@ -72,17 +75,13 @@ def _platform_of(x: Array) -> Platform:
 @jax.jit
 def _standardized(
     x: Float[Array, "n_cells dim"],
-) -> tuple[Float[Array, "n_cells dim"], Bool[Array, " n_cells"]]:
-    """The cells centred and scaled into [-1, 1], and which have a place; others are in the centre.
+) -> tuple[Float[Array, "n_cells dim"], Bool[Array, " n_cells"], Float[Array, ""]]:
+    """The cells centred and in a unit that they fit in, which of them have a place, and the unit.
 
-    A cell has a place if its coordinates are numbers whose sums over all cells stay finite.
+    The others are in the centre.
     """
-    placed = jnp.all(jnp.abs(x) <= float(jnp.finfo(x.dtype).max) / 2**32, axis=1)
-    z = jnp.where(placed[:, None], x, 0)
-    centre = jnp.sum(z, axis=0) / jnp.maximum(jnp.sum(placed), 1)
-    z = jnp.where(placed[:, None], z - centre, 0)
-    scale = jnp.max(jnp.abs(z))
-    return z / jnp.where(scale > 0, scale, 1), placed
+    frame, placed = frame_of(x, None, None), places(x)
+    return zeroed((x - frame.centre) * (1 / frame.unit), placed), placed, frame.unit
 
 
 def _rows_to_probe(table: np.ndarray, n_cells: int, n_neighbors: int, share: float) -> int:
@@ -98,6 +97,7 @@ def _search_table(
     x: Float[Array, "n_cells dim"],
     z: Float[Array, "n_cells dim"],
     placed: Bool[Array, " n_cells"],
+    unit: Float[Array, ""],
     table: Int[Array, "n_rows capacity"],
     n_neighbors: int,
     n_probed_rows: int,
@@ -105,7 +105,7 @@ def _search_table(
 ) -> Neighbors:
     """Search the cells of every row among the cells of the rows with the nearest centres."""
     (n_cells, dim), capacity = x.shape, table.shape[1]
-    all_cells = Cells(x, None, 0)
+    all_cells = Cells.of(x, None, 0)
     n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
     n_entries = n_probed_rows * capacity
     groups = group_sizes(platform, n_entries, n_candidates)
@@ -119,7 +119,9 @@ def _search_table(
         distances = _distances(z, placed, queries, cells, centre)
         best, _ = smallest_per_column(platform, distances, n_candidates, groups)
         rows = jnp.minimum(queries, n_cells - 1)
-        return nearest_candidates(platform, all_cells, all_cells, rows, cells[best], n_neighbors)
+        return nearest_candidates(
+            platform, all_cells, all_cells, rows, cells[best], n_neighbors, unit
+        )
 
     # The gathered cells, their distances, and the differences to the candidates.
     largest = max(n_entries * max(dim, capacity), n_candidates * capacity * dim)
@@ -127,7 +129,9 @@ def _search_table(
     found = lax.map(search_row, (table, centres), batch_size=rows_at_once)
     entry = jnp.arange(table.size, dtype=jnp.int32)
     entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")
-    return jax.tree.map(lambda array: array.reshape(table.size, -1)[entries], found)
+    found = jax.tree.map(lambda array: array.reshape(table.size, -1)[entries], found)
+    squares = squared_distance(found.squared_distances, unit)
+    return found._replace(squared_distances=squares)
 
 
 def _centre(z: Float[Array, "n_cells dim"], row: Int[Array, " capacity"]) -> Float[Array, " dim"]:

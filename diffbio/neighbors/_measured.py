@@ -4,14 +4,20 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
+from diffbio.neighbors._keys import is_measured, key_of, key_of_differences, loses_digits
 from diffbio.neighbors._selection import is_many, sorted_columns
 
-__all__ = ["Cells", "Neighbors", "nearest_candidates", "search_by_differences"]
+__all__ = ["Cells", "Neighbors", "nearest_candidates", "owe_digits", "search_by_differences"]
+
+# XLA copies the words of a block of rows before it adds them up.
+_DIGESTED_ROWS = 1024
 
 
 class Neighbors(NamedTuple):
@@ -40,12 +46,36 @@ class Cells(NamedTuple):
     Attributes:
         x: ``(n_cells, dim)`` points.
         where: the cells that are anybody's neighbours and have any; None for all.
+        digest: equal for cells with equal coordinates, and for next to no others.
         first: the first cell's index among the cells of all shards.
     """
 
     x: Float[Array, "n_cells dim"]
     where: Bool[Array, " n_cells"] | None
+    digest: UInt32[Array, " n_cells"]
     first: Int[Array, ""] | int
+
+    @classmethod
+    def of(cls, x: Array, where: Array | None, first: Int[Array, ""] | int) -> "Cells":
+        """The cells with these points."""
+        return cls(x, where, _digest(x), first)
+
+
+def _digest(x: Float[Array, "n_cells dim"]) -> UInt32[Array, " n_cells"]:
+    """The coordinates' bits, each word times an odd number of its own, added up modulo 2^32.
+
+    Zeros of two signs count as different, which costs time where such cells are duplicates.
+    """
+    block = min(_DIGESTED_ROWS, len(x))
+
+    def of_block(start: Int[Array, ""], _: Array, digests: Array) -> Array:
+        rows = read_rows(x, start, block)
+        words = lax.bitcast_convert_type(rows, jnp.uint32).reshape(block, -1)
+        draw = np.random.default_rng(0)
+        odd = 2 * draw.integers(1 << 31, size=words.shape[1], dtype=np.uint32) + 1
+        return write_rows(digests, words @ odd, start)
+
+    return over_row_blocks(len(x), block, of_block, jnp.zeros(len(x), jnp.uint32))
 
 
 def nearest_candidates(
@@ -55,22 +85,47 @@ def nearest_candidates(
     rows: Int[Array, " block"],
     candidates: Int[Array, "n_candidates block"],
     n_neighbors: int,
+    unit: Float[Array, ""],
     before: Neighbors | None = None,
 ) -> Neighbors:
-    """The nearest of the candidates, measured by differences, and of those found before."""
+    """The nearest of the candidates, measured by differences, and of those found before.
+
+    Their distances are keys in the unit; see ``_keys``.
+    """
     cells = jnp.minimum(candidates, len(others.x) - 1)
-    distances = _measure(platform, own.x, others.x, rows, cells)
     valid = (cells == candidates) & (cells + (others.first - own.first) != rows[None])
     if others.where is not None:
         valid &= others.where[cells]
     if own.where is not None:
         valid &= own.where[rows][None]
-    found = _found(cells, distances, valid, others)
-    order = _order(distances, valid)
+    squares = _measure(platform, own.x, others.x, rows, cells, 1 / unit)
+    found = _found(cells, key_of(squares), valid, others)
+    order = _order(found.squared_distances, valid)
     if before is not None:
         found = jax.tree.map(lambda first, last: jnp.concatenate([first.T, last]), before, found)
         order = _order(found.squared_distances, found.indices >= 0)
     return Neighbors(*sorted_columns(order, tuple(found), n_neighbors))
+
+
+def owe_digits(
+    own: Cells, others: Cells, rows: Int[Array, " block"], best: Neighbors
+) -> Bool[Array, " block"]:
+    """The rows in which a square lost digits, so that their keys are not to be relied on.
+
+    A square that is 0 is right between cells of equal coordinates. A row that was searched by
+    differences before, and has keys that are no squares, must be searched like that again.
+    """
+    dim = own.x.shape[1]
+
+    def of_block() -> Bool[Array, " block"]:
+        places = best.indices - others.first
+        here = (places >= 0) & (places < len(others.x))
+        differ = others.digest[jnp.where(here, places, 0)] != own.digest[rows][:, None]
+        wrong = jnp.where(here, differ, ~is_measured(best.squared_distances))
+        return jnp.any(wrong & loses_digits(best.squared_distances, dim), axis=1)
+
+    some = loses_digits(best.squared_distances[:, 0], dim)
+    return lax.cond(jnp.any(some), of_block, lambda: jnp.zeros_like(some))
 
 
 def search_by_differences(
@@ -80,6 +135,7 @@ def search_by_differences(
     rows: Int[Array, " block"],
     unproven: Bool[Array, " block"],
     best: Neighbors,
+    unit: Float[Array, ""],
     before: Neighbors | None,
 ) -> Neighbors:
     """Search the unproven rows again, one at a time, over the differences to all others."""
@@ -90,12 +146,14 @@ def search_by_differences(
     ) -> tuple[Bool[Array, " block"], Neighbors]:
         unproven, best = state
         at = jnp.argmax(unproven)
-        (distances,) = sums_over_last_axis(platform, _squares, others.x - own.x[rows[at]][None])
         usable = jnp.arange(n_others, dtype=rows.dtype) + (others.first - own.first) != rows[at]
         if others.where is not None:
             usable &= others.where
-        _, cells = lax.top_k(-_order(distances, usable), min(n_neighbors, n_others))
-        found = _found(cells, distances[cells], usable[cells], others)
+        if own.where is not None:
+            usable &= own.where[rows[at]]
+        keys = _keys_of_row(platform, own, others, rows[at], usable, unit)
+        _, cells = lax.top_k(-_order(keys, usable), min(n_neighbors, n_others))
+        found = _found(cells, keys[cells], usable[cells], others)
         if before is not None:
             found = jax.tree.map(lambda a, b: jnp.concatenate([a[at], b]), before, found)
             order = _order(found.squared_distances, found.indices >= 0)
@@ -105,6 +163,23 @@ def search_by_differences(
         return unproven.at[at].set(False), best
 
     return lax.while_loop(lambda state: jnp.any(state[0]), search_one, (unproven, best))[1]
+
+
+def _keys_of_row(
+    platform: Platform,
+    own: Cells,
+    others: Cells,
+    row: Int[Array, ""],
+    usable: Bool[Array, " n_others"],
+    unit: Float[Array, ""],
+) -> Float[Array, " n_others"]:
+    """The keys of one cell's distances to all others."""
+
+    def differences() -> Float[Array, "n_others dim"]:
+        return others.x - own.x[row][None]
+
+    (squares,) = sums_over_last_axis(platform, _squares, differences() * (1 / unit))
+    return key_of_differences(squares, differences, usable, own.x.shape[1])
 
 
 def _found(cells: Array, distances: Array, valid: Array, others: Cells) -> Neighbors:
@@ -120,8 +195,9 @@ def _measure(
     others: Float[Array, "n_others dim"],
     rows: Int[Array, " block"],
     cells: Int[Array, "n_candidates block"],
+    per_unit: Float[Array, ""],
 ) -> Float[Array, "n_candidates block"]:
-    """The squared distances of the own rows to their cells among the others.
+    """The squared distances of the own rows to their cells among the others, in the unit.
 
     Where a row has many cells, a CPU measures one row at a time. The differences of all rows
     would otherwise be the largest array of the search.
@@ -129,7 +205,7 @@ def _measure(
 
     def measure(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
         differences = _rows_of(others, cells) - _rows_of(own, rows)[None]
-        return sums_over_last_axis(platform, _squares, differences)[0]
+        return sums_over_last_axis(platform, _squares, differences * per_unit)[0]
 
     if platform is Platform.CPU and is_many(len(cells)):
         return lax.map(lambda one: measure(*one), (rows, cells.T)).T

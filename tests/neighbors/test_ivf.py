@@ -165,7 +165,7 @@ def test_half_precision_is_searched_in_float32():
 
 
 def test_the_lists_do_not_depend_on_the_blocks(monkeypatch):
-    z, _ = _ivf._standardized(jnp.asarray(geometry("random", 700, 20)))
+    z, _, _ = _ivf._standardized(jnp.asarray(geometry("random", 700, 20)))
     sample = _lists.sample_of(700, n_lists=11, seed=0)
     large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
     monkeypatch.setitem(_lists._BLOCK, Platform.CPU, 1)

@@ -132,7 +132,7 @@ def test_bounds_lie_below_every_distance_and_close_to_it():
         frame = _bounds.frame_of(x, None, None)
         columns = _bounds.search_columns(Platform.CPU, x, None, frame, 1)
         bounds = np.asarray(_bounds.lower_bounds(columns, columns), np.float64)
-        scaled = np.asarray(x, np.float64) / float(frame.scale)
+        scaled = np.asarray(x, np.float64) / float(frame.unit)
         exact = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)
         assert np.all(bounds <= exact), kind
         norms = np.asarray(columns[:, -2], np.float64)

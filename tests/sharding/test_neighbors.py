@@ -4,7 +4,7 @@ import pytest
 
 from diffbio.neighbors import nearest_neighbors
 from diffbio.sharding import sharded
-from tests.neighbors import test_nearest, test_places
+from tests.neighbors import test_nearest, test_places, test_ranges
 from tests.neighbors.test_nearest import (
     test_distances_are_those_of_an_exhaustive_search,
     test_half_precision_is_searched_in_float32,
@@ -19,6 +19,9 @@ from tests.neighbors.test_places import (
     test_one_nan_cell_after_ten_in_a_row,
     test_the_other_cells_have_the_neighbors_they_have_without_it,
 )
+from tests.neighbors.test_ranges import (
+    test_the_nearest_cells_are_found_at_every_scale_and_beside_every_outlier,
+)
 from tests.sharding.losses import mesh_of
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "test_missing_neighbors_are_padding",
     "test_neighbors_are_constants_under_differentiation",
     "test_one_nan_cell_after_ten_in_a_row",
+    "test_the_nearest_cells_are_found_at_every_scale_and_beside_every_outlier",
     "test_the_other_cells_have_the_neighbors_they_have_without_it",
 ]
 
@@ -40,5 +44,5 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_parts")]
 @pytest.fixture(autouse=True)
 def searched_over_shards(monkeypatch):
     over_shards = sharded(nearest_neighbors, mesh_of(4))
-    for module in (test_nearest, test_places):
+    for module in (test_nearest, test_places, test_ranges):
         monkeypatch.setattr(module, "nearest_neighbors", over_shards)
