@@ -12,6 +12,9 @@ Each is imported when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Before anything else, so that no fork is missed.
+from diffbio import _forked as _forked
+
 if TYPE_CHECKING:
     from diffbio import (
         datasets,

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from diffbio._types import AnyArray
+from diffbio._arrays import as_array, is_traced
+from diffbio._types import AnyArray, Scalar
 
 __all__ = [
     "as_array",
@@ -41,13 +42,6 @@ __all__ = [
 _INT32_MAX = np.iinfo(np.int32).max
 
 
-def is_traced(value: object) -> bool:
-    """Whether the numbers are unknown while the program is made, or lie in other processes."""
-    if isinstance(value, jax.core.Tracer):
-        return True
-    return isinstance(value, jax.Array) and not value.is_fully_addressable
-
-
 def floating(name: str, value: object, axes: Sequence[str]) -> Array:
     """Return ``value`` as a real floating array with one axis per name in ``axes``."""
     array = as_array(name, value)
@@ -64,26 +58,6 @@ def _integers(name: str, value: object, axes: Sequence[str]) -> AnyArray:
             "number categories 0, 1, 2, ... first"
         )
     return _ranked(name, array, axes)
-
-
-def as_array(name: str, value: object) -> AnyArray:
-    """``value`` as an array that is concrete wherever ``value`` is.
-
-    ``jnp.asarray`` would trace NumPy's arrays under ``jit``, and wrap around their wide
-    integers where 64-bit types are off.
-    """
-    if isinstance(value, jax.Array):
-        return value
-    if hasattr(value, "__jax_array__"):
-        return value.__jax_array__()
-    if hasattr(value, "todense"):
-        raise TypeError(f"{name} must be a dense array, got a sparse {type(value).__name__}")
-    try:
-        return np.asarray(value)
-    except jax.errors.TracerArrayConversionError:
-        return jnp.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array: {error}") from error
 
 
 def _described(value: object, array: AnyArray) -> str:
@@ -123,11 +97,15 @@ def mask(where: object, n_cells: int) -> AnyArray | None:
 def cells(name: str, value: object) -> AnyArray:
     """Return ``value`` as an array of numbers whose first axis is the cells."""
     array = as_array(name, value)
-    if array.dtype.kind in "OSU":
+    if not (array.dtype == np.bool_ or jnp.issubdtype(array.dtype, np.number) or _is_key(array)):
         raise TypeError(f"{name} must hold numbers, got {_described(value, array)}")
     if not array.ndim or not array.shape[0]:
         raise ValueError(f"{name} must have shape (n_cells, ...), got shape {array.shape}")
     return array
+
+
+def _is_key(array: AnyArray) -> bool:
+    return jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
 
 
 def columns(name: str, array: Array, axis: str, length: int) -> None:
@@ -201,12 +179,12 @@ def non_negative_integer(name: str, value: object) -> int:
 
 
 def _integer_of_at_least(least: int, name: str, value: object) -> int:
-    if is_traced(value):
+    array = as_array(name, value)
+    if is_traced(array):
         raise TypeError(f"{name} must be an integer known before tracing, got a traced {value}")
-    array = np.asarray(value)
     if array.ndim or array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if array < least:
+    if np.asarray(array) < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(array)
 
@@ -216,34 +194,37 @@ def block_size(value: object) -> int | None:
     return None if value is None else positive_integer("block_size", value)
 
 
-def positive(name: str, value: object) -> None:
-    """Require a finite number above 0, or a traced scalar."""
-    _scalar(name, value, "a finite number above 0", lambda number: number > 0)
+def positive(name: str, value: object) -> Scalar:
+    """Return a finite number above 0, or a traced scalar."""
+    return _scalar(name, value, "a finite number above 0", lambda number: number > 0)
 
 
-def non_negative(name: str, value: object) -> None:
-    """Require a finite number of at least 0, or a traced scalar."""
-    _scalar(name, value, "a finite number of at least 0", lambda number: number >= 0)
+def non_negative(name: str, value: object) -> Scalar:
+    """Return a finite number of at least 0, or a traced scalar."""
+    return _scalar(name, value, "a finite number of at least 0", lambda number: number >= 0)
 
 
-def finite(name: str, value: object) -> None:
-    """Require a finite number, or a traced scalar."""
-    _scalar(name, value, "a finite number", lambda number: True)
+def finite(name: str, value: object) -> Scalar:
+    """Return a finite number, or a traced scalar."""
+    return _scalar(name, value, "a finite number", lambda number: True)
 
 
-def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]) -> None:
-    if np.ndim(value) != 0:
-        raise ValueError(f"{name} must be a scalar, got shape {np.shape(value)}")
-    if isinstance(value, str | bytes) or np.iscomplexobj(value):
+def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]) -> Scalar:
+    """The scalar as Python's number or JAX's array; JAX would wrap NumPy's wide integers."""
+    array = as_array(name, value)
+    if array.ndim != 0:
+        raise ValueError(f"{name} must be a scalar, got shape {array.shape}")
+    if array.dtype.kind in "cSTU":
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    if is_traced(value):
-        return
+    if is_traced(array):
+        return array
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(array if isinstance(array, jax.Array) else array.item())
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name} must be a real number, got {value!r}") from None
     if not (math.isfinite(number) and holds(number)):
         raise ValueError(f"{name} must be {accepted}, got {value}")
+    return array if isinstance(array, jax.Array) else number
 
 
 def is_zero(value: Any) -> bool:

@@ -9,7 +9,7 @@ from diffbio import _checks
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_proportions import Proportions, checked_proportions
 
-__all__ = ["PerCell", "check_batch_mixing_configuration", "check_perplexity"]
+__all__ = ["PerCell", "check_batch_mixing_configuration", "checked_perplexity"]
 
 # One number for all cells, or one number for each.
 PerCell: TypeAlias = Scalar | Float[AnyArray, " n_cells"]
@@ -53,7 +53,7 @@ def check_batch_mixing_configuration(
 
 def _check_width(bandwidth: str, temperature: Scalar, perplexity: PerCell | None) -> None:
     if perplexity is not None:
-        if np.ndim(perplexity) == 0:
+        if not _checks.as_array("perplexity", perplexity).ndim:
             _checks.positive("perplexity", perplexity)
         if bandwidth != "perplexity":
             raise ValueError(
@@ -63,20 +63,23 @@ def _check_width(bandwidth: str, temperature: Scalar, perplexity: PerCell | None
         raise ValueError(f"bandwidth='perplexity' needs temperature=1, got {temperature}")
 
 
-def check_perplexity(
+def checked_perplexity(
     perplexity: PerCell | None,
     n_neighbors: int,
     listed: AnyArray | None,
     where: AnyArray | None,
     n_cells: int,
-) -> None:
-    """Require more than 1 and less than the number of neighbours of the cell that has the most.
+) -> PerCell | None:
+    """Return more than 1 and less than the number of neighbours of the cell that has the most.
 
     Numbers per cell are finite and at least 1. Cells with fewer neighbours are accepted.
     """
-    if perplexity is not None and np.ndim(perplexity):
-        _check_perplexities(perplexity, n_cells)
-    elif not _checks.is_traced(perplexity):
+    if perplexity is not None:
+        numbers = _checks.as_array("perplexity", perplexity)
+        if numbers.ndim:
+            return _checked_perplexities(numbers, n_cells)
+        perplexity = _checks.positive("perplexity", perplexity)
+    if not _checks.is_traced(perplexity):
         enough = float(3 if perplexity is None else perplexity)
         most = n_neighbors if listed is None else _most_neighbors(listed, where, enough)
         given = most / 3 if perplexity is None else perplexity
@@ -85,10 +88,10 @@ def check_perplexity(
             raise ValueError(
                 f"perplexity must lie between 1 and the number of neighbours {most}, got {given}"
             )
+    return perplexity
 
 
-def _check_perplexities(perplexity: object, n_cells: int) -> None:
-    numbers = _checks.as_array("perplexity", perplexity)
+def _checked_perplexities(numbers: AnyArray, n_cells: int) -> AnyArray:
     if numbers.shape != (n_cells,) or numbers.dtype.kind not in "fiu":
         raise ValueError(
             f"perplexity must be a number or have shape (n_cells,) = ({n_cells},), "
@@ -101,6 +104,7 @@ def _check_perplexities(perplexity: object, n_cells: int) -> None:
                 "perplexity must be finite and at least 1 for every cell, "
                 f"got {np.asarray(numbers)[unusable][0]}"
             )
+    return numbers
 
 
 def _most_neighbors(listed: AnyArray, where: AnyArray | None, enough: float) -> int:

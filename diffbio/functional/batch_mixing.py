@@ -18,7 +18,7 @@ from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_configuration import (
     PerCell,
     check_batch_mixing_configuration,
-    check_perplexity,
+    checked_perplexity,
 )
 from diffbio.functional._batch_proportions import (
     Proportions,
@@ -152,10 +152,9 @@ def batch_mixing_loss(
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
     listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings, axis_name)
-    width: PerCell | None = temperature
+    width: PerCell | None = _checks.positive("temperature", temperature)
     if bandwidth == "perplexity":
-        width = perplexity
-        check_perplexity(perplexity, n_neighbors, listed, where, embeddings.shape[0])
+        width = checked_perplexity(perplexity, n_neighbors, listed, where, embeddings.shape[0])
     target = checked_proportions(proportions, n_batches)
     check_expected_batches(batch_labels, target, where)
     return _batch_mixing_loss(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Integer
+from jaxtyping import Array, Bool, Float, Integer, Real
 
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
@@ -51,6 +51,9 @@ class LossWeights(NamedTuple):
     reconstruction: Scalar = 1.0
 
 
+# By name, or in this order.
+Weights = Sequence[Scalar] | Real[AnyArray, " 3"]
+
 STRONG_BATCH_EFFECTS = LossWeights(batch=1.0, cluster=0.1)
 CLEAR_CELL_TYPES = LossWeights(batch=0.3, cluster=1.0)
 BALANCED = LossWeights(batch=0.5, cluster=0.5)
@@ -85,7 +88,7 @@ def combined_loss(
     *,
     features: Float[AnyArray, "n_cells n_features"] | None = None,
     reconstructed: Float[AnyArray, "n_cells n_features"] | None = None,
-    weights: Sequence[Scalar] = BALANCED,
+    weights: Weights = BALANCED,
     n_batches: StaticInteger = 3,
     n_neighbors: StaticInteger = 15,
     temperature: Scalar = 1.0,
@@ -116,7 +119,7 @@ def combined_loss(
         features: ``(n_cells, n_features)`` what a decoder should reproduce.
         reconstructed: ``(n_cells, n_features)`` what it reproduced; given together with
             ``features`` or not at all, in which case the term is 0.
-        weights: :class:`LossWeights`, three numbers in its order, or a preset:
+        weights: :class:`LossWeights`, three numbers in its order, as an array too, or a preset:
             :data:`STRONG_BATCH_EFFECTS`, :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`;
             each may be traced.
         n_batches, n_neighbors, temperature, normalize: as in :func:`batch_mixing_loss`.
@@ -190,13 +193,16 @@ def combined_loss(
 def _loss_weights(weights: object) -> LossWeights:
     """The three weights, by name."""
     names = LossWeights._fields
+    if not isinstance(weights, tuple | list | str):
+        array = _checks.as_array("weights", weights)
+        weights = list(array) if array.ndim == 1 else weights
     if not isinstance(weights, tuple | list) or len(weights) != len(names):
         raise TypeError(
             f"weights must be LossWeights or three numbers ({', '.join(names)}), got {weights!r}"
         )
-    for name, weight in zip(names, weights, strict=True):
-        _checks.finite(f"weights.{name}", weight)
-    return LossWeights(*weights)
+    return LossWeights(
+        *(_checks.finite(f"weights.{n}", weight) for n, weight in zip(names, weights, strict=True))
+    )
 
 
 def _reconstruction(

@@ -89,7 +89,9 @@ def clustering_compactness_loss(
             "n_clusters", {"assignments": (assignments, 1), "centroids": (centroids, 0)}
         )
         _checks.same_axis("dim", {"embeddings": (embeddings, 1), "centroids": (centroids, 1)})
-    check_compactness_configuration(separation_weight, min_separation)
+    separation_weight, min_separation = check_compactness_configuration(
+        separation_weight, min_separation
+    )
     where = _checks.mask(where, embeddings.shape[0])
     return _clustering_compactness_loss(
         embeddings,
@@ -102,10 +104,14 @@ def clustering_compactness_loss(
     )
 
 
-def check_compactness_configuration(separation_weight: Scalar, min_separation: Scalar) -> None:
-    """Raise for a configuration that no data could make valid."""
-    _checks.finite("separation_weight", separation_weight)
-    _checks.non_negative("min_separation", min_separation)
+def check_compactness_configuration(
+    separation_weight: Scalar, min_separation: Scalar
+) -> tuple[Scalar, Scalar]:
+    """Raise for a configuration that no data could make valid; return its numbers."""
+    return (
+        _checks.finite("separation_weight", separation_weight),
+        _checks.non_negative("min_separation", min_separation),
+    )
 
 
 @partial(jax.jit, static_argnames=("axis_name",))

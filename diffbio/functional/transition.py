@@ -91,7 +91,7 @@ def velocity_transition_loss(
     velocity = _checks.floating("velocity", velocity, ("n_cells", "n_genes"))
     for axis, name in enumerate(("n_cells", "n_genes")):
         _checks.same_axis(name, {"expression": (expression, axis), "velocity": (velocity, axis)})
-    n_neighbors, block_size = check_transition_configuration(
+    dt, temperature, n_neighbors, block_size = check_transition_configuration(
         dt=dt, n_neighbors=n_neighbors, temperature=temperature, block_size=block_size
     )
     listed = listed_neighbors(neighbor_indices, n_neighbors, expression, axis_name)
@@ -116,12 +116,14 @@ def check_transition_configuration(
     temperature: Scalar,
     block_size: StaticInteger | None = None,
     temperature_name: str = "temperature",
-) -> tuple[int, int | None]:
-    """Raise for a configuration that no data could make valid; return its integers."""
-    _checks.positive("dt", dt)
-    n_neighbors = _checks.positive_integer("n_neighbors", n_neighbors)
-    _checks.positive(temperature_name, temperature)
-    return n_neighbors, _checks.block_size(block_size)
+) -> tuple[Scalar, Scalar, int, int | None]:
+    """Raise for a configuration that no data could make valid; return its numbers."""
+    return (
+        _checks.positive("dt", dt),
+        _checks.positive(temperature_name, temperature),
+        _checks.positive_integer("n_neighbors", n_neighbors),
+        _checks.block_size(block_size),
+    )
 
 
 @partial(jax.jit, static_argnames=("n_neighbors", "block_size", "axis_name"))

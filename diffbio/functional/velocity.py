@@ -96,7 +96,9 @@ def velocity_consistency_loss(
     }
     for axis, name in enumerate(("n_cells", "n_genes")):
         _checks.same_axis(name, {key: (array, axis) for key, array in arrays.items()})
-    check_velocity_configuration(dt, cosine_weight, magnitude_weight)
+    dt, cosine_weight, magnitude_weight = check_velocity_configuration(
+        dt, cosine_weight, magnitude_weight
+    )
     _checks.flag("reduce", reduce)
     where = _checks.mask(where, arrays["expression"].shape[0])
     return _velocity_consistency_loss(
@@ -112,11 +114,13 @@ def velocity_consistency_loss(
 
 def check_velocity_configuration(
     dt: Scalar, cosine_weight: Scalar, magnitude_weight: Scalar
-) -> None:
-    """Raise for a configuration that no data could make valid."""
-    _checks.positive("dt", dt)
-    _checks.finite("cosine_weight", cosine_weight)
-    _checks.finite("magnitude_weight", magnitude_weight)
+) -> tuple[Scalar, Scalar, Scalar]:
+    """Raise for a configuration that no data could make valid; return its numbers."""
+    return (
+        _checks.positive("dt", dt),
+        _checks.finite("cosine_weight", cosine_weight),
+        _checks.finite("magnitude_weight", magnitude_weight),
+    )
 
 
 @partial(jax.jit, static_argnames=("reduce", "axis_name"))

@@ -55,7 +55,18 @@ class _Loss(nnx.Module):
     """A module whose numbers may be arrays, which NNX then takes for data."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, nnx.data(value) if isinstance(value, AnyArray) else value)
+        if isinstance(value, AnyArray):
+            value = nnx.data(_checks.as_array(name, value))
+        super().__setattr__(name, value)
+
+
+def _hashable(proportions: Proportions) -> Proportions:
+    """A name, a tuple of numbers, or an array: NNX compares what is static, and takes arrays."""
+    if isinstance(proportions, str):
+        return proportions
+    if isinstance(proportions, tuple | list) and all(isinstance(q, float) for q in proportions):
+        return tuple(proportions)
+    return _checks.as_array("proportions", proportions)
 
 
 class BatchMixingLoss(_Loss):
@@ -120,7 +131,7 @@ class BatchMixingLoss(_Loss):
         self.n_batches = n_batches
         self.temperature = temperature
         self.normalize = normalize
-        self.proportions = tuple(proportions) if isinstance(proportions, list) else proportions
+        self.proportions = _hashable(proportions)
         self.bandwidth = bandwidth
         self.perplexity = perplexity
         self.index = index
@@ -249,7 +260,7 @@ class VelocityConsistencyLoss(_Loss):
     ) -> None:
         check_velocity_configuration(dt, cosine_weight, magnitude_weight)
         _checks.finite("transition_weight", transition_weight)
-        n_neighbors, _ = check_transition_configuration(
+        _, _, n_neighbors, _ = check_transition_configuration(
             dt=dt,
             n_neighbors=n_neighbors,
             temperature=transition_temperature,
@@ -283,9 +294,10 @@ class VelocityConsistencyLoss(_Loss):
             where=where,
             axis_name=axis_name,
         )
-        if _checks.is_zero(self.transition_weight):
+        weight = _checks.finite("transition_weight", self.transition_weight)
+        if _checks.is_zero(weight):
             return loss
-        return loss + jnp.asarray(self.transition_weight, loss.dtype) * velocity_transition_loss(
+        return loss + jnp.asarray(weight, loss.dtype) * velocity_transition_loss(
             expression,
             velocity,
             dt=self.dt,

@@ -1,6 +1,5 @@
 """Calls of losses, taken apart into the arrays and what a compiled program is made for."""
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from diffbio import _checks
+from diffbio._arrays import as_option, within_range
 from diffbio._types import AnyArray
 
 __all__ = ["Call", "is_split", "padded", "taken_apart", "with_arrays"]
@@ -86,18 +86,13 @@ def padded(call: Call, missing: int) -> Call:
 
 def with_arrays(name: str, value: Any, per_cell: bool) -> Any:
     """The argument, with arrays as its leaves if it is per cell."""
-    if not per_cell:
-        return jax.tree.map(_as_integer, value)
+    read = _checks.as_array if per_cell else as_option
+
+    def checked(leaf: Any) -> Any:
+        leaf = read(name, leaf)
+        return within_range(name, leaf) if isinstance(leaf, AnyArray) else leaf
+
     # A list of numbers is an array, while a tuple with named fields holds arrays.
     return jax.tree.map(
-        functools.partial(_checks.as_array, name),
-        value,
-        is_leaf=lambda node: type(node) in (list, tuple),
+        checked, value, is_leaf=lambda node: per_cell and type(node) in (list, tuple)
     )
-
-
-def _as_integer(leaf: Any) -> Any:
-    """A single known integer or boolean as Python's, so that it is part of the program."""
-    if not isinstance(leaf, np.generic | AnyArray) or _checks.is_traced(leaf):
-        return leaf
-    return leaf.item() if leaf.ndim == 0 and leaf.dtype.kind in "biu" else leaf

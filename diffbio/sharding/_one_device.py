@@ -22,18 +22,21 @@ def result_on_one_device(
     Floating arrays per cell are abstract, since no check reads their numbers.
     """
 
-    def shown(leaf: Any, per_cell: bool) -> Any:
+    def shown(leaf: Any, name: str, per_cell: bool) -> Any:
         if not isinstance(leaf, AnyArray):
             return leaf
+        leaf = _checks.as_array(name, leaf)
         abstract = per_cell and leaf.ndim > 0 and jnp.issubdtype(leaf.dtype, jnp.floating)
         if abstract or _checks.is_traced(leaf):
             return jax.ShapeDtypeStruct(leaf.shape, dtypes.canonicalize_dtype(leaf.dtype))
         return np.asarray(leaf)
 
     call = (
-        jax.tree.map(lambda leaf: shown(leaf, False), loss),
+        jax.tree.map(lambda leaf: shown(leaf, "loss", False), loss),
         {
-            name: jax.tree.map(lambda leaf, own=name in per_cell: shown(leaf, own), value)
+            name: jax.tree.map(
+                lambda leaf, name=name, own=name in per_cell: shown(leaf, name, own), value
+            )
             for name, value in given.items()
         },
     )

@@ -1,0 +1,130 @@
+"""Every option of every loss, in every form that is accepted; read from the signatures.
+
+An option is an argument that is no array per cell, cluster or neighbour. A new one is an error
+here until ``VALUES`` has a value for it.
+"""
+
+import inspect
+import typing
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from diffbio import functional, losses
+from diffbio.functional import LossWeights
+
+N_CELLS = 12
+RNG = np.random.default_rng(0)
+POINTS, VELOCITY, FUTURE = RNG.normal(size=(3, N_CELLS, 2))
+LABELS = np.arange(N_CELLS) % 3
+ARRAYS = {
+    "embeddings": POINTS,
+    "batch_labels": LABELS,
+    "assignments": RNG.dirichlet(np.ones(4), N_CELLS),
+    "expression": POINTS,
+    "velocity": VELOCITY,
+    "future_expression": FUTURE,
+}
+# Arrays that a call may leave out, what NNX wants, and what belongs to shard_map.
+NO_OPTIONS = {
+    "axis_name", "centroids", "features", "neighbor_indices", "reconstructed", "rngs", "self",
+    "where",
+}  # fmt: skip
+
+# For every option its values, each with the options that it needs.
+VALUES = {
+    "n_batches": [(3, {})],
+    "n_neighbors": [(4, {})],
+    "block_size": [(5, {})],
+    "temperature": [(2.0, {})],
+    "perplexity": [(2.0, {"bandwidth": "perplexity"})],
+    "normalize": [(True, {}), (False, {})],
+    "reduce": [(True, {}), (False, {})],
+    "proportions": [((0.25, 0.25, 0.5), {}), ("uniform", {}), ("observed", {})],
+    "bandwidth": [("global", {}), ("local", {}), ("perplexity", {})],
+    "index": [("entropy", {}), ("simpson", {})],
+    "over": [("cells", {}), ("clusters", {})],
+    "weights": [(LossWeights(2.0, 1.0, 3.0), {})],
+    "separation_weight": [(2.0, {})],
+    "min_separation": [(2.0, {})],
+    "dt": [(2.0, {})],
+    "cosine_weight": [(2.0, {})],
+    "magnitude_weight": [(2.0, {})],
+    "transition_weight": [(2.0, {})],
+    "transition_temperature": [(2.0, {})],
+}
+
+_HANDED_ON = {("combined_loss", option) for option in VALUES if option != "weights"}
+FUNCTIONS = {name: getattr(functional, name) for name in functional.__all__ if name[0].islower()}
+MODULES = {name: getattr(losses, name) for name in losses.__all__}
+
+
+def call_of(function):
+    """The arrays that a call needs, and a few neighbours, since there are few cells."""
+    parameters = inspect.signature(function).parameters
+    arrays = {name: array for name, array in ARRAYS.items() if name in parameters}
+    return arrays, {"n_neighbors": 4} if "n_neighbors" in parameters else {}
+
+
+def options_of(function):
+    """The options of a function or class, with the annotations that say what they accept."""
+    called = function.__init__ if inspect.isclass(function) else function
+    parameters = inspect.signature(called, eval_str=True).parameters.values()
+    return {
+        p.name: p.annotation
+        for p in parameters
+        if p.name not in ARRAYS and p.name not in NO_OPTIONS
+    }
+
+
+def every_option(functions):
+    """Parametrizes a test over the functions or classes, each with one of its options.
+
+    The combined loss hands most of its options on to the others.
+    """
+    return pytest.mark.parametrize(
+        ("name", "option"),
+        [
+            pytest.param(name, option, marks=marks)
+            for name, function in functions.items()
+            for option in options_of(function)
+            for marks in [pytest.mark.slow if (name, option) in _HANDED_ON else ()]
+        ],
+    )
+
+
+def forms(annotation, value, further=lambda annotation, value: []):
+    """The value in the forms that the annotation accepts, the plain one first."""
+    if isinstance(value, str):
+        return [value, np.str_(value)]
+    if annotation is bool:
+        return [value, np.bool_(value)]
+    if isinstance(value, tuple):
+        return [value, *_tuples(value), *further(annotation, value)]
+    accepted = typing.get_args(annotation)
+    if float in accepted:
+        return [value, *_numbers(value), *_integers(int(value)), *further(annotation, value)]
+    assert int in accepted, f"no forms are known of {annotation}"
+    return [value, *_integers(value), LABELS.max() - 2 + value, *further(annotation, value)]
+
+
+def _numbers(value):
+    types = (np.float16, np.float32, np.float64, np.longdouble)
+    arrays = [np.asarray(value, dtype) for dtype in ("f4", "f8", ">f4", ">f8", np.longdouble)]
+    return [*(kind(value) for kind in types), *arrays, jnp.float32(value), jnp.asarray(value)]
+
+
+def _integers(value):
+    types = (np.uint8, np.int32, np.int64, np.uint64)
+    arrays = [np.asarray(value, dtype) for dtype in ("i2", "i8", ">i4", ">i8", "u4")]
+    return [value, *(kind(value) for kind in types), *arrays, jnp.int8(value), jnp.asarray(value)]
+
+
+def _tuples(value):
+    plain = tuple(value)
+    arrays = [np.asarray(plain, dtype) for dtype in ("f4", ">f8", np.longdouble)]
+    rows = [list(map(kind, plain)) for kind in (float, np.float32, np.asarray, jnp.asarray)]
+    named = [LossWeights(*row) for row in rows] if isinstance(value, LossWeights) else []
+    return [plain, *rows, *map(tuple, rows), *named, *arrays, jnp.asarray(plain), pd.Series(plain)]
