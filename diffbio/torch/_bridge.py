@@ -10,6 +10,9 @@ import torch
 from jaxtyping import Array, PyTree
 from torch import Tensor
 
+from diffbio._arrays import as_option
+from diffbio._forked import refuse_after_fork
+from diffbio._types import AnyArray
 from diffbio.torch._exchange import as_array, as_tensor, check_tensor, common_device
 from diffbio.torch._pullback import Arguments, Signature, gradients, value_and_pullback
 
@@ -24,19 +27,36 @@ def evaluate(
     Args:
         loss: the function.
         arrays: its arguments that are arrays; None is left to the function.
-        options: its other arguments. Tensors among them are arrays like any other, floating
-            numbers may change without a new program, all else is part of the program.
+        options: its other arguments. Floating numbers may change without a new program, and
+            tensors among them may require gradients. All else is part of the program, single
+            integers too, however they are given.
     """
+    refuse_after_fork()
     for name, value in arrays.items():
         if value is not None:
             check_tensor(name, value)
-    leaves, structure = jax.tree.flatten({**arrays, **options})
+    read = {
+        name: jax.tree.map(lambda leaf, name=name: _option(name, leaf), value)
+        for name, value in options.items()
+    }
+    leaves, structure = jax.tree.flatten({**arrays, **read})
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     with _jax_on(common_device(tensors)):
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             return _Loss.apply(loss, structure, *leaves)
         placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         return _tensors(loss(**jax.tree.unflatten(structure, placed)))
+
+
+def _option(name: str, leaf: Any) -> Any:
+    """A leaf of an option: a tensor, or what JAX takes; a single number is Python's."""
+    if not isinstance(leaf, Tensor):
+        leaf = as_option(name, leaf)
+        is_float = isinstance(leaf, np.ndarray) and leaf.ndim == 0 and leaf.dtype.kind == "f"
+        return float(leaf) if is_float else leaf
+    check_tensor(name, leaf)
+    single = leaf.ndim == 0 and not (leaf.is_floating_point() or leaf.is_complex())
+    return leaf.item() if single and not leaf.is_meta else leaf
 
 
 @contextmanager
@@ -60,7 +80,7 @@ class _Loss(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         wanted = ctx.needs_input_grad[2:]
-        traced = [isinstance(leaf, jax.Array | float | np.floating) for leaf in placed]
+        traced = [isinstance(leaf, AnyArray | float) for leaf in placed]
         rows = list(zip(placed, wanted, traced, strict=True))
         signature = Signature(
             loss, structure, tuple(None if traced else leaf for leaf, _, traced in rows)

@@ -4,13 +4,14 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from diffbio import functional
-from diffbio._types import StaticInteger
 from diffbio.torch._bridge import evaluate
-from diffbio.torch._types import Proportions, Scalar
+from diffbio.torch._graphs import outside_of_graphs
+from diffbio.torch._types import Proportions, Scalar, StaticInteger
 
 __all__ = ["batch_mixing_loss"]
 
 
+@outside_of_graphs
 def batch_mixing_loss(
     embeddings: Float[Tensor, "n_cells dim"],
     batch_labels: Integer[Tensor, " n_cells"],

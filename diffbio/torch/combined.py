@@ -1,15 +1,14 @@
 """The combined objective of an integration model, of tensors."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from diffbio import functional
-from diffbio._types import StaticInteger
 from diffbio.torch._bridge import evaluate
-from diffbio.torch._types import Proportions, Scalar
+from diffbio.torch._graphs import outside_of_graphs
+from diffbio.torch._types import Proportions, Scalar, StaticInteger, Weights
 
 __all__ = ["CombinedLoss", "combined_loss"]
 
@@ -30,6 +29,7 @@ class CombinedLoss(NamedTuple):
     reconstruction: Float[Tensor, ""]
 
 
+@outside_of_graphs
 def combined_loss(
     embeddings: Float[Tensor, "n_cells dim"],
     batch_labels: Integer[Tensor, " n_cells"],
@@ -37,7 +37,7 @@ def combined_loss(
     *,
     features: Float[Tensor, "n_cells n_features"] | None = None,
     reconstructed: Float[Tensor, "n_cells n_features"] | None = None,
-    weights: Sequence[Scalar] = functional.BALANCED,
+    weights: Weights = functional.BALANCED,
     n_batches: StaticInteger = 3,
     n_neighbors: StaticInteger = 15,
     temperature: Scalar = 1.0,

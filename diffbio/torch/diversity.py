@@ -5,10 +5,12 @@ from torch import Tensor
 
 from diffbio import functional
 from diffbio.torch._bridge import evaluate
+from diffbio.torch._graphs import outside_of_graphs
 
 __all__ = ["shannon_diversity", "simpson_diversity"]
 
 
+@outside_of_graphs
 def shannon_diversity(
     assignments: Float[Tensor, "n_cells n_clusters"],
     *,
@@ -53,6 +55,7 @@ def shannon_diversity(
     return entropy
 
 
+@outside_of_graphs
 def simpson_diversity(
     assignments: Float[Tensor, "n_cells n_clusters"],
     *,

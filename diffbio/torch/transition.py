@@ -4,13 +4,14 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from diffbio import functional
-from diffbio._types import StaticInteger
 from diffbio.torch._bridge import evaluate
-from diffbio.torch._types import Scalar
+from diffbio.torch._graphs import outside_of_graphs
+from diffbio.torch._types import Scalar, StaticInteger
 
 __all__ = ["velocity_transition_loss"]
 
 
+@outside_of_graphs
 def velocity_transition_loss(
     expression: Float[Tensor, "n_cells n_genes"],
     velocity: Float[Tensor, "n_cells n_genes"],

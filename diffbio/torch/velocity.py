@@ -5,11 +5,13 @@ from torch import Tensor
 
 from diffbio import functional
 from diffbio.torch._bridge import evaluate
+from diffbio.torch._graphs import outside_of_graphs
 from diffbio.torch._types import Scalar
 
 __all__ = ["velocity_consistency_loss"]
 
 
+@outside_of_graphs
 def velocity_consistency_loss(
     expression: Float[Tensor, "n_cells n_genes"],
     velocity: Float[Tensor, "n_cells n_genes"],
