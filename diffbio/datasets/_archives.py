@@ -108,7 +108,7 @@ def _cache() -> Path:
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("DIFFBIO_CACHE")
-    return Path(chosen) if chosen else user_cache_path("diffbio")
+    return Path(chosen).expanduser() if chosen else user_cache_path("diffbio")
 
 
 @contextmanager

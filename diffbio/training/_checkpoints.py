@@ -1,6 +1,7 @@
 """What an interrupted training goes on from: one folder, which is whole at every moment."""
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,11 @@ __all__ = ["Checkpoints", "Identity", "Progress", "as_numbers", "like"]
 
 # First losses on different devices agree up to this, relative to them or to 1.
 _FIRST_LOSS_ERROR = 1e-4
+_FRESH_MODEL = (
+    "to go on with the training in this folder, give the model as it was before the first step, "
+    "made anew with its seed, not the trained one, whose arrays the folder holds; "
+    "to train this model further, "
+)
 
 
 class Progress(NamedTuple):
@@ -73,7 +79,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._orbax = ocp.args
-        self._folder = Path(folder).absolute()
+        self._folder = _folder_of(folder)
         if self._folder.exists() and not self._folder.is_dir():
             raise ValueError(f"checkpoint must be a folder, got the file {str(folder)!r}")
         self._identity = identity
@@ -140,8 +146,19 @@ class Checkpoints:
             )
             raise ValueError(
                 f"checkpoint={str(self._folder)!r} holds another training ({listed}); "
-                "give another folder, or delete this one to start anew"
+                + (_FRESH_MODEL if "initial_model" in differing else "")
+                + "give another folder, or delete this one to start anew"
             )
+
+
+def _folder_of(checkpoint: object) -> Path:
+    """The folder that a path means, in which ~ is the user's."""
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise TypeError(f"checkpoint must be the path of a folder, got {checkpoint!r}")
+    try:
+        return Path(checkpoint).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint={str(checkpoint)!r} names no folder: {error}") from error
 
 
 def _differing_losses(was: float, now: float) -> dict[str, tuple[float, float]]:

@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from diffbio import _checks
+from diffbio._arrays import within_range
 from diffbio._shards import with_automatic_axes
 from diffbio._types import AnyArray
 from diffbio.training._minibatches import rows_of
@@ -84,8 +85,15 @@ class OnMesh:
 
 def placement(data: Mapping[str, Any], mesh: Mesh | None) -> OnOneDevice | OnMesh:
     """The data, checked and placed."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"data must map names to arrays, got {type(data).__name__}")
     if not data:
         raise ValueError("data must hold at least one array, got none")
-    cells = {name: _checks.cells(name, value) for name, value in data.items()}
+    cells = {name: _cells(f"data[{name!r}]", value) for name, value in data.items()}
     _checks.same_axis("n_cells", {name: (array, 0) for name, array in cells.items()})
     return OnOneDevice(cells) if mesh is None else OnMesh(cells, mesh)
+
+
+def _cells(name: str, value: object) -> AnyArray:
+    """One array of the data; a minibatch is checked where its integers are narrow already."""
+    return within_range(name, _checks.cells(name, value))
