@@ -135,7 +135,10 @@ def neighbor_count(n_neighbors: object, n_cells: int) -> int:
     """Return ``n_neighbors``, which must lie in ``[1, n_cells)``."""
     count = positive_integer("n_neighbors", n_neighbors)
     if count >= n_cells:
-        raise ValueError(f"n_neighbors={count} needs at least {count + 1} cells, got {n_cells}")
+        raise ValueError(
+            f"n_neighbors={count} needs at least {count + 1} cells, got {n_cells}: "
+            "take fewer neighbours or more cells, in a training a larger batch_size"
+        )
     return count
 
 

@@ -67,7 +67,11 @@ ERRORS = [
     (mixing(where=jnp.ones(19, bool)), ValueError, r"where.*\(20,\).*\(19,\)"),
     # neighbours and cells
     (mixing(n_neighbors=20), ValueError, "n_neighbors=20 needs at least 21 cells, got 20"),
-    (mixing(X[:10], LABELS[:10]), ValueError, "n_neighbors=15 needs at least 16 cells, got 10"),
+    (
+        mixing(X[:10], LABELS[:10]),
+        ValueError,
+        "n_neighbors=15 needs at least 16 cells, got 10: take .* larger batch_size",
+    ),
     (mixing(n_neighbors=0), ValueError, "n_neighbors.*at least 1.*0"),
     (mixing(jnp.zeros((0, 3)), LABELS[:0]), ValueError, r"embeddings.*\(0, 3\)"),
     (mixing(neighbor_indices=jnp.zeros((20, 0), int)), ValueError, r"neighbor_indices.*\(20, 0\)"),
