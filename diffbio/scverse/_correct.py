@@ -1,6 +1,6 @@
 """A corrected embedding for an AnnData object."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +8,12 @@ from anndata import AnnData
 from flax import nnx
 from jaxtyping import Array
 
+from diffbio import _checks
+from diffbio._types import StaticInteger
 from diffbio.functional import batch_mixing_loss
 from diffbio.models import BatchCorrector
-from diffbio.scverse import _read
+from diffbio.scverse import _entries, _read
+from diffbio.scverse._columns import categories
 from diffbio.scverse._measures import MIXING, N_MIXING_NEIGHBORS
 from diffbio.training import Objective, fit
 
@@ -19,13 +22,14 @@ __all__ = ["correct_batches"]
 
 def correct_batches(
     adata: AnnData,
-    batch_key: str,
+    batch_key: str | Sequence[str],
     *,
     use_rep: str = "X_pca",
     key_added: str = "X_diffbio",
-    n_steps: int = 400,
-    seed: int = 0,
+    n_steps: StaticInteger = 400,
+    seed: StaticInteger = 0,
     progress: bool = True,
+    layer: str | None = None,
 ) -> None:
     r"""Correct the batch effect of a representation, with a corrector trained on it.
 
@@ -44,12 +48,14 @@ def correct_batches(
         adata: in memory, of at least 31 cells. A view becomes a copy, as when anything else is
             written to it.
         batch_key: column of ``obs`` with categories, strings, integers or booleans, and no
-            value missing.
-        use_rep: entry of ``obsm``, ``(n_cells, dim)`` floating, or ``"X"``.
+            value missing; or a list of them, whose combinations that occur are the batches.
+        use_rep: entry of ``obsm``, ``(n_cells, dim)`` floating, or ``"X"``, where counts may be
+            integers.
         key_added: entry of ``obsm`` for the corrected coordinates, and of ``uns`` for settings.
         n_steps: updates of the model, each on at most 1024 cells.
-        seed: of the model and of the order of the cells.
+        seed: of the model and of the order of the cells, below 2^63.
         progress: whether to show a bar.
+        layer: entry of ``layers`` that takes the place of ``adata.X`` for ``use_rep="X"``.
 
     Returns:
         None. ``adata.obsm[key_added]`` is ``(n_cells, dim)`` float32, in the representation's
@@ -57,9 +63,11 @@ def correct_batches(
 
     Raises:
         KeyError: a key that is not there; the message lists those that are.
-        ValueError: a backed object, a batch that is missing or the only one, too few cells,
-            coordinates that are not finite or all the same.
-        TypeError: not an AnnData object, coordinates that are integers, a column of fractions.
+        ValueError: a backed object, a batch that is missing or the only one, two columns of
+            one name, too few cells, coordinates that are not finite or all the same, a
+            ``layer`` without ``use_rep="X"``.
+        TypeError: not an AnnData object, a key that is no string, coordinates in ``obsm`` that
+            are integers, a column of fractions, a seed or number of steps that is no integer.
 
     Example:
         >>> from anndata import AnnData
@@ -72,14 +80,27 @@ def correct_batches(
         (200, 10)
     """
     _read.check_in_memory(adata)
-    batches = _read.categories(adata, "batch_key", batch_key)
+    use_rep, key_added = _entries.key("use_rep", use_rep), _entries.key("key_added", key_added)
+    _read.check_layer(layer, [use_rep])
+    n_steps = _checks.positive_integer("n_steps", n_steps)
+    seed = _checks.non_negative_integer("seed", seed)
+    if seed >= 2**63:
+        raise ValueError(f"seed must be below 2^63, got {seed}")
+    _checks.flag("progress", progress)
+    if not isinstance(batch_key, str):
+        batch_key = _entries.keys("batch_key", batch_key)
+    batches = categories(adata, "batch_key", batch_key)
+    batches.check_several()
     n_missing = int((~batches.known).sum())
     if n_missing:
         raise ValueError(
-            f"batch_key={batch_key!r} must name the batch of every cell, "
-            f"got {n_missing} missing values"
+            f"{batches.source} must name the batch of every cell, got {n_missing} missing values"
         )
-    points, unit = _read.unit_variance(use_rep, _read.representation(adata, use_rep))
+    if adata.n_obs <= N_MIXING_NEIGHBORS:
+        raise ValueError(
+            f"adata must have at least {N_MIXING_NEIGHBORS + 1} cells, got {adata.n_obs}"
+        )
+    points, unit = _read.unit_variance(use_rep, _read.representation(adata, use_rep, layer))
     points = points.astype(np.float32)
     model = BatchCorrector(points.shape[1], batches.n_categories, rngs=nnx.Rngs(seed))
     fit(
@@ -96,6 +117,7 @@ def correct_batches(
         "params": {
             "batch_key": batch_key,
             "use_rep": use_rep,
+            **({} if layer is None else {"layer": layer}),
             "n_steps": n_steps,
             "seed": seed,
             "n_neighbors": N_MIXING_NEIGHBORS,

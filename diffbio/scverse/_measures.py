@@ -12,7 +12,9 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from diffbio.neighbors import nearest_neighbors
-from diffbio.scverse._read import Categories
+from diffbio.scverse import _entries
+from diffbio.scverse._columns import Categories
+from diffbio.scverse._graph import Graph, neighbor_lists
 
 __all__ = ["MIXING", "N_MIXING_NEIGHBORS", "Measured", "of_batches", "of_labels", "of_velocity"]
 
@@ -23,6 +25,7 @@ MIXING: dict[str, Any] = {"bandwidth": "perplexity", "proportions": "observed"}
 N_MIXING_NEIGHBORS = 30
 _N_LISI_NEIGHBORS = 89
 _N_TRANSITION_NEIGHBORS = 30
+# The perplexity, a third of the neighbours, must be above 1 in some cell.
 _FEWEST_NEIGHBORS = 4
 
 
@@ -36,71 +39,104 @@ class Measured(NamedTuple):
     per_cell: Array | None = None
 
 
-def of_batches(points: Array, batches: Categories, listed: Array | None) -> Iterator[Measured]:
-    """Batch mixing and iLISI, among the listed neighbours or the nearest ones."""
-    near, far = _neighborhoods(points, batches, listed)
-    n_cells = int(batches.known.sum())
+class _Neighborhoods(NamedTuple):
+    """Neighbours among the cells that count.
+
+    Attributes:
+        lists: ``(n_cells, width)``, nearest first if they were searched for.
+        n_neighbors: ``(n_cells,)`` how many each cell has; the rest of its row is padding.
+    """
+
+    lists: Array | jax.Array
+    n_neighbors: Array
+
+    @property
+    def some(self) -> Array:
+        """``(n_cells,)`` bool, which cells have neighbours: the others have no value."""
+        return self.n_neighbors > 0
+
+
+def of_batches(points: Array, batches: Categories, graph: Graph | None) -> Iterator[Measured]:
+    """Batch mixing and iLISI, among the graph's neighbours or the nearest ones."""
+    near = _neighborhoods(points, batches, graph)
     mixing = batch_mixing_loss(
         points,
         np.maximum(batches.codes, 0),
         n_batches=batches.n_categories,
         normalize=True,
-        neighbor_indices=near,
+        neighbor_indices=near.lists if graph else near.lists[:, :N_MIXING_NEIGHBORS],
         where=batches.known,
         reduce=False,
         **MIXING,
     )
-    per_cell = _of_known(mixing, batches)
+    per_cell = _where(near.some, mixing)
+    n_cells = int(near.some.sum())
     yield Measured("batch_mixing", float(np.nanmean(per_cell)), "lower", n_cells, per_cell)
-    mixed = _scaled_lisi(points, batches, far)
+    mixed = _scaled_lisi(points, batches, near)
     yield Measured("ilisi", float(np.nanmedian(mixed)), "higher", n_cells, mixed)
 
 
-def of_labels(points: Array, labels: Categories, listed: Array | None) -> Iterator[Measured]:
+def of_labels(points: Array, labels: Categories, graph: Graph | None) -> Iterator[Measured]:
     """Clustering compactness of points of a total variance of 1, and cLISI."""
-    n_cells = int(labels.known.sum())
+    near = _neighborhoods(points, labels, graph)
     memberships = jax.nn.one_hot(labels.codes, labels.n_categories, dtype=points.dtype)
-    compactness = clustering_compactness_loss(points, memberships, where=labels.known)
-    yield Measured("clustering_compactness", float(compactness), "lower", n_cells)
-    _, far = _neighborhoods(points, labels, listed)
-    apart = 1 - _scaled_lisi(points, labels, far)
-    yield Measured("clisi", float(np.nanmedian(apart)), "higher", n_cells, apart)
+    compactness = float(clustering_compactness_loss(points, memberships, where=labels.known))
+    yield Measured("clustering_compactness", compactness, "lower", int(labels.known.sum()))
+    apart = 1 - _scaled_lisi(points, labels, near)
+    yield Measured("clisi", float(np.nanmedian(apart)), "higher", int(near.some.sum()), apart)
 
 
-def of_velocity(expression: Array, velocity: Array, listed: Array | None) -> Measured:
-    """Velocity transitions among the listed neighbours, or the nearest ones by expression."""
+def of_velocity(expression: Array, velocity: Array, graph: Graph | None) -> Measured:
+    """Velocity transitions among the graph's neighbours, or the nearest ones by expression."""
+    n_cells = n_counted = len(expression)
+    lists = None
+    if graph is not None:
+        counted = np.ones(n_cells, bool)
+        lists, n_neighbors = neighbor_lists(graph, counted)
+        _check_neighbors(f"neighbors_key={graph.key!r}", n_neighbors, counted, fewest=1)
+        n_counted = int((n_neighbors > 0).sum())
     loss = velocity_transition_loss(
         expression,
         velocity,
-        n_neighbors=min(_N_TRANSITION_NEIGHBORS, len(expression) - 1),
-        neighbor_indices=listed,
+        n_neighbors=min(_N_TRANSITION_NEIGHBORS, n_cells - 1),
+        neighbor_indices=lists,
     )
-    return Measured("velocity_transition", float(loss), "lower", len(expression))
+    # The loss is a mean over all cells, in which one without neighbours adds 0.
+    value = float(loss) * n_cells / n_counted
+    return Measured("velocity_transition", value, "lower", n_counted)
 
 
-def _neighborhoods(
-    points: Array, groups: Categories, listed: Array | None
-) -> tuple[Array | jax.Array, Array | jax.Array]:
-    """The neighbours for batch mixing and those for LISI: of one search, or the listed ones."""
-    if listed is not None:
-        near = far = _enough(listed)
-    else:
-        k = min(_N_LISI_NEIGHBORS, len(points) - 1)
-        far = _enough(nearest_neighbors(points, k, where=groups.known).indices)
-        near = far[:, :N_MIXING_NEIGHBORS]
-    return near, far
+def _neighborhoods(points: Array, groups: Categories, graph: Graph | None) -> _Neighborhoods:
+    """The neighbours of the cells whose category is known, of a graph or of a search."""
+    known = groups.known
+    lists: Array | jax.Array
+    if graph is not None:
+        source = f"neighbors_key={graph.key!r} with {groups.source}"
+        lists, n_neighbors = neighbor_lists(graph, known)
+        _check_neighbors(source, n_neighbors, known)
+        return _Neighborhoods(lists, n_neighbors)
+    k = min(_N_LISI_NEIGHBORS, int(known.sum()) - 1)
+    n_neighbors = np.where(known, k, 0)
+    _check_neighbors(f"{groups.source} with {k + 1} known cells", n_neighbors, known)
+    return _Neighborhoods(nearest_neighbors(points, k, where=known).indices, n_neighbors)
 
 
-def _enough(lists: Array | jax.Array) -> Array | jax.Array:
-    """The lists, if their perplexity, a third of their width, can be above 1."""
-    if lists.shape[1] < _FEWEST_NEIGHBORS:
-        raise ValueError(
-            f"a cell needs at least {_FEWEST_NEIGHBORS} neighbours, got {lists.shape[1]} at most"
+def _check_neighbors(
+    source: str, n_neighbors: Array, counted: Array, *, fewest: int = _FEWEST_NEIGHBORS
+) -> None:
+    """Require so many neighbours of some cell, and warn of those that have none."""
+    most = n_neighbors.max(initial=0)
+    if most < fewest:
+        raise ValueError(f"{source}: a cell needs at least {fewest} neighbours, got {most} at most")
+    n_without = int((counted & (n_neighbors == 0)).sum())
+    if n_without:
+        _entries.warn(
+            f"{source}: {n_without} of {counted.sum()} cells have no neighbour that counts; "
+            "they have no value (NaN), and enter no mean or median"
         )
-    return lists
 
 
-def _scaled_lisi(points: Array, groups: Categories, lists: Array | jax.Array) -> Array:
+def _scaled_lisi(points: Array, groups: Categories, near: _Neighborhoods) -> Array:
     """``(n_cells,)`` LISI, scaled so that 0 is one group around a cell and 1 all of them.
 
     The perplexity is that of LISI's authors, a third of the neighbours and the cell itself.
@@ -110,14 +146,14 @@ def _scaled_lisi(points: Array, groups: Categories, lists: Array | jax.Array) ->
         np.maximum(groups.codes, 0),
         n_batches=groups.n_categories,
         bandwidth="perplexity",
-        perplexity=(lists.shape[1] + 1) / 3,
+        perplexity=np.maximum((near.n_neighbors + 1) / 3, 1),
         index="simpson",
-        neighbor_indices=lists,
+        neighbor_indices=near.lists,
         where=groups.known,
         reduce=False,
     )
-    return (1 / _of_known(simpson, groups) - 1) / (groups.n_categories - 1)
+    return (1 / _where(near.some, simpson) - 1) / (groups.n_categories - 1)
 
 
-def _of_known(per_cell: jax.Array, groups: Categories) -> Array:
-    return np.where(groups.known, np.asarray(per_cell, np.float64), np.nan)
+def _where(counted: Array, per_cell: jax.Array) -> Array:
+    return np.where(counted, np.asarray(per_cell, np.float64), np.nan)

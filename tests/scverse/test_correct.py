@@ -1,15 +1,19 @@
 """The corrected embedding: mixed, the same for the same seed, and written as scverse does."""
 
 import anndata
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 pytest.importorskip("scanpy", reason="needs the extra: data")
 
 from diffbio.datasets import starmap
+from diffbio.functional import batch_mixing_loss
 from diffbio.scverse import correct_batches, score
+from diffbio.scverse._correct import _objective
+from diffbio.scverse._measures import MIXING
 from tests.datasets.fetched import real_or_skip
-from tests.scverse.objects import COMPILED_ONCE, annotated, values
+from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, values
 
 pytestmark = COMPILED_ONCE
 
@@ -45,6 +49,39 @@ def test_the_unit_does_not_matter(usual):
     adata = annotated()
     adata.obsm["X_pca"] *= 64
     np.testing.assert_allclose(corrected(adata), 64 * usual, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.array])
+def test_a_seed_of_any_integer_type_is_that_seed(kind, usual):
+    adata = annotated()
+    np.testing.assert_array_equal(corrected(adata, seed=kind(0), n_steps=kind(20)), usual)
+    assert adata.uns["X_diffbio"]["params"]["seed"] == 0
+    assert type(adata.uns["X_diffbio"]["params"]["seed"]) is int
+
+
+def test_several_keys_are_one_column_of_their_combinations(usual, tmp_path):
+    parts = annotated()
+    codes = parts.obs["batch"].astype(int)
+    parts.obs["donor"], parts.obs["chemistry"] = codes.isin([0, 1]), codes.isin([1])
+    correct_batches(parts, ["donor", "chemistry"], n_steps=20, progress=False)
+    joined = annotated()
+    # The order of the combinations: (False, False), (True, False), (True, True).
+    joined.obs["batch"] = codes.map({2: 0, 0: 1, 1: 2})
+    np.testing.assert_array_equal(parts.obsm["X_diffbio"], corrected(joined))
+    parts.write_h5ad(tmp_path / "cells.h5ad")
+    read = anndata.read_h5ad(tmp_path / "cells.h5ad")
+    assert list(read.uns["X_diffbio"]["params"]["batch_key"]) == ["donor", "chemistry"]
+
+
+def test_the_filled_up_minibatch_counts_as_its_cells_alone():
+    x, ids = jnp.asarray(CELLS.embeddings, jnp.float32), jnp.asarray(CELLS.batch_labels)
+    moved, where = x + 0.1, jnp.arange(240) < 20
+    result, batch = {"corrected_features": moved}, {"features": x, "batch_ids": ids}
+    filled = _objective(3)(result, batch, where)
+    mixing = batch_mixing_loss(
+        moved[where], ids[where], n_batches=3, n_neighbors=19, perplexity=19 / 3, **MIXING
+    )
+    assert float(filled) == pytest.approx(float(mixing) + 8 * 0.01, rel=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

@@ -55,6 +55,7 @@ def obsm(array):
     return lambda adata: adata.obsm.__setitem__("X_pca", array)
 
 
+KEYWORDS = {"batch": "batch_key", "type": "label_key"}
 ONES = np.ones((240, 3), np.float32)
 ONE_NAN = np.where(
     np.arange(240)[:, None] == 7, np.nan, np.random.default_rng(0).normal(size=(240, 3))
@@ -81,10 +82,10 @@ GRAPHS = {
         "neighbors_key='neighbors' needs one representation",
     ),
     "other representation": (
-        lambda a: a.obsm.__setitem__("X_mine", a.obsm["X_pca"]),
+        lambda a: a.obsm.__setitem__("X_mine", a.obsm["X_pca"] ** 2),
         {"use_rep": "X_mine"},
         ValueError,
-        "neighbors_key='neighbors' holds neighbours in 'X_pca', got use_rep='X_mine'",
+        "neighbors_key='neighbors' must hold Euclidean distances in use_rep='X_mine', got ",
     ),
     "dense": (
         lambda a: with_neighbors(a, method="gauss", knn=False),
@@ -132,10 +133,17 @@ def test_a_batch_that_is_missing_cannot_be_corrected():
 
 
 def test_too_few_cells():
-    with pytest.raises(ValueError, match="n_neighbors=30 needs at least 31 cells, got 20"):
+    """The error is about cells and keys: neither has an argument ``n_neighbors``."""
+    with pytest.raises(ValueError, match="adata must have at least 31 cells, got 20"):
         correct_batches(annotated()[:20].copy(), "batch", progress=False)
-    with pytest.raises(ValueError, match="at least 4 neighbours, got 3"):
-        score(annotated()[:4].copy(), batch_key="batch")
+    for key in ("batch", "type"):
+        few = np.isin(np.arange(240), [0, 1, 2, 60])
+        adata = annotated()
+        adata.obs[key] = np.where(few, np.arange(240) % 2, np.nan)
+        message = f"{KEYWORDS[key]}='{key}' with 4 known cells: .* at least 4 neighbours, got 3"
+        for one in (adata, adata[few].copy()):
+            with pytest.raises(ValueError, match=message):
+                score(one, **{KEYWORDS[key]: key})
 
 
 def test_a_gene_without_velocities_and_all_of_them():
@@ -143,6 +151,94 @@ def test_a_gene_without_velocities_and_all_of_them():
     layers["velocity"][0] = np.nan
     with pytest.raises(ValueError, match="velocity_key='velocity' has no gene"):
         score(anndata.AnnData(layers=layers), velocity_key="velocity")
+
+
+NOT_A_NAME = [3, 1.5, True, b"batch", np.ones((240, 2)), pd.Series(["a"] * 240), {"a": 1}, [], [3]]
+
+
+@pytest.mark.parametrize("value", [*NOT_A_NAME, None], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (score, "batch_key"),
+        (score, "label_key"),
+        (score, "use_rep"),
+        (score, "velocity_key"),
+        (score, "neighbors_key"),
+        (score, "layer"),
+        (correct_batches, "batch_key"),
+        (correct_batches, "use_rep"),
+        (correct_batches, "key_added"),
+        (correct_batches, "layer"),
+    ],
+)
+def test_a_key_of_another_type_is_an_error_that_names_the_argument(call, name, value):
+    if value is None and name in ("label_key", "velocity_key", "neighbors_key", "layer"):
+        pytest.skip("None is the default")
+    options = {"batch_key": "batch", "use_rep": "X" if name == "layer" else "X_pca"}
+    options |= {"label_key": "type"} if call is score else {"progress": False}
+    adata = with_neighbors(annotated())
+    adata.X = adata.obsm["X_pca"][:, :0]
+    if isinstance(value, dict):
+        error, message = (KeyError, TypeError), name
+    else:
+        error, message = (TypeError, ValueError), f"{name} must "
+    if value is None and (call, name) == (score, "batch_key"):
+        options["label_key"] = None
+        message = "batch_key, label_key or velocity_key must be given"
+    with pytest.raises(error, match=message):
+        call(adata, **{**options, name: value})
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "value"),
+    [
+        (score, "per_cell", 1),
+        (score, "per_cell", "no"),
+        (score, "per_cell", np.array([True])),
+        (correct_batches, "progress", "no"),
+        (correct_batches, "progress", None),
+        (correct_batches, "seed", 1.0),
+        (correct_batches, "seed", "1"),
+        (correct_batches, "seed", None),
+        (correct_batches, "seed", True),
+        (correct_batches, "seed", -1),
+        (correct_batches, "seed", 2**63),
+        (correct_batches, "n_steps", 2.0),
+        (correct_batches, "n_steps", 0),
+        (correct_batches, "n_steps", None),
+    ],
+)
+def test_an_option_of_another_type_or_out_of_range_is_named(call, name, value):
+    with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
+        call(annotated(), batch_key="batch", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"layer": "counts"}, ValueError, "layer='counts' needs use_rep='X', got .*'X_pca'"),
+        ({"layer": "c", "use_rep": "X"}, KeyError, "layer='c' is not in adata.layers, which has"),
+        ({"batch_key": ["batch", "lab"]}, KeyError, "batch_key='lab' is not in adata.obs"),
+    ],
+)
+@pytest.mark.parametrize("call", [score, correct_batches])
+def test_a_layer_or_one_of_several_keys_that_is_not_there(call, options, error, message):
+    with pytest.raises(error, match=message):
+        call(annotated(), **{"batch_key": "batch", **options})
+
+
+def twice(adata):
+    """Two columns of the name ``batch``, as a join of tables leaves them."""
+    adata.obs = pd.concat([adata.obs, adata.obs[["batch"]]], axis=1)
+    return adata
+
+
+@pytest.mark.parametrize("call", [score, correct_batches])
+def test_two_columns_of_one_name_are_an_error(call):
+    message = "batch_key='batch' must name one column of adata.obs, got 2 columns of that name"
+    with pytest.raises(ValueError, match=message):
+        call(twice(annotated()), batch_key="batch")
 
 
 @pytest.mark.parametrize("call", [score, correct_batches])

@@ -154,7 +154,7 @@ def test_any_sparse_format_of_the_graph_will_do():
 
 @pytest.mark.parametrize(
     "kind",
-    [str, int, np.int8, float, "string", "boolean", "category"],
+    [str, int, np.int8, float, "string", "boolean", "category", ">i4", ">f8", "Int8", "Float32"],
 )
 def test_categories_of_any_kind(kind):
     adata = annotated()
@@ -187,7 +187,9 @@ def test_a_missing_value_leaves_the_cell_out(seed):
 
 def by_hand_of_kept(kept):
     batches, types = CELLS.batch_labels[kept], CELLS.cluster_labels[kept]
-    x, k = X[kept], min(89, kept.sum() - 1)
+    # As if the others were not there, in the unit too.
+    x, k = CELLS.embeddings[kept], min(89, kept.sum() - 1)
+    x = x / np.sqrt(x.var(axis=0).sum())
     one_hot = jnp.eye(4, dtype=x.dtype)[types]
     return {
         "batch_mixing": float(mixing(x, batches, 3)),
