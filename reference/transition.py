@@ -4,9 +4,12 @@ With delta_j = x_j - x_i for the neighbours j of one cell i, p = dt v_i, q_j = |
 
     T = softmax_j(cos(delta_j, p) / sigma),   loss_i = sum_j T_j q_j
 
-    dloss/dcos_j   = T_j (q_j - loss_i) / sigma
+    dloss/dcos_j   = T_j (q_j - loss_i) / sigma = T_j (s_j - sum_l T_l s_l) / sigma
     dloss/ddelta_j = dloss/dcos_j (p^ - cos_j delta_j^) / |delta_j| + 2 T_j (delta_j - p)
     dloss/dp       = sum_j dloss/dcos_j (delta_j^ - cos_j p^) / |p| - 2 T_j (delta_j - p)
+
+with s_j = |delta_j|^2 - 2 delta_j . p, which differs from q_j by |p|^2: where the step p is much
+longer than the deltas, the differences of the q_j are rounded away.
 
 Then x_j gets dloss/ddelta_j, x_i gets minus their sum, and v_i gets dt dloss/dp.
 """
@@ -62,7 +65,8 @@ def _one_cell(changes, p, temperature):
     squares = (misses**2).sum(axis=1)
     loss = (transitions * squares).sum()
 
-    by_cosine = transitions * (squares - loss) / temperature
+    slopes = (changes**2).sum(axis=1) - 2 * changes @ p
+    by_cosine = transitions * (slopes - transitions @ slopes) / temperature
     turns = (heading - cosines[:, None] * directions) * per_length[:, None]
     by_change = by_cosine[:, None] * turns + 2 * transitions[:, None] * misses
     own_turns = (directions - cosines[:, None] * heading) * per_p

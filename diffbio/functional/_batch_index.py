@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-__all__ = ["entropy", "expectation", "simpson"]
+__all__ = ["entropy", "expectation", "simpson_excess"]
 
 Weights = Float[Array, "k n_cells"]
 Labels = Int[Array, "k n_cells"]
@@ -48,11 +48,14 @@ entropy.defvjp(_entropy_forward, _entropy_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def simpson(weights: Weights, neighbor_labels: Labels, n_batches: int) -> Float[Array, " n_cells"]:
-    """``sum_b p_b^2``, the inverse of LISI.
+def simpson_excess(
+    weights: Weights, neighbor_labels: Labels, n_batches: int
+) -> Float[Array, " n_cells"]:
+    """``sum_b p_b^2 - 1 / B``: the inverse of LISI, less its value where batches are mixed.
 
-    The partial derivative by a weight of batch b is ``2 p_b``; the gradient leaves out twice
-    the largest share.
+    The difference cancels there. With o the weight of all unknown batches, it is computed as
+    ``sum_b (p_b - 1 / B)^2 - 2 o / B``. The partial derivative by a weight of batch b is
+    ``2 p_b``; the gradient leaves out twice the largest share.
     """
     return _simpson_forward(weights, neighbor_labels, n_batches)[0]
 
@@ -61,7 +64,9 @@ def _simpson_forward(
     weights: Weights, neighbor_labels: Labels, n_batches: int
 ) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
     p, _ = _shares(weights, neighbor_labels, n_batches)
-    return jnp.sum(p * p, axis=0), (p, neighbor_labels)
+    unknown = jnp.sum(jnp.where(neighbor_labels < 0, weights, 0), axis=0)
+    excess = jnp.sum((p - 1 / n_batches) ** 2, axis=0) - unknown * (2 / n_batches)
+    return excess, (p, neighbor_labels)
 
 
 def _simpson_backward(
@@ -73,7 +78,7 @@ def _simpson_backward(
     return slopes * simpson_bar[None], None
 
 
-simpson.defvjp(_simpson_forward, _simpson_backward)
+simpson_excess.defvjp(_simpson_forward, _simpson_backward)
 
 
 @jax.custom_vjp

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from diffbio._numerics import safe_ratio, softmax_over
-from diffbio.functional._batch_index import entropy, expectation, simpson
+from diffbio.functional._batch_index import entropy, expectation, simpson_excess
 from diffbio.functional._edges import Columns
 from diffbio.functional._perplexity import perplexity_weights
 
@@ -28,13 +28,20 @@ def cell_loss(
     usable, neighbor_labels, *expected = labels
     weights = _WEIGHTS[bandwidth](squared_distances, width, usable)
     if index == "simpson":
+        excess = simpson_excess(weights, neighbor_labels, n_batches)
+        losses = excess / (1 - 1 / n_batches) if normalize else excess + 1 / n_batches
         # A cell without neighbours is not mixed.
-        losses = jnp.where(jnp.any(usable, axis=0), simpson(weights, neighbor_labels, n_batches), 1)
-        return (losses - 1 / n_batches) / (1 - 1 / n_batches) if normalize else losses
+        return jnp.where(jnp.any(usable, axis=0), losses, 1)
     losses = -entropy(weights, neighbor_labels, n_batches)
     for logs in expected:
         losses = losses - expectation(weights, logs)
     return losses / jnp.log(jnp.asarray(n_batches, losses.dtype)) if normalize else losses
+
+
+def _global_weights(squared_distances: Array, temperature: Array, usable: Array) -> Array:
+    """Softmax of ``-d^2 / T``; squares that overflowed are equally far, without a gradient."""
+    largest = jnp.finfo(squared_distances.dtype).max
+    return softmax_over(jnp.minimum(squared_distances, largest), temperature, usable)
 
 
 def _local_weights(squared_distances: Array, temperature: Array, usable: Array) -> Array:
@@ -46,7 +53,7 @@ def _local_weights(squared_distances: Array, temperature: Array, usable: Array) 
 
 
 _WEIGHTS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
-    "global": softmax_over,
+    "global": _global_weights,
     "local": _local_weights,
     "perplexity": perplexity_weights,
 }

@@ -12,58 +12,29 @@ neighbours along it, XLA would unroll each row, which takes longer to run and to
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Float, Int
 
-from diffbio._blocks import over_row_blocks, read_rows, rows_for, varying_alike, write_rows
-from diffbio._numerics import sums_over_last_axis
+from diffbio._blocks import varying_alike
 from diffbio._platform import Platform, by_platform
-from diffbio._shards import AxisName, largest_of_all, n_shards
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of, terms
-from diffbio.functional._ring_edges import gradients_in_ring, group_size, products_in_ring
+from diffbio._shards import AxisName, n_shards
+from diffbio.functional._edge_blocks import (
+    Edges,
+    gradients_in_blocks,
+    over_products,
+    read_all,
+    transposed,
+)
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of
+from diffbio.functional._edge_units import scales_of_gradients, times_units
+from diffbio.functional._ring_edges import gradients_in_ring
 
-__all__ = [
-    "CellLoss",
-    "Columns",
-    "Edges",
-    "edge_losses",
-    "unit_of",
-]
+__all__ = ["CellLoss", "Columns", "Edges", "edge_losses"]
 
-Tree = TypeVar("Tree")
-Results = TypeVar("Results")
-Indices = Int[Array, "n_cells n_neighbors"]
 CellLoss = Callable[[Columns, Columns, Columns], Array]
-
-
-class Edges(NamedTuple):
-    r"""The edges as constants: which cells they join, and what is known of each edge.
-
-    Attributes:
-        indices: the edges' second cells, by their indices among the cells of all shards.
-        labels: numbers or booleans per edge.
-        unit: what points are divided by before they are multiplied.
-    """
-
-    indices: Indices
-    labels: tuple[Shaped[Array, "n_cells n_neighbors"], ...]
-    unit: Float[Array, ""] | float = 1.0
-
-
-def unit_of(x: Float[Array, "n_cells dim"], axis_name: AxisName) -> Float[Array, ""]:
-    """A power of 2 near the largest coordinate, 1 if that is 0 or not finite.
-
-    Squares in this unit neither under- nor overflow. Dividing by it rounds nothing, nor does
-    multiplying by its inverse, which is a normal number too.
-    """
-    largest = largest_of_all(lax.stop_gradient(jnp.max(jnp.abs(x))), axis_name)
-    unit = lax.reduce_precision(largest, jnp.finfo(x.dtype).nexp, 0)
-    unit = jnp.minimum(unit, 1 / jnp.finfo(x.dtype).tiny)
-    return jnp.where((unit > 0) & jnp.isfinite(largest), unit, 1)
 
 
 def edge_losses(
@@ -73,17 +44,18 @@ def edge_losses(
     edges: Edges,
     axis_name: AxisName = None,
 ) -> Float[Array, " n_cells"]:
-    """``cell_loss(products, parameters, labels)`` for every cell.
+    """``cell_loss(products, parameters, labels)`` for every cell, times ``unit^2`` with a p.
 
     Args:
         cell_loss: maps a block of cells to its ``(block,)`` losses. With the difference
-            ``d = (x[indices] - x[:, None]) / unit`` of each edge, the products are
-            ``|d|^2`` and, where there is a p, ``d . p / unit`` and ``|d - p / unit|^2``;
-            products and labels come as ``(n_neighbors, block)``.
-        points: ``(x,)``, or ``(x, p)`` with a vector p per cell that d is compared with;
-            differentiated, with gradients into both ends of each edge.
+            ``d = (x[indices] - x[:, None]) / unit`` of each edge, the products are ``|d|^2``
+            and, where there is a p, ``d . p / p_unit``, ``|d - p / unit|^2`` and
+            ``|p / p_unit|^2``. Arrays of a number per edge come as ``(n_neighbors, block)``.
+        points: ``(x,)`` for losses that have no unit, or ``(x, p)`` with a vector p per cell
+            that d is compared with, for losses in the squared unit of both; differentiated,
+            with gradients into both ends of each edge.
         parameters: numbers per cell, differentiated.
-        edges: the edges.
+        edges: the edges, with the units.
         axis_name: the axis of a mesh over which the cells lie in shards.
     """
     return _edge_losses(cell_loss, axis_name, *varying_alike((points, parameters, edges)))
@@ -91,10 +63,15 @@ def edge_losses(
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _edge_losses(
-    cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss,
+    axis_name: AxisName,
+    points: Points,
+    parameters: Columns,
+    edges: Edges,
 ) -> Float[Array, " n_cells"]:
     """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
-    return by_platform(partial(_losses, cell_loss, axis_name), points, parameters, edges)
+    losses = by_platform(partial(_losses, cell_loss, axis_name), points, parameters, edges)
+    return times_units(losses, edges.units)
 
 
 def _losses(
@@ -105,111 +82,34 @@ def _losses(
     parameters: Columns,
     edges: Edges,
 ) -> Float[Array, " n_cells"]:
-    def losses_of(products: Columns, start: Int[Array, ""], block: int) -> Array:
+    def losses_of(products: Columns, _: Any, start: Int[Array, ""], block: int) -> Array:
         return cell_loss(
             products,
-            _read_all(parameters, start, block),
-            _read_all(_transposed(edges.labels), start, block),
+            read_all(parameters, start, block),
+            read_all(transposed(edges.labels), start, block),
         )
 
     x = points[0]
     empty = jnp.zeros(len(x), x.dtype)
-    return _over_blocks(platform, losses_of, points, edges, axis_name, empty)
+    return over_products(platform, losses_of, points, edges, axis_name, empty)
 
 
-def _over_blocks(
-    platform: Platform,
-    results_of: Callable[[Columns, Int[Array, ""], int], Results],
-    points: Points,
-    edges: Edges,
-    axis_name: AxisName,
-    results: Results,
-) -> Results:
-    """Write ``results_of(products, start, block)`` for every block of cells.
-
-    If far ends lie in other shards, the products are made beforehand for a group of blocks.
-    """
-    n_cells = len(points[0])
-    if n_shards(axis_name) == 1:
-        block = _block_size(platform, points, edges)
-
-        def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
-            products = _products(platform, points, edges, start, block)
-            return _write_all(results, results_of(products, start, block), start)
-
-        return over_row_blocks(n_cells, block, step, results)
-
-    group = group_size(n_cells)
-    block = min(group, _block_size(platform, points, edges))
-
-    def take_turn(first: Int[Array, ""], _: Array, results: Results) -> Results:
-        products = products_in_ring(platform, points, edges.indices, edges.unit, first, axis_name)
-
-        def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
-            found = results_of(_read_all(products, start, block), first + start, block)
-            return _write_all(results, found, first + start)
-
-        return over_row_blocks(group, block, step, results)
-
-    return over_row_blocks(n_cells, group, take_turn, results)
-
-
-def _block_size(platform: Platform, points: Points, edges: Edges) -> int:
-    """Cells per block: their differences stay near a CPU's cache, or take 256 MB elsewhere."""
-    n_cells, dim = points[0].shape
-    budget, largest = (1 << 20, 256) if platform is Platform.CPU else (1 << 26, n_cells)
-    elements_per_row = edges.indices.shape[1] * dim
-    return min(n_cells, rows_for(elements_per_row, budget=budget, smallest=4, largest=largest))
-
-
-def _operands(points: Points, edges: Edges, start: Int[Array, ""], block: int) -> tuple[Array, ...]:
-    """The block's differences, ``(block, n_neighbors, dim)``, and its rows of p if any."""
-    x, *p = points
-    ends = x.at[read_rows(edges.indices, start, block)].get(mode="promise_in_bounds")
-    arrays = [ends - read_rows(x, start, block)[:, None]]
-    arrays += [read_rows(vectors, start, block)[:, None] for vectors in p]
-    per_unit = 1 / edges.unit
-    return tuple(array * per_unit for array in arrays)
-
-
-def _products(
-    platform: Platform, points: Points, edges: Edges, start: Int[Array, ""], block: int
-) -> tuple[Float[Array, "n_neighbors block"], ...]:
-    """The products that a cell loss takes, for a block of cells."""
-    operands = _operands(points, edges, start, block)
-    return _transposed(sums_over_last_axis(platform, terms, *operands))
-
-
-def _transposed(arrays: Tree) -> Tree:
-    return jax.tree.map(jnp.transpose, arrays)
-
-
-def _read_all(arrays: Tree, start: Int[Array, ""], block: int) -> Tree:
-    """A block of cells of arrays whose last axis is the cells."""
-    return jax.tree.map(
-        lambda array: lax.dynamic_slice_in_dim(array, start, block, axis=-1), arrays
-    )
-
-
-def _write_all(arrays: Tree, blocks: Tree, start: Int[Array, ""]) -> Tree:
-    return jax.tree.map(
-        lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, axis=-1),
-        arrays,
-        blocks,
-    )
-
-
-_Results = tuple[Array, Coefficients, Columns]
-_Residuals = tuple[Points, Edges, Coefficients, Columns]
+_Derivatives = tuple[Coefficients, Columns, Array | None]
+_Residuals = tuple[Points, Edges, _Derivatives]
 
 
 def _forward(
-    cell_loss: CellLoss, axis_name: AxisName, points: Points, parameters: Columns, edges: Edges
+    cell_loss: CellLoss,
+    axis_name: AxisName,
+    points: Points,
+    parameters: Columns,
+    edges: Edges,
 ) -> tuple[Float[Array, " n_cells"], _Residuals]:
     """The losses, and their derivatives, which the backward pass scales by the cotangents."""
     differentiated = partial(_losses_and_derivatives, cell_loss, axis_name)
-    losses, coefficients, parameters_bar = by_platform(differentiated, points, parameters, edges)
-    return losses, (points, edges, coefficients, parameters_bar)
+    losses, derivatives = by_platform(differentiated, points, parameters, edges)
+    losses = times_units(losses, edges.units)
+    return losses, (points, edges, derivatives)
 
 
 def _losses_and_derivatives(
@@ -219,25 +119,28 @@ def _losses_and_derivatives(
     points: Points,
     parameters: Columns,
     edges: Edges,
-) -> _Results:
-    def results_of(products: Columns, start: Int[Array, ""], block: int) -> _Results:
-        label_columns = _read_all(_transposed(edges.labels), start, block)
+) -> tuple[Array, _Derivatives]:
+    def results_of(
+        products: Columns, own_units: Array | None, start: Int[Array, ""], block: int
+    ) -> tuple[Array, _Derivatives]:
+        label_columns = read_all(transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda products, columns: cell_loss(products, columns, label_columns),
             products,
-            _read_all(parameters, start, block),
+            read_all(parameters, start, block),
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
-        return losses, coefficients_of(*products_bar), parameters_bar
+        coefficients = coefficients_of(units, read_all(units.p, start, block), products_bar)
+        return losses, (coefficients, parameters_bar, own_units)
 
     x, *p = points
-    per_edge = [jnp.zeros(edges.indices.shape[::-1], x.dtype)]
-    empty = (
-        jnp.zeros(len(x), x.dtype),
-        coefficients_of(*per_edge * (3 if p else 1)),
-        jax.tree.map(jnp.zeros_like, parameters),
-    )
-    return _over_blocks(platform, results_of, points, edges, axis_name, empty)
+    units = edges.units
+    per_edge, per_cell = jnp.zeros(edges.indices.shape[::-1], x.dtype), jnp.zeros(len(x), x.dtype)
+    coefficients = Coefficients(per_edge, per_edge, per_cell) if p else Coefficients(per_edge)
+    own_units = None if p or units.given is not None else per_cell
+    derivatives = coefficients, jax.tree.map(jnp.zeros_like, parameters), own_units
+    empty = per_cell, derivatives
+    return over_products(platform, results_of, points, edges, axis_name, empty)
 
 
 def _backward(
@@ -246,52 +149,17 @@ def _backward(
     residuals: _Residuals,
     losses_bar: Float[Array, " n_cells"],
 ) -> tuple[Points, Columns, None]:
-    points, edges, coefficients, parameters_bar = residuals
-    parameters_bar = tuple(losses_bar * bar for bar in parameters_bar)
+    """The cotangents of the points and of the parameters."""
+    points, edges, (coefficients, parameters_bar, own_units) = residuals
+    by_value = times_units(losses_bar, edges.units)
+    scales, of_sums = scales_of_gradients(edges.units, own_units, losses_bar)
+    arguments = points, edges.indices, edges.units.p, coefficients, scales
     if n_shards(axis_name) == 1:
-        points_bar = by_platform(_gradients, points, edges, coefficients, losses_bar)
-        return points_bar, parameters_bar, None
-    points_bar = gradients_in_ring(
-        points, edges.indices, edges.unit, coefficients, losses_bar, axis_name
-    )
-    return points_bar, parameters_bar, None
-
-
-def _gradients(
-    platform: Platform,
-    points: Points,
-    edges: Edges,
-    coefficients: Coefficients,
-    losses_bar: Float[Array, " n_cells"],
-) -> Points:
-    """The cotangents of the points."""
-    block = _block_size(platform, points, edges)
-
-    def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:
-        x_bar, *p_bar = points_bar
-        scale = jnp.where(fresh, read_rows(losses_bar, start, block), 0)
-        along, onto, own = jax.tree.map(
-            lambda columns: (
-                (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None] * (1 / edges.unit)
-            ),
-            _read_all(coefficients, start, block),
-        )
-        d, *p = _operands(points, edges, start, block)
-        d_bar = along * d
-        if p:
-            d_bar += onto * p[0]
-            rows = jnp.sum(onto * d, axis=1) + own * p[0][:, 0]
-            p_bar = [_add_rows(p_bar[0], rows, start)]
-        ends = read_rows(edges.indices, start, block)
-        x_bar = x_bar.at[ends].add(d_bar, mode="promise_in_bounds")
-        return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), *p_bar
-
-    zeros = jax.tree.map(jnp.zeros_like, points)
-    return over_row_blocks(len(points[0]), block, step, zeros)
-
-
-def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:
-    return write_rows(array, read_rows(array, start, rows.shape[0]) + rows, start)
+        points_bar = by_platform(gradients_in_blocks, *arguments)
+    else:
+        points_bar = gradients_in_ring(*arguments, axis_name)
+    points_bar = jax.tree.map(lambda bar: bar * of_sums, points_bar)
+    return points_bar, tuple(by_value * bar for bar in parameters_bar), None
 
 
 _edge_losses.defvjp(_forward, _backward)

@@ -16,7 +16,8 @@ from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, part_size
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, operands, scaled, terms
+from diffbio.functional._edge_units import Units
 from diffbio.functional._edge_visits import Chunk, Group, over_visits
 
 __all__ = ["gradients_in_ring", "group_size", "products_in_ring"]
@@ -25,7 +26,6 @@ _GROUPS = 2
 _SMALLEST_GROUP = 256
 
 Indices = Int[Array, "n_cells n_neighbors"]
-Unit = Float[Array, ""] | float
 
 
 def group_size(n_cells: int) -> int:
@@ -37,7 +37,7 @@ def products_in_ring(
     platform: Platform,
     points: Points,
     indices: Indices,
-    unit: Unit,
+    units: Units,
     start: Int[Array, ""],
     axis_name: AxisName,
 ) -> Columns:
@@ -48,7 +48,10 @@ def products_in_ring(
     group = Group.of(indices, start, group_size(len(indices)))
 
     def fold(visitors: Array, chunk: Chunk, bar: None, products: Columns) -> tuple[None, Columns]:
-        found = sums_over_last_axis(platform, terms, *_operands(points, visitors, chunk, unit))
+        vectors = _vectors(points, visitors, chunk)
+        if units.p is not None:
+            vectors = (*vectors, units.p[chunk.rows][:, None])
+        found = sums_over_last_axis(platform, terms, *operands(units, *vectors))
         return bar, jax.tree.map(
             lambda whole, part: whole.at[chunk.numbers].set(part, mode="drop"), products, found
         )
@@ -62,14 +65,16 @@ def products_in_ring(
 def gradients_in_ring(
     points: Points,
     indices: Indices,
-    unit: Unit,
+    p_units: Float[Array, " n_cells"] | None,
     coefficients: Coefficients,
-    losses_bar: Float[Array, " n_cells"],
+    scales: Columns,
     axis_name: AxisName,
 ) -> Points:
-    """The cotangents of the points; the shares of far ends travel home with the visitors."""
+    """The sums of the cotangents of the points, by the coefficients times the scales.
+
+    The shares of far ends travel home with the visitors.
+    """
     n_cells = len(indices)
-    losses_bar = losses_bar * (1 / unit)
 
     def take_turn(start: Int[Array, ""], fresh: Array, points_bar: Points) -> Points:
         group = Group.of(indices, start, len(fresh))
@@ -78,12 +83,16 @@ def gradients_in_ring(
             visitors: Array, chunk: Chunk, bar: Array, points_bar: Points
         ) -> tuple[Array, Points]:
             x_bar, *p_bar = points_bar
-            d, *p = _operands(points, visitors, chunk, unit)
+            d, *p = _vectors(points, visitors, chunk)
             counted = chunk.valid & fresh[chunk.rows - start]
-            scale = jnp.where(counted, losses_bar[chunk.rows], 0)
-            d_bar = (scale * coefficients.along[chunk.slots, chunk.rows])[:, None] * d
-            if coefficients.onto is not None:
-                onto = (scale * coefficients.onto[chunk.slots, chunk.rows])[:, None]
+            first, *others = (scale[chunk.rows] for scale in scales)
+            of_chunk = jnp.where(counted, first, 0), *others
+            along, onto, _ = jax.tree.map(
+                lambda columns: scaled(columns[chunk.slots, chunk.rows], of_chunk)[:, None],
+                coefficients._replace(own=None),
+            )
+            d_bar = along * d
+            if p_units is not None:
                 d_bar += onto * p[0]
                 p_bar = [_added(p_bar[0], chunk.rows, onto * d)]
             return _added(bar, chunk.ends, d_bar), (_added(x_bar, chunk.rows, -d_bar), *p_bar)
@@ -92,9 +101,9 @@ def gradients_in_ring(
 
     zeros = jax.tree.map(jnp.zeros_like, points)
     x_bar, *p_bar = over_row_blocks(n_cells, group_size(n_cells), take_turn, zeros)
-    if coefficients.own is None:
+    if p_units is None or coefficients.own is None:
         return (x_bar,)
-    own = (losses_bar * coefficients.own * (1 / unit))[:, None] * points[1]
+    own = scaled(coefficients.own, scales)[:, None] * (points[1] * (1 / p_units)[:, None])
     return x_bar, p_bar[0] + own
 
 
@@ -108,10 +117,10 @@ def _added(array: Array, rows: Int[Array, " chunk"], addends: Float[Array, "chun
     return array.at[rows].add(addends, mode="promise_in_bounds")
 
 
-def _operands(
-    points: Points, visitors: Float[Array, "n_visitors dim"], chunk: Chunk, unit: Unit
+def _vectors(
+    points: Points, visitors: Float[Array, "n_visitors dim"], chunk: Chunk
 ) -> tuple[Float[Array, "chunk dim"], ...]:
-    """The edges' differences, and the rows of p of their own cells if any, in the unit."""
+    """The edges' differences, and the rows of p of their own cells if any."""
     own = [array.at[chunk.rows].get(mode="promise_in_bounds") for array in points]
     ends = visitors.at[chunk.ends].get(mode="promise_in_bounds")
-    return tuple(array * (1 / unit) for array in (ends - own[0], *own[1:]))
+    return ends - own[0], *own[1:]

@@ -28,7 +28,8 @@ from diffbio.functional._batch_proportions import (
     observed_proportions,
 )
 from diffbio.functional._cell_mixing import cell_loss
-from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
+from diffbio.functional._edge_units import of_points, of_temperature
+from diffbio.functional._edges import Columns, Edges, edge_losses
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
 __all__ = ["batch_mixing_loss"]
@@ -221,6 +222,10 @@ def _batch_mixing_loss(
         width = jnp.sum(usable, axis=1, dtype=x.dtype) / 3
     else:
         (width,) = reverse_only("batch_mixing_loss", jnp.asarray(width, x.dtype))
+    if bandwidth == "global":
+        units, width = of_temperature(width)
+    else:
+        units = of_points(axis_name, x)  # The scale changes no weights.
     batches = _narrow(batch_labels, n_batches)
     per_cell: Columns = (batches,)
     if observed:
@@ -233,12 +238,7 @@ def _batch_mixing_loss(
         ),
         (x,),
         (jnp.broadcast_to(width, len(x)),),
-        # The scale changes neither weights, but squares may leave the float range.
-        Edges(
-            neighbors,
-            (usable, *fetched(per_cell, neighbors, axis_name)),
-            1.0 if bandwidth == "global" else unit_of(x, axis_name),
-        ),
+        Edges(neighbors, (usable, *fetched(per_cell, neighbors, axis_name)), units),
         axis_name,
     )
     return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)

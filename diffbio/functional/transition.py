@@ -1,6 +1,7 @@
 """Velocity transitions: the expected squared miss of a cell's extrapolated move."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +13,14 @@ from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
     safe_inverse,
-    safe_norm,
     safe_sqrt,
     softmax_over,
     zeroed,
 )
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._edges import Columns, Edges, edge_losses, unit_of
+from diffbio.functional._edge_units import of_points, of_rows
+from diffbio.functional._edges import Columns, Edges, edge_losses
 from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
 
 __all__ = ["check_transition_configuration", "velocity_transition_loss"]
@@ -146,24 +147,72 @@ def _velocity_transition_loss(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )
     extrapolated = dt * v
-    unit = unit_of(x, axis_name)
+    p_units = of_rows(extrapolated)
+    units = of_points(axis_name, x, p_units)
     losses = edge_losses(
         _cell_loss,
         (x, extrapolated),
-        (
-            jnp.broadcast_to(temperature, len(x)),
-            safe_inverse(safe_norm(extrapolated) / unit),
-        ),
-        Edges(neighbors, (usable,), unit),
+        (jnp.broadcast_to(temperature, len(x)),),
+        Edges(neighbors, (usable, p_units / units.squared), units),
         axis_name,
     )
-    return unit**2 * mean_over_cells(losses, where, axis_name)
+    return mean_over_cells(losses, where, axis_name)
 
 
 def _cell_loss(products: Columns, parameters: Columns, labels: Columns) -> Float[Array, " block"]:
     """The expected squared miss over the transitions, for the cells of a block."""
-    squared_distances, inner_products, squared_misses = products
-    (temperature, per_speed), (usable,) = parameters, labels
-    cosines = inner_products * safe_inverse(safe_sqrt(squared_distances)) * per_speed[None]
-    transitions = softmax_over(-cosines, temperature, usable)
-    return jnp.sum(transitions * squared_misses, axis=0)
+    return _expected_miss(products, *parameters, *labels)
+
+
+@jax.custom_vjp
+def _expected_miss(
+    products: Columns, temperature: Array, usable: Array, p_unit: Array
+) -> Float[Array, " block"]:
+    r"""``sum_j T_j |d_j - p|^2``, of the products of :func:`edge_losses`, in its unit.
+
+    The gradient through T takes ``s_j = |d_j|^2 - 2 d_j . p`` for ``|d_j - p|^2``, which is
+    more by ``|p|^2`` for all neighbours: the derivative of a softmax maps equal numbers to 0.
+    Where the step p is far longer than the distances, the differences of ``|d_j - p|^2`` are
+    rounded away.
+    """
+    return _expected_miss_forward(products, temperature, usable, p_unit)[0]
+
+
+def _expected_miss_forward(
+    products: Columns, temperature: Array, usable: Array, p_unit: Array
+) -> tuple[Float[Array, " block"], Any]:
+    squares, inner, misses, scaled_square = products
+    length, scaled_step = safe_sqrt(squares), safe_sqrt(scaled_square)[None]
+    per_length, per_scaled_step = safe_inverse(length), safe_inverse(scaled_step)
+    cosines = inner * per_length * per_scaled_step
+    transitions, pull_back = jax.vjp(
+        lambda cosines, temperature: softmax_over(-cosines, temperature, usable),
+        cosines,
+        temperature,
+    )
+    lengths = length, per_length, scaled_step, per_scaled_step, p_unit[None]
+    return jnp.sum(transitions * misses, axis=0), (pull_back, transitions, cosines, lengths)
+
+
+def _expected_miss_backward(
+    residuals: Any, loss_bar: Float[Array, " block"]
+) -> tuple[Columns, Array, None, None]:
+    """With ``c_j`` what the cosine gets of the slopes ``s_j / |p|l``, and l the largest ``|d_j|``.
+
+    ``d_j . p`` gets ``c_j l / |d_j|``, ``|d_j|^2`` gets ``-c_j l cos_j |p| / 2 |d_j|^2``. The
+    factors are ratios of two lengths, so that no square leaves the range of floats.
+    """
+    pull_back, transitions, cosines, lengths = residuals
+    length, per_length, scaled_step, per_scaled_step, p_unit = lengths
+    step, longest = scaled_step * p_unit, jnp.max(length, axis=0)[None]
+    slopes = length * safe_inverse(longest) * (length * safe_inverse(step) - 2 * cosines)
+    by_cosine, by_temperature = pull_back(slopes * loss_bar[None])
+    by_inner = by_cosine * (longest * per_length)
+    by_square = -by_inner * cosines * (step * per_length) / 2
+    turns = jnp.sum(by_cosine * step * cosines, axis=0)
+    by_scaled_square = -turns * (longest * per_scaled_step * per_scaled_step)[0] / 2
+    products_bar = (by_square, by_inner * p_unit, transitions * loss_bar[None], by_scaled_square)
+    return products_bar, by_temperature * step[0] * longest[0], None, None
+
+
+_expected_miss.defvjp(_expected_miss_forward, _expected_miss_backward)

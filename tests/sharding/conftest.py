@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from diffbio.functional import _edge_visits, _edges, _ring_edges
+from diffbio.functional import _edge_blocks, _edge_visits, _ring_edges
 from diffbio.neighbors import _exact
 from tests.test_sharding import EIGHT_DEVICES
 
@@ -22,6 +22,6 @@ def small_parts():
         patch.setattr(_exact, "_SMALLEST_PIECE", 4)
         patch.setattr(_edge_visits, "_SMALLEST_PIECE", 4)
         patch.setattr(_ring_edges, "_SMALLEST_GROUP", 5)
-        for module, rows in {_exact: 4, _edges: 3, _edge_visits: 4}.items():
+        for module, rows in {_exact: 4, _edge_blocks: 3, _edge_visits: 4}.items():
             patch.setattr(module, "rows_for", lambda *_, rows=rows, **__: rows)
         yield

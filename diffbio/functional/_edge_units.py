@@ -1,0 +1,130 @@
+"""The units in which edges are multiplied, so that no square leaves the range of floats.
+
+All units are powers of 2: dividing by one rounds nothing, nor does multiplying by its inverse,
+which is a normal number too.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from diffbio._shards import AxisName, largest_of_all
+
+__all__ = [
+    "Units",
+    "in_given_units",
+    "of_points",
+    "of_rows",
+    "of_temperature",
+    "scales_of_gradients",
+    "times_units",
+]
+
+
+class Units(NamedTuple):
+    """What points are divided by.
+
+    Attributes:
+        squared: before differences are squared. A constant 1 costs nothing, but the squares of
+            lengths beyond 1e19 are then infinite in float32.
+        given: in the products that a loss without a unit gets; None for another one for each
+            cell, near its distances. A loss with a p gets products in the unit of the squares.
+        p: what the vector p of each cell is divided by, near its length; None for no p.
+    """
+
+    squared: Float[Array, ""] | float
+    given: Float[Array, ""] | None = None
+    p: Float[Array, " n_cells"] | None = None
+
+
+def of_points(
+    axis_name: AxisName,
+    x: Float[Array, "n_cells dim"],
+    p_units: Float[Array, " n_cells"] | None = None,
+) -> Units:
+    """Differences are squared in a unit far below the largest coordinate.
+
+    In float32 the unit is 2^-40 of the largest coordinate. The square of the largest distance
+    is then near 2^80, and that of a distance 2^85 times shorter is a normal number still. So
+    cells keep their digits beside one that lies farther than they are apart by 25 orders of
+    magnitude.
+    """
+    finfo = jnp.finfo(x.dtype)
+    largest = jnp.max(jnp.abs(lax.stop_gradient(x)))
+    if p_units is not None:
+        largest = jnp.maximum(largest, jnp.max(p_units))
+    largest = largest_of_all(largest, axis_name)
+    unit = jnp.maximum(_power_of_2(largest) / _headroom(x), finfo.tiny / finfo.eps)
+    # NaN and infinity make the losses of their own cells NaN, not those of all cells.
+    return Units(jnp.where(jnp.isfinite(largest), unit, 1), p=p_units)
+
+
+def of_rows(p: Float[Array, "n_cells dim"]) -> Float[Array, " n_cells"]:
+    """A unit near the largest entry of each row."""
+    tiny = jnp.finfo(p.dtype).tiny
+    return jnp.clip(_power_of_2(jnp.max(jnp.abs(p), axis=1)), tiny, 1 / tiny)
+
+
+def _headroom(like: Array) -> float:
+    """The largest coordinate in the unit in which differences are squared."""
+    return float(2.0 ** (5 * jnp.finfo(like.dtype).maxexp // 16))
+
+
+def of_temperature(temperature: Float[Array, ""]) -> tuple[Units, Float[Array, ""]]:
+    """Units in which a temperature above 1 is near 1, and the temperature in them.
+
+    The derivative by a squared distance is of the size of ``1 / T``. In these units it
+    keeps its digits where T is near the largest number.
+    """
+    largest = jnp.finfo(temperature.dtype).tiny ** -0.5
+    unit = jnp.clip(_power_of_2(jnp.sqrt(temperature)), 1, largest)
+    return Units(1.0, given=unit), temperature / unit / unit
+
+
+def in_given_units(
+    units: Units, squares: Float[Array, "n_neighbors block"]
+) -> tuple[Float[Array, "n_neighbors block"], Float[Array, " block"] | None]:
+    """Squares in the given unit; and if each cell has its own, what it is in the squared one.
+
+    A cell's own unit lies in the middle between its shortest distance above 0 and its longest.
+    """
+    if units.given is not None:
+        return squares * (units.squared / units.given) ** 2, None
+    shortest = jnp.min(squares, axis=0, where=squares > 0, initial=jnp.inf)
+    longest = jnp.max(squares, axis=0)
+    middle = _power_of_2(jnp.sqrt(jnp.sqrt(shortest) * jnp.sqrt(longest)))
+    own = jnp.where(longest > 0, middle, 1)
+    return squares * ((1 / own) ** 2)[None], own
+
+
+def scales_of_gradients(
+    units: Units,
+    own: Float[Array, " n_cells"] | None,
+    losses_bar: Float[Array, " n_cells"],
+) -> tuple[tuple[Float[Array, " n_cells"], ...], Float[Array, ""] | float]:
+    """What scales the gradients: those of each edge, in turn, and then their sums.
+
+    A derivative by a square belongs to the unit that the loss got it in. The gradient of a
+    loss without a unit has the inverse square of that, which comes in parts, since it may
+    leave the range. It cancels in the gradient of a loss with a p, which is times its square.
+    """
+    if units.p is not None:
+        return (losses_bar,), 1.0
+    if own is None:
+        per_unit = 1 / (units.squared if units.given is None else units.given)
+        return (losses_bar * per_unit,), per_unit
+    per_unit, headroom = 1 / units.squared, _headroom(losses_bar)
+    return (losses_bar * (per_unit / own), headroom / own), per_unit / headroom
+
+
+def _power_of_2(numbers: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The nearest powers of 2, constants under differentiation."""
+    numbers = lax.stop_gradient(numbers)
+    return lax.reduce_precision(numbers, jnp.finfo(numbers.dtype).nexp, 0)
+
+
+def times_units(array: Array, units: Units) -> Array:
+    """``array * unit^2`` with a p, without the square of the unit, which may leave the range."""
+    return array if units.p is None else array * units.squared * units.squared
