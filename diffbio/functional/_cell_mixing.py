@@ -40,8 +40,9 @@ def cell_loss(
 
 def _global_weights(squared_distances: Array, temperature: Array, usable: Array) -> Array:
     """Softmax of ``-d^2 / T``; squares that overflowed are equally far, without a gradient."""
+    overflowed = squared_distances == jnp.inf
     largest = jnp.finfo(squared_distances.dtype).max
-    return softmax_over(jnp.minimum(squared_distances, largest), temperature, usable)
+    return softmax_over(jnp.where(overflowed, largest, squared_distances), temperature, usable)
 
 
 def _local_weights(squared_distances: Array, temperature: Array, usable: Array) -> Array:

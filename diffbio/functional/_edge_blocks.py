@@ -12,8 +12,8 @@ from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, n_shards
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, operands, scaled, terms
-from diffbio.functional._edge_units import Units, in_given_units
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
+from diffbio.functional._edge_units import Units
 from diffbio.functional._ring_edges import group_size, products_in_ring
 
 __all__ = ["Edges", "Indices", "gradients_in_blocks", "over_products", "read_all", "transposed"]
@@ -39,29 +39,26 @@ class Edges(NamedTuple):
 
 def over_products(
     platform: Platform,
-    results_of: Callable[[Columns, Array | None, Int[Array, ""], int], Results],
+    results_of: Callable[[Columns, Int[Array, ""], int], Results],
     points: Points,
     edges: Edges,
     axis_name: AxisName,
     results: Results,
 ) -> Results:
-    """Write ``results_of(products, own_units, start, block)`` for every block of cells.
+    """Write ``results_of(products, start, block)`` for every block of cells.
 
     If far ends lie in other shards, the products are made beforehand for a group of blocks.
     """
     n_cells = len(points[0])
+    own_squares = _own_squares(points, edges.units)
 
     def with_results(
         products: Columns, start: Int[Array, ""], block: int, results: Results
     ) -> Results:
-        own_units = None
-        if edges.units.p is None:
-            squares, own_units = in_given_units(edges.units, *products)
-            products = (squares,)
-        else:
-            p, p_unit = (read_rows(array, start, block) for array in (points[1], edges.units.p))
-            products += sums_over_last_axis(platform, terms, p * (1 / p_unit)[:, None])
-        return _write_all(results, results_of(products, own_units, start, block), start)
+        products += read_all(own_squares, start, block)
+        if edges.units.per_square is not None:
+            products = tuple(squares * edges.units.per_square for squares in products)
+        return _write_all(results, results_of(products, start, block), start)
 
     if n_shards(axis_name) == 1:
         block = _block_size(platform, points, edges.indices)
@@ -76,7 +73,8 @@ def over_products(
     block = min(group, _block_size(platform, points, edges.indices))
 
     def take_turn(first: Int[Array, ""], _: Array, results: Results) -> Results:
-        products = products_in_ring(platform, points, edges.indices, edges.units, first, axis_name)
+        per_unit = 1 / edges.units.squared
+        products = products_in_ring(platform, points, edges.indices, per_unit, first, axis_name)
 
         def step(start: Int[Array, ""], _: Array, results: Results) -> Results:
             of_block = read_all(products, start, block)
@@ -109,12 +107,16 @@ def _products(
     platform: Platform, points: Points, edges: Edges, start: Int[Array, ""], block: int
 ) -> tuple[Float[Array, "n_neighbors block"], ...]:
     """The products of a block's edges."""
-    vectors = _vectors(points, edges.indices, start, block)
-    p_unit = read_all(edges.units.p, start, block)
-    if p_unit is not None:
-        vectors = (*vectors, p_unit[:, None, None])
-    factors = operands(edges.units, *vectors)
-    return transposed(sums_over_last_axis(platform, terms, *factors))
+    per_unit = 1 / edges.units.squared
+    operands = (array * per_unit for array in _vectors(points, edges.indices, start, block))
+    return transposed(sums_over_last_axis(platform, terms, *operands))
+
+
+def _own_squares(points: Points, units: Units) -> tuple[Float[Array, " n_cells"], ...]:
+    """The product that each cell has without an edge, the square of its p, if there is a p."""
+    if units.p is None:
+        return ()
+    return (jnp.sum((points[1] * (1 / units.p)[:, None]) ** 2, axis=1),)
 
 
 def transposed(arrays: Tree) -> Tree:
@@ -142,20 +144,20 @@ def gradients_in_blocks(
     indices: Indices,
     p_units: Float[Array, " n_cells"] | None,
     coefficients: Coefficients,
-    scales: Columns,
+    of_cells: Float[Array, " n_cells"],
+    of_vectors: Float[Array, ""] | float,
 ) -> Points:
-    """The sums of the cotangents of the points, by the coefficients times the scales."""
+    """The cotangents of the points, by the coefficients and what scales cells and vectors."""
     block = _block_size(platform, points, indices)
 
     def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:
         x_bar, *p_bar = points_bar
-        first, *others = read_all(scales, start, block)
-        of_block = jnp.where(fresh, first, 0), *others
+        scale = jnp.where(fresh, read_rows(of_cells, start, block), 0)
         along, onto, own = jax.tree.map(
-            lambda columns: scaled(columns, of_block).T[..., None],
+            lambda columns: (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None],
             read_all(coefficients, start, block),
         )
-        d, *p = _vectors(points, indices, start, block)
+        d, *p = (array * of_vectors for array in _vectors(points, indices, start, block))
         d_bar = along * d
         if p_units is not None:
             d_bar += onto * p[0]

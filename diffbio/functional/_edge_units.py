@@ -14,28 +14,28 @@ from diffbio._shards import AxisName, largest_of_all
 
 __all__ = [
     "Units",
-    "in_given_units",
     "of_points",
     "of_rows",
     "of_temperature",
+    "per_own_square",
     "scales_of_gradients",
     "times_units",
 ]
 
 
 class Units(NamedTuple):
-    """What points are divided by.
+    """What points are divided by, and what becomes of their squares.
 
     Attributes:
-        squared: before differences are squared. A constant 1 costs nothing, but the squares of
-            lengths beyond 1e19 are then infinite in float32.
-        given: in the products that a loss without a unit gets; None for another one for each
-            cell, near its distances. A loss with a p gets products in the unit of the squares.
+        squared: what differences are divided by before they are squared. A constant 1 costs
+            nothing, but the squares of lengths beyond 1e19 are then infinite in float32.
+        per_square: what the squares are multiplied by, for derivatives near 1; None for a number
+            of each cell, see :func:`per_own_square`. With a p the squares are left as they are.
         p: what the vector p of each cell is divided by, near its length; None for no p.
     """
 
     squared: Float[Array, ""] | float
-    given: Float[Array, ""] | None = None
+    per_square: Float[Array, ""] | None = None
     p: Float[Array, " n_cells"] | None = None
 
 
@@ -78,45 +78,41 @@ def of_temperature(temperature: Float[Array, ""]) -> tuple[Units, Float[Array, "
     The derivative by a squared distance is of the size of ``1 / T``. In these units it
     keeps its digits where T is near the largest number.
     """
-    largest = jnp.finfo(temperature.dtype).tiny ** -0.5
-    unit = jnp.clip(_power_of_2(jnp.sqrt(temperature)), 1, largest)
-    return Units(1.0, given=unit), temperature / unit / unit
+    smallest = jnp.finfo(temperature.dtype).tiny
+    per_square = jnp.clip(_power_of_2(1 / temperature), smallest, 1)
+    return Units(1.0, per_square), temperature * per_square
 
 
-def in_given_units(
-    units: Units, squares: Float[Array, "n_neighbors block"]
-) -> tuple[Float[Array, "n_neighbors block"], Float[Array, " block"] | None]:
-    """Squares in the given unit; and if each cell has its own, what it is in the squared one.
+def per_own_square(squares: Float[Array, "n_neighbors block"]) -> Float[Array, " block"]:
+    """What brings each cell's squares near 1: their middle, from the least above 0 to the largest.
 
-    A cell's own unit lies in the middle between its shortest distance above 0 and its longest.
+    The mean of two floats' bits, read as integers, is near their geometric mean. That of 0 and
+    infinity, where there is no square above 0, is near 1.
     """
-    if units.given is not None:
-        return squares * (units.squared / units.given) ** 2, None
-    shortest = jnp.min(squares, axis=0, where=squares > 0, initial=jnp.inf)
-    longest = jnp.max(squares, axis=0)
-    middle = _power_of_2(jnp.sqrt(jnp.sqrt(shortest) * jnp.sqrt(longest)))
-    own = jnp.where(longest > 0, middle, 1)
-    return squares * ((1 / own) ** 2)[None], own
+    least = jnp.min(squares, axis=0, where=squares > 0, initial=jnp.inf)
+    largest = jnp.max(squares, axis=0)
+    integer = jnp.dtype(f"int{jnp.finfo(squares.dtype).bits}")
+    halves = [lax.bitcast_convert_type(each, integer) >> 1 for each in (least, largest)]
+    return 1 / _power_of_2(lax.bitcast_convert_type(halves[0] + halves[1], squares.dtype))
 
 
 def scales_of_gradients(
     units: Units,
-    own: Float[Array, " n_cells"] | None,
+    per_own: Float[Array, " n_cells"] | None,
     losses_bar: Float[Array, " n_cells"],
-) -> tuple[tuple[Float[Array, " n_cells"], ...], Float[Array, ""] | float]:
-    """What scales the gradients: those of each edge, in turn, and then their sums.
+) -> tuple[Float[Array, " n_cells"], Float[Array, ""] | float]:
+    """What scales the coefficients of a cell's edges, and the vectors that they multiply.
 
-    A derivative by a square belongs to the unit that the loss got it in. The gradient of a
-    loss without a unit has the inverse square of that, which comes in parts, since it may
-    leave the range. It cancels in the gradient of a loss with a p, which is times its square.
+    The product of both is what the squares were multiplied by, which may leave the range. It
+    cancels in the gradient of a loss with a p, which is multiplied by the squared unit.
     """
     if units.p is not None:
-        return (losses_bar,), 1.0
-    if own is None:
-        per_unit = 1 / (units.squared if units.given is None else units.given)
-        return (losses_bar * per_unit,), per_unit
+        return losses_bar, 1.0
+    if units.per_square is not None:
+        return losses_bar, units.per_square
+    assert per_own is not None
     per_unit, headroom = 1 / units.squared, _headroom(losses_bar)
-    return (losses_bar * (per_unit / own), headroom / own), per_unit / headroom
+    return losses_bar * per_own * (headroom * per_unit), per_unit / headroom
 
 
 def _power_of_2(numbers: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -12,7 +12,6 @@ neighbours along it, XLA would unroll each row, which takes longer to run and to
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +28,7 @@ from diffbio.functional._edge_blocks import (
     transposed,
 )
 from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of
-from diffbio.functional._edge_units import scales_of_gradients, times_units
+from diffbio.functional._edge_units import per_own_square, scales_of_gradients, times_units
 from diffbio.functional._ring_edges import gradients_in_ring
 
 __all__ = ["CellLoss", "Columns", "Edges", "edge_losses"]
@@ -48,9 +47,10 @@ def edge_losses(
 
     Args:
         cell_loss: maps a block of cells to its ``(block,)`` losses. With the difference
-            ``d = (x[indices] - x[:, None]) / unit`` of each edge, the products are ``|d|^2``
-            and, where there is a p, ``d . p / p_unit``, ``|d - p / unit|^2`` and
-            ``|p / p_unit|^2``. Arrays of a number per edge come as ``(n_neighbors, block)``.
+            ``d = (x[indices] - x[:, None]) / unit`` of each edge, the products are ``|d|^2``,
+            for some unit, or, where there is a p, ``|d|^2``, ``d . p / unit``,
+            ``|d - p / unit|^2`` and ``|p / p_unit|^2``. Arrays of a number per edge come as
+            ``(n_neighbors, block)``.
         points: ``(x,)`` for losses that have no unit, or ``(x, p)`` with a vector p per cell
             that d is compared with, for losses in the squared unit of both; differentiated,
             with gradients into both ends of each edge.
@@ -82,7 +82,7 @@ def _losses(
     parameters: Columns,
     edges: Edges,
 ) -> Float[Array, " n_cells"]:
-    def losses_of(products: Columns, _: Any, start: Int[Array, ""], block: int) -> Array:
+    def losses_of(products: Columns, start: Int[Array, ""], block: int) -> Array:
         return cell_loss(
             products,
             read_all(parameters, start, block),
@@ -120,9 +120,15 @@ def _losses_and_derivatives(
     parameters: Columns,
     edges: Edges,
 ) -> tuple[Array, _Derivatives]:
+    units = edges.units
+    each_its_own = units.p is None and units.per_square is None
+
     def results_of(
-        products: Columns, own_units: Array | None, start: Int[Array, ""], block: int
+        products: Columns, start: Int[Array, ""], block: int
     ) -> tuple[Array, _Derivatives]:
+        per_own = per_own_square(products[0]) if each_its_own else None
+        if per_own is not None:
+            products = (products[0] * per_own[None],)
         label_columns = read_all(transposed(edges.labels), start, block)
         losses, pull_back = jax.vjp(
             lambda products, columns: cell_loss(products, columns, label_columns),
@@ -131,16 +137,14 @@ def _losses_and_derivatives(
         )
         products_bar, parameters_bar = pull_back(jnp.ones_like(losses))
         coefficients = coefficients_of(units, read_all(units.p, start, block), products_bar)
-        return losses, (coefficients, parameters_bar, own_units)
+        return losses, (coefficients, parameters_bar, per_own)
 
     x, *p = points
-    units = edges.units
     per_edge, per_cell = jnp.zeros(edges.indices.shape[::-1], x.dtype), jnp.zeros(len(x), x.dtype)
     coefficients = Coefficients(per_edge, per_edge, per_cell) if p else Coefficients(per_edge)
-    own_units = None if p or units.given is not None else per_cell
-    derivatives = coefficients, jax.tree.map(jnp.zeros_like, parameters), own_units
-    empty = per_cell, derivatives
-    return over_products(platform, results_of, points, edges, axis_name, empty)
+    per_own = per_cell if each_its_own else None
+    derivatives = coefficients, jax.tree.map(jnp.zeros_like, parameters), per_own
+    return over_products(platform, results_of, points, edges, axis_name, (per_cell, derivatives))
 
 
 def _backward(
@@ -150,15 +154,14 @@ def _backward(
     losses_bar: Float[Array, " n_cells"],
 ) -> tuple[Points, Columns, None]:
     """The cotangents of the points and of the parameters."""
-    points, edges, (coefficients, parameters_bar, own_units) = residuals
+    points, edges, (coefficients, parameters_bar, per_own) = residuals
     by_value = times_units(losses_bar, edges.units)
-    scales, of_sums = scales_of_gradients(edges.units, own_units, losses_bar)
-    arguments = points, edges.indices, edges.units.p, coefficients, scales
+    scales = scales_of_gradients(edges.units, per_own, losses_bar)
+    arguments = points, edges.indices, edges.units.p, coefficients, *scales
     if n_shards(axis_name) == 1:
         points_bar = by_platform(gradients_in_blocks, *arguments)
     else:
         points_bar = gradients_in_ring(*arguments, axis_name)
-    points_bar = jax.tree.map(lambda bar: bar * of_sums, points_bar)
     return points_bar, tuple(by_value * bar for bar in parameters_bar), None
 
 

@@ -16,8 +16,7 @@ from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, part_size
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, operands, scaled, terms
-from diffbio.functional._edge_units import Units
+from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
 from diffbio.functional._edge_visits import Chunk, Group, over_visits
 
 __all__ = ["gradients_in_ring", "group_size", "products_in_ring"]
@@ -37,21 +36,20 @@ def products_in_ring(
     platform: Platform,
     points: Points,
     indices: Indices,
-    units: Units,
+    per_unit: Float[Array, ""] | float,
     start: Int[Array, ""],
     axis_name: AxisName,
 ) -> Columns:
     """The products of the edges of the group that starts there, ``(n_neighbors, group)`` each.
 
-    They are 0 where the far end is in no shard.
+    Points are multiplied by ``per_unit`` before. The products are 0 where the far end is in no
+    shard.
     """
     group = Group.of(indices, start, group_size(len(indices)))
 
     def fold(visitors: Array, chunk: Chunk, bar: None, products: Columns) -> tuple[None, Columns]:
-        vectors = _vectors(points, visitors, chunk)
-        if units.p is not None:
-            vectors = (*vectors, units.p[chunk.rows][:, None])
-        found = sums_over_last_axis(platform, terms, *operands(units, *vectors))
+        operands = (array * per_unit for array in _vectors(points, visitors, chunk))
+        found = sums_over_last_axis(platform, terms, *operands)
         return bar, jax.tree.map(
             lambda whole, part: whole.at[chunk.numbers].set(part, mode="drop"), products, found
         )
@@ -67,10 +65,11 @@ def gradients_in_ring(
     indices: Indices,
     p_units: Float[Array, " n_cells"] | None,
     coefficients: Coefficients,
-    scales: Columns,
+    of_cells: Float[Array, " n_cells"],
+    of_vectors: Float[Array, ""] | float,
     axis_name: AxisName,
 ) -> Points:
-    """The sums of the cotangents of the points, by the coefficients times the scales.
+    """The cotangents of the points, by the coefficients and what scales cells and vectors.
 
     The shares of far ends travel home with the visitors.
     """
@@ -83,16 +82,12 @@ def gradients_in_ring(
             visitors: Array, chunk: Chunk, bar: Array, points_bar: Points
         ) -> tuple[Array, Points]:
             x_bar, *p_bar = points_bar
-            d, *p = _vectors(points, visitors, chunk)
+            d, *p = (array * of_vectors for array in _vectors(points, visitors, chunk))
             counted = chunk.valid & fresh[chunk.rows - start]
-            first, *others = (scale[chunk.rows] for scale in scales)
-            of_chunk = jnp.where(counted, first, 0), *others
-            along, onto, _ = jax.tree.map(
-                lambda columns: scaled(columns[chunk.slots, chunk.rows], of_chunk)[:, None],
-                coefficients._replace(own=None),
-            )
-            d_bar = along * d
-            if p_units is not None:
+            scale = jnp.where(counted, of_cells[chunk.rows], 0)
+            d_bar = (scale * coefficients.along[chunk.slots, chunk.rows])[:, None] * d
+            if coefficients.onto is not None:
+                onto = (scale * coefficients.onto[chunk.slots, chunk.rows])[:, None]
                 d_bar += onto * p[0]
                 p_bar = [_added(p_bar[0], chunk.rows, onto * d)]
             return _added(bar, chunk.ends, d_bar), (_added(x_bar, chunk.rows, -d_bar), *p_bar)
@@ -103,7 +98,7 @@ def gradients_in_ring(
     x_bar, *p_bar = over_row_blocks(n_cells, group_size(n_cells), take_turn, zeros)
     if p_units is None or coefficients.own is None:
         return (x_bar,)
-    own = scaled(coefficients.own, scales)[:, None] * (points[1] * (1 / p_units)[:, None])
+    own = (of_cells * coefficients.own)[:, None] * (points[1] * (1 / p_units)[:, None])
     return x_bar, p_bar[0] + own
 
 

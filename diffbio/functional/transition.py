@@ -181,16 +181,17 @@ def _expected_miss(
 def _expected_miss_forward(
     products: Columns, temperature: Array, usable: Array, p_unit: Array
 ) -> tuple[Float[Array, " block"], Any]:
-    squares, inner, misses, scaled_square = products
-    length, scaled_step = safe_sqrt(squares), safe_sqrt(scaled_square)[None]
-    per_length, per_scaled_step = safe_inverse(length), safe_inverse(scaled_step)
-    cosines = inner * per_length * per_scaled_step
+    squares, inner, misses, own_square = products
+    length, own_length = safe_sqrt(squares), safe_sqrt(own_square)[None]
+    step = own_length * p_unit[None]
+    per_length, per_step = safe_inverse(length), safe_inverse(step)
+    cosines = inner * per_length * per_step
     transitions, pull_back = jax.vjp(
         lambda cosines, temperature: softmax_over(-cosines, temperature, usable),
         cosines,
         temperature,
     )
-    lengths = length, per_length, scaled_step, per_scaled_step, p_unit[None]
+    lengths = length, per_length, step, per_step, safe_inverse(own_length)
     return jnp.sum(transitions * misses, axis=0), (pull_back, transitions, cosines, lengths)
 
 
@@ -203,15 +204,15 @@ def _expected_miss_backward(
     factors are ratios of two lengths, so that no square leaves the range of floats.
     """
     pull_back, transitions, cosines, lengths = residuals
-    length, per_length, scaled_step, per_scaled_step, p_unit = lengths
-    step, longest = scaled_step * p_unit, jnp.max(length, axis=0)[None]
-    slopes = length * safe_inverse(longest) * (length * safe_inverse(step) - 2 * cosines)
+    length, per_length, step, per_step, per_own_length = lengths
+    longest = jnp.max(length, axis=0)[None]
+    slopes = length * safe_inverse(longest) * (length * per_step - 2 * cosines)
     by_cosine, by_temperature = pull_back(slopes * loss_bar[None])
     by_inner = by_cosine * (longest * per_length)
     by_square = -by_inner * cosines * (step * per_length) / 2
     turns = jnp.sum(by_cosine * step * cosines, axis=0)
-    by_scaled_square = -turns * (longest * per_scaled_step * per_scaled_step)[0] / 2
-    products_bar = (by_square, by_inner * p_unit, transitions * loss_bar[None], by_scaled_square)
+    by_own_square = -turns * (longest * per_own_length * per_own_length)[0] / 2
+    products_bar = (by_square, by_inner, transitions * loss_bar[None], by_own_square)
     return products_bar, by_temperature * step[0] * longest[0], None, None
 
 
