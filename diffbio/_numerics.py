@@ -221,12 +221,30 @@ def sums_over_last_axis(
         terms(*(operand[..., entries] for operand in operands))
         for entries in (slice(half), slice(half, 2 * half), slice(2 * half, None))
     )
-    zeros = tuple(jnp.zeros((), term.dtype) for term in left + right)
-    halves = lax.reduce(left + right, zeros, _add_all, (left[0].ndim - 1,))
+    halves = _sums_in_one_reduction(left + right)
     return tuple(
         a + b + jnp.sum(c, axis=-1)
         for a, b, c in zip(halves[: len(left)], halves[len(left) :], odd, strict=True)
     )
+
+
+@jax.custom_jvp
+def _sums_in_one_reduction(terms: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The sum over the last axis of each term.
+
+    JAX has no derivative of such a reduction where one term has none, and a slow one where
+    all have. The derivative of a sum is the sum.
+    """
+    zeros = tuple(jnp.zeros((), term.dtype) for term in terms)
+    return tuple(lax.reduce(terms, zeros, _add_all, (terms[0].ndim - 1,)))
+
+
+@_sums_in_one_reduction.defjvp
+def _derivative_of_sums(
+    primals: tuple[tuple[Array, ...]], tangents: tuple[tuple[Array, ...]]
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    slopes = tuple(jnp.sum(tangent, axis=-1) for tangent in tangents[0])
+    return _sums_in_one_reduction(*primals), slopes
 
 
 def _add_all(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:

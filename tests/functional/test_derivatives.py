@@ -1,18 +1,22 @@
 """Which derivatives a loss has, and the errors that name it where one is missing."""
 
+import itertools
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
+from benchmarks.catalog.cases import case as catalog_case
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
     clustering_compactness_loss,
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CELLS, draw, machinery, split
+from tests.inputs import N_CELLS, N_CLUSTERS, VARIANTS, draw, machinery, split
 
 NAMES = {
     "batch_mixing": "batch_mixing_loss",
@@ -50,22 +54,80 @@ def test_a_loss_without_forward_mode_says_so(case, mode):
         FORWARD[mode](*loss_of_one(case))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "case", [case for case in CATALOG if case.name != "combined"], ids=lambda case: case.name
-)
-def test_forward_over_reverse_is_the_difference_of_gradients(case):
-    loss, point, direction = loss_of_one(case)
-    program = jax.jit(lambda x, t: jax.jvp(jax.grad(loss), (x,), (t,)))
-    _, found = program(point, direction)
+def every_choice():
+    """Each case with each choice of differentiated arguments; given centroids as one more."""
+    given = replace(
+        catalog_case("compactness"),
+        name="compactness_given",
+        differentiable=("embeddings", "assignments", "centroids"),
+    )
+    for case in (*CATALOG, given):
+        marks = [pytest.mark.slow] if case.name in VARIANTS else []
+        names = case.differentiable
+        for size in range(1, len(names) + 1):
+            for chosen in itertools.combinations(names, size):
+                label = f"{case.name} by {' and '.join(chosen)}"
+                yield pytest.param(case, chosen, id=label, marks=marks)
+
+
+def loss_of(case, chosen):
+    """The loss as a function of the chosen arguments alone, a point and a direction."""
+    n_cells = 8
+    options = {} if case.n_neighbors is None else {"n_neighbors": 5}
+    arrays = draw(case, "random", n_cells)
+    directions = draw(case, "random", n_cells, seed=1)
+    if "centroids" in case.differentiable:
+        arrays["centroids"] = arrays["embeddings"][:N_CLUSTERS] + 0.1
+        directions["centroids"] = directions["embeddings"][:N_CLUSTERS]
+    point, direction = ({name: a[name] for name in chosen} for a in (arrays, directions))
+    constant = {name: array for name, array in arrays.items() if name not in chosen}
+    return lambda d: case.loss(**d, **constant, **options), point, direction
+
+
+@pytest.mark.parametrize(("case", "chosen"), list(every_choice()))
+def test_second_derivatives_are_differences_of_gradients(case, chosen):
+    loss, point, direction = loss_of(case, chosen)
+
+    def along(x, t):
+        return jax.jvp(jax.grad(loss), (x,), (t,))
+
     step = 1e-5
     above, below = (
-        program(jax.tree.map(lambda x, t, s=sign: x + s * step * t, point, direction), direction)[0]
+        along(jax.tree.map(lambda x, t, s=sign: x + s * step * t, point, direction), direction)[0]
         for sign in (1, -1)
     )
-    for name in point:
+    hessian = jax.hessian(loss)(point)
+    results = {
+        "jvp": along(point, direction)[1],
+        "hessian": {name: product(hessian[name], direction) for name in chosen},
+    }
+    for name in chosen:
         expected = (above[name] - below[name]) / (2 * step)
-        assert relative_error(found[name], expected) <= 1e-6, name
+        for way, found in results.items():
+            assert relative_error(found[name], expected) <= 1e-6, (way, name)
+    # What jit would run is the same, so that it need not be compiled.
+    jax.jit(along).lower(point, direction)
+    jax.jit(jax.hessian(loss)).lower(point)
+
+
+@pytest.mark.parametrize("name", ["compactness", "velocity", "shannon", "simpson"])
+def test_twice_reverse_is_forward_over_reverse(name):
+    case = catalog_case(name)
+    loss, point, direction = loss_of(case, case.differentiable)
+
+    def slope(x):
+        gradient = jax.grad(loss)(x)
+        return sum(jnp.vdot(gradient[key], t) for key, t in direction.items())
+
+    found = jax.grad(slope)(point)
+    _, expected = jax.jvp(jax.grad(loss), (point,), (direction,))
+    for key in point:
+        assert relative_error(found[key], expected[key]) <= 1e-12, key
+
+
+def product(rows, direction):
+    """Second derivatives by one argument and each other, times the direction."""
+    return sum(jnp.tensordot(rows[name], t, t.ndim) for name, t in direction.items())
 
 
 def test_simpson_has_forward_mode():
