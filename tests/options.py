@@ -128,3 +128,14 @@ def _tuples(value):
     rows = [list(map(kind, plain)) for kind in (float, np.float32, np.asarray, jnp.asarray)]
     named = [LossWeights(*row) for row in rows] if isinstance(value, LossWeights) else []
     return [plain, *rows, *map(tuple, rows), *named, *arrays, jnp.asarray(plain), pd.Series(plain)]
+
+
+def no_values(value):
+    """What an option with this value refuses by its name."""
+    if isinstance(value, str | bool):
+        return [object(), 2.5, pd.NA, b"uniform"]
+    return [
+        np.ma.masked, np.ma.array(2.0, mask=True), pd.NA, "2", np.array("2"), b"2", 2j,
+        np.complex64(2), np.array([2, 2]), [2.0, 2.0], object(), np.datetime64("2020"),
+        np.array([object()] * 3),
+    ]  # fmt: skip

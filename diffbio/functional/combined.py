@@ -182,9 +182,8 @@ def combined_loss(
         where=where,
         axis_name=axis_name,
     )
-    reconstruction = _reconstruction(
-        features, reconstructed, jnp.asarray(embeddings), where, axis_name
-    )
+    cells = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
+    reconstruction = _reconstruction(features, reconstructed, cells, where, axis_name)
     w_batch, w_cluster, w_reconstruction = (jnp.asarray(w, batch.dtype) for w in weights)
     total = w_batch * batch + w_cluster * cluster + w_reconstruction * reconstruction
     return CombinedLoss(total, batch, cluster, reconstruction)

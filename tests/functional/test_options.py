@@ -9,7 +9,16 @@ from jax.sharding import Mesh
 
 from diffbio import losses
 from diffbio.sharding import sharded
-from tests.options import FUNCTIONS, MODULES, VALUES, call_of, every_option, forms, options_of
+from tests.options import (
+    FUNCTIONS,
+    MODULES,
+    VALUES,
+    call_of,
+    every_option,
+    forms,
+    no_values,
+    options_of,
+)
 
 MESH = Mesh(np.array(jax.devices()[:1]), ("cells",))
 
@@ -61,3 +70,31 @@ def test_a_module_of_any_form_may_be_an_argument_of_a_program(name):
             nnx.jit(lambda loss, arrays: total(loss(**arrays))).eval_shape(loss, arrays)
             nnx.split(loss)
             assert isinstance(loss, getattr(losses, name))
+
+
+def refused(name, option, needed, given, over_all):
+    """Calls a loss with what is no value of the option."""
+    loss, arrays, options = loss_of(name, needed | {option: given})
+    (sharded(loss, MESH) if over_all else loss)(**arrays, **options)
+
+
+@pytest.mark.usefixtures("only_our_checks")
+@pytest.mark.parametrize("over_all", [False, True], ids=["", "sharded"])
+@every_option(FUNCTIONS | MODULES)
+def test_what_is_no_option_is_refused_by_name(name, option, over_all):
+    for value, needed in VALUES[option]:
+        for given in no_values(value):
+            with pytest.raises((TypeError, ValueError), match=rf"^{option}\b"):
+                refused(name, option, needed, given, over_all)
+
+
+@pytest.mark.usefixtures("only_our_checks")
+@pytest.mark.parametrize("over_all", [False, True], ids=["", "sharded"])
+@every_option(FUNCTIONS | MODULES)
+def test_a_number_in_a_tensor_is_refused_and_told_where_it_belongs(name, option, over_all):
+    torch = pytest.importorskip("torch")
+    for value, needed in VALUES[option]:
+        if not isinstance(value, str | bool):
+            for given in (torch.tensor(value), [*map(torch.tensor, np.atleast_1d(value).tolist())]):
+                with pytest.raises(TypeError, match=rf"^{option}\b.*torch.Tensor.*diffbio.torch"):
+                    refused(name, option, needed, given, over_all)

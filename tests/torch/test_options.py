@@ -15,6 +15,7 @@ from tests.options import (  # noqa: E402
     call_of,
     every_option,
     forms,
+    no_values,
     options_of,
 )
 
@@ -69,3 +70,20 @@ def test_a_float_in_any_form_may_change_without_a_new_program_and_an_integer_is_
         again = loss(**held, **few, temperature=kind(0.3))
         assert first.item() != again.item()
     assert loss(**held, n_neighbors=torch.tensor(5)).item() != first.item()
+
+
+@pytest.mark.usefixtures("only_our_checks")
+@every_option(FUNCTIONS)
+def test_what_is_no_option_is_refused_by_name_with_and_without_gradients(name, option):
+    loss, _, held, few = given(name)
+    for value, needed in VALUES[option]:
+        wrong = no_values(value)
+        if not isinstance(value, str | bool):
+            wrong += [torch.ones(2), torch.tensor(2j), torch.ones(2).to_sparse()]
+        for form in wrong:
+            for enabled in (False, True):
+                with (
+                    pytest.raises((TypeError, ValueError), match=rf"^{option}\b"),
+                    torch.set_grad_enabled(enabled),
+                ):
+                    loss(**held, **few | needed | {option: form})
