@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
@@ -22,8 +21,6 @@ Array = np.ndarray
 
 EXPRESSION = "Ms"
 """The layer of smoothed spliced RNA that scVelo computes velocities from."""
-# The kinds of the columns of a frame that becomes a matrix of fractions.
-_NUMERIC = [{"f"}, {"f", "i"}, {"f", "u"}, {"f", "i", "u"}]
 
 
 def check_in_memory(adata: Any) -> None:
@@ -94,34 +91,12 @@ def _layer(adata: AnnData, argument: str, key: str) -> Any:
 
 
 def _dense(name: str, value: Any, *, counts: bool = False) -> Array:
-    """A matrix as an array of at least single precision, in the machine's own byte order."""
-    array = _without_missing(name, value)
-    if array.dtype.kind == "f":
-        # JAX has neither other byte orders nor wider numbers.
-        native = np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
-        array = array.astype(native, copy=False)
-    elif counts and array.dtype.kind in "iu":
+    """A matrix as an array of at least single precision."""
+    array = _checks.as_array(name, value.toarray() if sparse.issparse(value) else value)
+    if counts and array.dtype.kind in "iu":
         array = array.astype(np.promote_types(array.dtype, np.float32))
     array = np.asarray(_checks.floating(name, array, ("n_cells", "dim")))
     return array.astype(np.promote_types(array.dtype, np.float32), copy=False)
-
-
-def _without_missing(name: str, value: Any) -> Array:
-    """The numbers of a matrix of any kind; a frame's missing ones become NaN."""
-    if sparse.issparse(value):
-        return value.toarray()
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
-            raise ValueError(f"{name} must have no masked entries, got {value.mask.sum()}")
-        return np.asarray(value.data)
-    if isinstance(value, pd.DataFrame) and {dtype.kind for dtype in value.dtypes} in _NUMERIC:
-        # A nullable column has the kind and the type of the numbers in it.
-        common = np.result_type(*(getattr(d, "numpy_dtype", d) for d in value.dtypes))
-        return value.to_numpy(common, na_value=np.nan)
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a matrix of numbers: {error}") from error
 
 
 def _finite(name: str, array: Array) -> Array:

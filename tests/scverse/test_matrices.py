@@ -63,11 +63,11 @@ def missing(array):
 
 
 NO_NUMBERS = {
-    "masked": (missing(X), ValueError, "must have no masked entries, got 1"),
+    "masked": (missing(X), ValueError, "must have a number in every entry, got 1 masked"),
     "nullable, missing": (
         frame("Float32").mask(np.arange(X.size).reshape(X.shape) == 5),
         ValueError,
-        "must be finite, got NaN or infinity in 1 cells",
+        r"must have a number in every entry, got 1 missing \(NA\)",
     ),
     "complex": (X.astype(np.complex64), TypeError, "must have a real floating dtype, got complex"),
     "boolean": (X > 0, TypeError, "must have a real floating dtype, got bool"),
