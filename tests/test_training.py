@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.sharding import Mesh
 
 from diffbio.models import BatchCorrector
 from diffbio.training import _fit, fit
@@ -133,6 +135,9 @@ BAD = {
     "a batch too many": (
         {"data": {**DATA, "batch_ids": 1 + DATA["batch_ids"]}}, ValueError, "batch_ids must lie",
     ),
+    "no names": ({"data": DATA["features"]}, TypeError, "data must map names to arrays, got nda"),
+    "a place of numbers": ({"checkpoint": 5}, TypeError, "checkpoint must be the path of a folder"),
+    "nobody's home": ({"checkpoint": "~nobody-here/x"}, ValueError, "checkpoint='~nobody-here/x'"),
     "words": ({"data": {**DATA, "names": np.full(N_CELLS, "a")}}, TypeError, "names"),
     "no steps": ({"n_steps": 0}, ValueError, "n_steps"),
     "no batch": ({"batch_size": 0}, ValueError, "batch_size"),
@@ -147,6 +152,47 @@ def test_bad_arguments_are_refused_by_name(what):
     changed, error, message = BAD[what]
     with pytest.raises(error, match=message):
         trained(**changed)
+
+
+@pytest.mark.parametrize("on_mesh", [False, True], ids=["", "on a mesh"])
+@pytest.mark.parametrize("shift", [2**32, -(2**32), 2**31])
+@pytest.mark.parametrize("entry", ["batch_ids", "more"])
+def test_integers_that_do_not_fit_are_refused_by_name_and_never_wrap(entry, shift, on_mesh):
+    mesh = Mesh(np.array(jax.devices()[:1]), ("cells",)) if on_mesh else None
+    wide = DATA["batch_ids"] + shift * (np.arange(N_CELLS) == N_CELLS - 1)
+    with jax.enable_x64(False), pytest.raises(ValueError, match=rf"data\['{entry}'\].*int32"):
+        trained(data={**DATA, entry: wide}, mesh=mesh)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint32", "int64", "uint64", ">i8"])
+def test_integers_that_fit_mean_the_same_in_every_type(dtype):
+    with jax.enable_x64(False):
+        _, expected = trained()
+        _, found = trained(data={**DATA, "batch_ids": DATA["batch_ids"].astype(dtype)})
+    assert found.losses.tobytes() == expected.losses.tobytes()
+
+
+def test_a_path_may_begin_with_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("~/one", Path("~/two")):
+        trained(n_steps=1, checkpoint=folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_the_trained_model_is_no_model_to_go_on_from_and_the_error_says_what_is(tmp_path):
+    model, _ = trained(n_steps=2, checkpoint=tmp_path)
+    before = bits(model)
+    with pytest.raises(
+        ValueError, match=r"initial model .*before the first step.*trained"
+    ) as error:
+        fit(model, DATA, spread, **QUICK | {"n_steps": 4, "checkpoint": tmp_path})
+    assert bits(model) == before
+    # What the message says works: a model made anew, or another folder.
+    longer, _ = trained(n_steps=4, checkpoint=tmp_path)
+    assert bits(longer) == bits(trained(n_steps=4)[0])
+    assert "another folder" in str(error.value)
+    fit(model, DATA, spread, **QUICK | {"n_steps": 4, "checkpoint": tmp_path / "further"})
 
 
 def test_a_finished_checkpoint_returns_at_once_and_a_longer_training_goes_on(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
+from diffbio._arrays import within_range
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_configuration import check_batch_mixing_configuration
@@ -56,7 +57,7 @@ class _Loss(nnx.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, AnyArray):
-            value = nnx.data(_checks.as_array(name, value))
+            value = nnx.data(within_range(name, _checks.as_array(name, value)))
         super().__setattr__(name, value)
 
 

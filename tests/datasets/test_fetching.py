@@ -167,3 +167,9 @@ def test_the_environment_overrides_the_command_and_the_command_the_rest(monkeypa
         _index.subprocess, "run", lambda *_, **__: _index.subprocess.CompletedProcess([], 0, listed)
     )
     assert _index._pip_settings() == {"cert": "c", "proxy": "p"}
+
+
+def test_the_cache_may_lie_in_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DIFFBIO_CACHE", "~/kept")
+    assert _archives._cache() == tmp_path / "kept"

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from diffbio import losses
 from diffbio.functional import (
@@ -13,6 +14,7 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from diffbio.neighbors import nearest_neighbors
+from diffbio.sharding import sharded
 
 N_CELLS, N_LISTED = 300, 4
 rng = np.random.default_rng(0)
@@ -134,3 +136,33 @@ def test_a_traced_transition_weight_multiplies_the_transition():
     assert float(loss(0.0)) == pytest.approx(
         float(losses.VelocityConsistencyLoss()(x, v, f)), rel=1e-14
     )
+
+
+ONE_DEVICE = Mesh(np.array(jax.devices()[:1]), ("cells",))
+
+
+def test_wide_integers_of_a_sharded_loss_are_those_of_one_device_or_refused_by_name():
+    labels = np.arange(N_CELLS) % 3
+    over_all = sharded(batch_mixing_loss, ONE_DEVICE)
+    with jax.enable_x64(False):
+        with pytest.raises(ValueError, match=r"neighbor_indices must lie in .* int32"):
+            over_all(POINTS, labels, neighbor_indices=np.where(INDICES == 5, 5 - WIDE, INDICES))
+        with pytest.raises(ValueError, match="batch_labels must lie in"):
+            over_all(POINTS, labels + WIDE * (labels == 1))
+        found = over_all(POINTS, labels.astype("u8"), neighbor_indices=INDICES.astype(">i8"))
+        assert found == batch_mixing_loss(POINTS, labels, neighbor_indices=INDICES)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint64, np.asarray])
+def test_a_wide_integer_given_for_a_number_is_that_number(kind):
+    labels = np.arange(N_CELLS) % 3
+    with jax.enable_x64(False):
+        expected = batch_mixing_loss(1e5 * POINTS, labels, temperature=float(WIDE))
+        for loss in (batch_mixing_loss, sharded(batch_mixing_loss, ONE_DEVICE)):
+            assert loss(1e5 * POINTS, labels, temperature=kind(WIDE)) == expected
+    assert expected < -0.1
+
+
+def test_a_wide_integer_in_an_array_of_a_module_is_refused_by_name():
+    with jax.enable_x64(False), pytest.raises(ValueError, match=r"temperature must lie in .*int32"):
+        losses.BatchMixingLoss(temperature=np.asarray(WIDE))
