@@ -10,23 +10,14 @@ from jaxtyping import Array, Bool, Float
 from diffbio import _checks
 from diffbio._blocks import varying_alike
 from diffbio._derivatives import reverse_only
-from diffbio._numerics import (
-    in_accumulation_dtype,
-    mean_over_cells,
-    safe_inverse,
-    sums_over_last_axis,
-    zeroed,
-)
-from diffbio._platform import Platform, by_platform
+from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
+from diffbio.functional._directions import compare_directions
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 
 Profiles = Float[Array, "n_cells n_genes"]
-PerCell = Float[Array, " n_cells"]
-Moments = tuple[PerCell, PerCell, PerCell]
-_Residuals = tuple[Profiles, Profiles, Profiles, Moments]
 
 
 def velocity_consistency_loss(
@@ -136,96 +127,14 @@ def _velocity_consistency_loss(
     reduce: bool,
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
-    x, v, f = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity, future))
-    x, v, f = reverse_only("velocity_consistency_loss", x, v, f)
-    cosine, speed, distance = _compare_directions(*varying_alike((v, x, f, where)))
+    arrays = in_accumulation_dtype(expression, velocity, future)
     dt, cosine_weight, magnitude_weight = (
-        jnp.asarray(scalar, x.dtype) for scalar in (dt, cosine_weight, magnitude_weight)
+        jnp.asarray(scalar, arrays[0].dtype) for scalar in (dt, cosine_weight, magnitude_weight)
     )
-    losses = cosine_weight * (1 - cosine) + magnitude_weight * (dt * speed - distance) ** 2
+    x, v, f = reverse_only("velocity_consistency_loss", expression, velocity, future)
+    weights = None if reduce else (cosine_weight, magnitude_weight)
+    fixed_dt, weights = lax.stop_gradient((dt, weights))
+    turn, excess, speed = compare_directions(*varying_alike((v, x, f, fixed_dt, weights, where)))
+    excess += (dt - fixed_dt) * speed  # 0, with the derivative by dt
+    losses = cosine_weight * turn + magnitude_weight * excess * excess
     return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)
-
-
-@jax.custom_vjp
-def _compare_directions(
-    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
-) -> Moments:
-    """``cos(v, f - x)``, ``|v|`` and ``|f - x|`` of every cell.
-
-    The custom derivative needs only these three numbers per cell beside the inputs, so that
-    the backward pass is one read of the inputs and one write of their gradients.
-    """
-    return by_platform(_moments, v, x, f, where)
-
-
-def _moments(
-    platform: Platform,
-    v: Profiles,
-    x: Profiles,
-    f: Profiles,
-    where: Bool[Array, " n_cells"] | None,
-) -> Moments:
-    """The three numbers per cell, from one pass over the inputs, or from two.
-
-    If squares left the float range, a second pass repeats the work on scaled inputs. A
-    zero vector looks like squares that underflowed, so it causes the second pass too. That
-    costs time, but no accuracy.
-    """
-    smallest = jnp.finfo(v.dtype).tiny / jnp.finfo(v.dtype).eps
-    largest = jnp.finfo(v.dtype).max
-    vv, aa, va = sums_over_last_axis(platform, _products, v, f - x)
-    out_of_range = (vv < smallest) | (aa < smallest) | (vv > largest) | (aa > largest)
-    if where is not None:
-        out_of_range &= where
-
-    def directly() -> Moments:
-        return _cosine(vv, aa, va), jnp.sqrt(vv), jnp.sqrt(aa)
-
-    def after_scaling() -> Moments:
-        v_scale = jnp.max(jnp.abs(v), axis=1, keepdims=True)
-        change_scale = jnp.max(jnp.abs(f - x), axis=1, keepdims=True)
-        vv, aa, va = sums_over_last_axis(
-            platform, _products, v * safe_inverse(v_scale), (f - x) * safe_inverse(change_scale)
-        )
-        cosine = _cosine(vv, aa, va)
-        return cosine, v_scale[:, 0] * jnp.sqrt(vv), change_scale[:, 0] * jnp.sqrt(aa)
-
-    return lax.cond(jnp.any(out_of_range), after_scaling, directly)
-
-
-def _cosine(vv: PerCell, aa: PerCell, va: PerCell) -> PerCell:
-    return va * safe_inverse(jnp.sqrt(vv)) * safe_inverse(jnp.sqrt(aa))
-
-
-def _products(own: Array, change: Array) -> tuple[Array, Array, Array]:
-    """The terms of ``own.own``, ``change.change`` and ``own.change``."""
-    return own * own, change * change, own * change
-
-
-def _compare_directions_forward(
-    v: Profiles, x: Profiles, f: Profiles, where: Bool[Array, " n_cells"] | None
-) -> tuple[Moments, _Residuals]:
-    moments = by_platform(_moments, v, x, f, where)
-    return moments, (v, x, f, moments)
-
-
-def _compare_directions_backward(
-    residuals: _Residuals, cotangents: Moments
-) -> tuple[Profiles, Profiles, Profiles, None]:
-    r"""With unit vectors: d cos / dv = (a^ - cos v^) / |v|, d|v| / dv = v^, and alike for a."""
-    v, x, f, (cosine, speed, distance) = residuals
-    cosine_bar, speed_bar, distance_bar = cotangents
-    per_speed, per_distance = safe_inverse(speed), safe_inverse(distance)
-    v_unit = v * per_speed[:, None]
-    a_unit = (f - x) * per_distance[:, None]
-
-    def gradient(own: Profiles, other: Profiles, per_norm: PerCell, norm_bar: PerCell) -> Profiles:
-        along_own = norm_bar - cosine_bar * per_norm * cosine
-        return along_own[:, None] * own + (cosine_bar * per_norm)[:, None] * other
-
-    v_bar = gradient(v_unit, a_unit, per_speed, speed_bar)
-    f_bar = gradient(a_unit, v_unit, per_distance, distance_bar)
-    return v_bar, -f_bar, f_bar, None
-
-
-_compare_directions.defvjp(_compare_directions_forward, _compare_directions_backward)
