@@ -35,7 +35,7 @@ def clustering_compactness_loss(
     n_cells = n_counted(x, where)
     c, alive = _centroids(x, a, centroids, smallest_total)
     scatter = sum(
-        (a[:, k] * ((x - c[k]) ** 2).sum(axis=1)).sum() for k in range(len(c)) if alive[k]
+        (a[:, k] * (_from_centroid(x, c, k) ** 2).sum(axis=1)).sum() for k in np.flatnonzero(alive)
     )
     hinge, _ = _hinge(c, alive, min_separation)
     return scatter / n_cells + separation_weight * hinge
@@ -59,7 +59,7 @@ def clustering_compactness_gradients(
     by_hinge = separation_weight * by_hinge
     by_x, by_a, by_c = np.zeros_like(x), np.zeros_like(a), by_hinge.copy()
     for k in np.flatnonzero(alive):
-        from_centroid = x - c[k]
+        from_centroid = _from_centroid(x, c, k)
         by_x += 2 / n_cells * a[:, [k]] * from_centroid
         by_a[:, k] += (from_centroid**2).sum(axis=1) / n_cells
         if centroids is None:
@@ -87,29 +87,40 @@ def _counted(x, a, where):
 
 
 def _centroids(x, a, centroids, smallest_total):
+    """Two parts that add up to the centroids, and which are live.
+
+    A mean is its heaviest cell and a shift from there. Differences from it then keep their
+    digits however tight the cluster and however far away another cell.
+    """
     if centroids is not None:
         c = np.asarray(centroids, dtype=np.float64)
-        return c, np.ones(len(c), bool)
+        return (c, np.zeros_like(c)), np.ones(len(c), bool)
     sizes = a.sum(axis=0)
     alive = np.abs(sizes) >= smallest_total
-    c = np.zeros((a.shape[1], x.shape[1]))
+    heaviest, shifts = (np.zeros((a.shape[1], x.shape[1])) for _ in range(2))
     for k in np.flatnonzero(alive):
-        origin = x[0]
-        c[k] = origin + (a[:, [k]] * (x - origin)).sum(axis=0) / sizes[k]
-    return c, alive
+        heaviest[k] = x[np.argmax(a[:, k])]
+        shifts[k] = (a[:, [k]] * (x - heaviest[k])).sum(axis=0) / sizes[k]
+    return (heaviest, shifts), alive
+
+
+def _from_centroid(points, centroids, k):
+    heaviest, shifts = centroids
+    return (points - heaviest[k]) - shifts[k]
 
 
 def _hinge(c, alive, margin):
     """Mean shortfall over ordered pairs of live clusters and its gradient by centroid."""
     live = np.flatnonzero(alive)
     n_pairs = len(live) * (len(live) - 1)
-    total, gradient = 0.0, np.zeros_like(c)
+    total, gradient = 0.0, np.zeros_like(c[0])
     for k in live:
         for other in live:
-            distance = np.sqrt(((c[k] - c[other]) ** 2).sum())
+            difference = (c[0][k] - c[0][other]) + (c[1][k] - c[1][other])
+            distance = np.sqrt((difference**2).sum())
             if k == other or distance >= margin:
                 continue
             total += margin - distance
             if distance > 0:
-                gradient[k] -= 2 * (c[k] - c[other]) / distance
+                gradient[k] -= 2 * difference / distance
     return total / max(n_pairs, 1), gradient / max(n_pairs, 1)

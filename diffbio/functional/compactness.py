@@ -4,16 +4,15 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
 from diffbio._derivatives import reverse_only
-from diffbio._numerics import in_accumulation_dtype, n_counted, zeroed
-from diffbio._shards import AxisName, first_counted, sum_of_all
+from diffbio._numerics import in_accumulation_dtype
+from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
 from diffbio.functional._pairs import pair_distances
-from diffbio.functional._scatter import centroids_and_scatter, has_weight, scatter_about
+from diffbio.functional._scatter import scatter_about, scatter_about_means
 
 __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 
@@ -126,44 +125,26 @@ def _clustering_compactness_loss(
     axis_name: AxisName,
 ) -> Float[Array, ""]:
     arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
-    x, a, *given = reverse_only("clustering_compactness_loss", *in_accumulation_dtype(*arrays))
-    x, a = zeroed(x, where), zeroed(a, where)
-    weight, margin = (jnp.asarray(s, x.dtype) for s in (separation_weight, min_separation))
-
-    centre = _centre(x, where, axis_name)[None]
+    x, a, *given = reverse_only("clustering_compactness_loss", *arrays)
+    # The scatter casts the coordinates where it reads them, so that no copy is kept.
+    _, a, *given = in_accumulation_dtype(x, a, *given)
+    weight, margin = (jnp.asarray(s, a.dtype) for s in (separation_weight, min_separation))
     if given:
         (c,) = given
-        alive = jnp.ones(c.shape[0], bool)
-        scatter = scatter_about(x - centre, a, c - centre, axis_name)
+        scatter = scatter_about(x, a, c, where, axis_name)
+        distances, alive = pair_distances(c), jnp.ones(c.shape[0], bool)
     else:
-        alive = has_weight(sum_of_all(jnp.sum(a, axis=0), axis_name))
-        c, scatter = centroids_and_scatter(x - centre, jnp.where(alive, a, 0), axis_name)
-    return scatter / n_counted(x, where, axis_name) + weight * _separation(c, alive, margin)
-
-
-def _centre(
-    x: Float[Array, "n_cells dim"], where: Bool[Array, " n_cells"] | None, axis_name: AxisName
-) -> Float[Array, " dim"]:
-    """The mean, or the first cell's coordinate where the two agree to half their digits.
-
-    Identical cells then lie exactly at the centre. The selection also makes XLA round the
-    mean. Without it, XLA may compute ``x - sum / n`` with one rounding in one place and two
-    in another, so that cells and centroids have different centres.
-    """
-    x = lax.stop_gradient(x)
-    first = first_counted(x, where, axis_name)
-    mean = sum_of_all(jnp.sum(x, axis=0), axis_name) / n_counted(x, where, axis_name)
-    agree = jnp.abs(mean - first) <= jnp.sqrt(jnp.finfo(x.dtype).eps) * jnp.abs(first)
-    return jnp.where(agree, first, mean)
+        scatter, distances, alive = scatter_about_means(x, a, where, axis_name)
+    return scatter + weight * _separation(distances, alive, margin)
 
 
 def _separation(
-    c: Float[Array, "n_clusters dim"],
+    distances: Float[Array, "n_clusters n_clusters"],
     alive: Bool[Array, " n_clusters"],
     margin: Float[Array, ""],
 ) -> Float[Array, ""]:
     """Mean over ordered pairs of live clusters of ``max(0, m - |c_k - c_l|)``."""
-    pairs = alive[:, None] & alive[None] & ~jnp.eye(c.shape[0], dtype=bool)
-    shortfall = margin - pair_distances(c)
+    pairs = alive[:, None] & alive[None] & ~jnp.eye(len(alive), dtype=bool)
+    shortfall = margin - distances
     hinge = jnp.where(pairs & (shortfall > 0), shortfall, 0)
-    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs, dtype=c.dtype), 1)
+    return jnp.sum(hinge) / jnp.maximum(jnp.sum(pairs, dtype=hinge.dtype), 1)
