@@ -57,7 +57,12 @@ def over_products(
     ) -> Results:
         products += read_all(own_squares, start, block)
         if edges.units.per_square is not None:
-            products = tuple(squares * edges.units.per_square for squares in products)
+            rows = read_rows(points[0], start, block)
+            # A square may overflow, but a cell at infinity is an error that must stay seen.
+            factors = jnp.where(
+                jnp.all(jnp.isfinite(rows), axis=1), edges.units.per_square, jnp.nan
+            )
+            products = tuple(squares * factors[None] for squares in products)
         return _write_all(results, results_of(products, start, block), start)
 
     if n_shards(axis_name) == 1:
