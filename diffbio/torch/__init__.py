@@ -21,15 +21,21 @@ What holds for all of them:
 - **Dtypes.** The arithmetic and the result are in float32, or in float64 if a tensor with a row
   per cell is; a gradient has the dtype of its tensor. JAX's own setting of 64-bit types does
   not matter.
+- **Options** may be numbers of Python or NumPy, arrays, or tensors. A single integer is read and
+  becomes part of the program, however it is given.
 - **Gradients** are taken for every floating tensor that requires one, 0-d tensors given for a
   number (``temperature``) included, and have no derivative themselves. Forward mode and the
   transforms of ``torch.func`` are not supported.
 - **Compilation.** A program is compiled, in seconds, for each new shape and each new integer,
   flag or name. Let every minibatch have as many cells (``drop_last=True``, or pad the last one
   and mask the padding with ``where``). Floating arguments may change in every step.
+- **torch.compile** compiles what is around a loss: the graph breaks there, and the loss runs as it
+  does without. With ``fullgraph=True`` that is an error.
+- **Processes.** JAX does not survive a fork. Let the workers of a ``DataLoader`` that call a loss
+  be spawned: ``multiprocessing_context="spawn"``.
 - **Errors.** Besides those of :mod:`diffbio.functional`, a TypeError for an array that is no
   dense tensor, a ValueError for tensors on several devices or on one that JAX lacks, and a
-  RuntimeError for a second derivative.
+  RuntimeError for a second derivative, or in a process that was forked after JAX was used.
 """
 
 from diffbio.torch.batch_mixing import batch_mixing_loss

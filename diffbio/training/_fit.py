@@ -88,10 +88,11 @@ def fit(
         batch_size: cells per minibatch; all cells if there are fewer.
         learning_rate: Adam's, concrete.
         seed: seed of the order of the cells.
-        checkpoint: folder for checkpoints: one about every ten seconds, one at the end.
-            A training that was interrupted goes on from there, to the same bits; one that
-            ended returns at once. More ``n_steps`` than it was written with train on. The
-            training may go on on another number of devices, to the same losses.
+        checkpoint: folder for checkpoints: one about every ten seconds, one at the end. A
+            training that was interrupted goes on from there, to the same bits, with the model
+            given as it was before the first step; one that ended returns at once. More
+            ``n_steps`` than it was written with train on. The training may go on on another
+            number of devices, to the same losses.
         progress: show a progress bar.
         mesh: devices that train together, along its axis ``"cells"``; None: one device.
 
@@ -99,8 +100,9 @@ def fit(
         :class:`History`.
 
     Raises:
-        ValueError: shapes that disagree, an impossible configuration, what the model
-            refuses, a checkpoint of another training, or a file in the folder's place.
+        ValueError: shapes that disagree, an impossible configuration, integers that JAX cannot
+            hold (beyond int32 where 64-bit types are off), what the model refuses, a
+            checkpoint of another training, or a file in the folder's place.
         TypeError: wrong dtypes, no such model, or an objective that is no floating scalar.
         FloatingPointError: a loss or a gradient is not finite; the message names the step.
 
