@@ -142,6 +142,7 @@ BAD = {
     "no steps": ({"n_steps": 0}, ValueError, "n_steps"),
     "no batch": ({"batch_size": 0}, ValueError, "batch_size"),
     "no rate": ({"learning_rate": 0}, ValueError, "learning_rate"),
+    "no bar by a word": ({"progress": "no"}, TypeError, "progress must be True or False"),
     "negative seed": ({"seed": -1}, ValueError, "seed"),
 }  # fmt: skip
 

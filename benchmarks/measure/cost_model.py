@@ -114,7 +114,7 @@ def _transition(s: Spread) -> Cost:
 def _compactness(s: Spread) -> Cost:
     d, k = s.dim, s.n_clusters
     flops = s.shard * (8 * d * k + 2 * k * k + 13 * d + 5 * k)
-    return Cost(flops) + _sums(1, d, d, k, k, k * d, 1) + _held(s, d + 3)
+    return Cost(flops) + _sums(1, d, d, k, k * d, 1) + _held(s, d + 3)
 
 
 def _combined(s: Spread) -> Cost:

@@ -63,7 +63,10 @@ def clustering_compactness_loss(
         and passes no gradient on. Given centroids always take part. Coincident centroids
         cost m without a gradient; at a distance of exactly m the gradient is 0. Reverse
         mode only with respect to the arrays; second derivatives by forward over reverse
-        mode, as in ``jax.hessian``, or twice reverse.
+        mode, as in ``jax.hessian``, or twice reverse. Value and gradients keep their digits
+        in tight clusters: where the first term is below 1 % (in float32) of the mean squared
+        distance from the centre of all cells, they are computed from differences, in several
+        times the time.
 
     Example:
         Two tight clusters, farther apart than ``min_separation``: only their width counts.

@@ -131,6 +131,7 @@ def fit(
     n_steps = _checks.positive_integer("n_steps", n_steps)
     seed = _checks.non_negative_integer("seed", seed)
     _checks.positive("learning_rate", learning_rate)
+    _checks.flag("progress", progress)
     placed = placement(data, mesh)
     n_cells = len(next(iter(placed.cells.values())))
     batch_size = min(_checks.positive_integer("batch_size", batch_size), n_cells)
