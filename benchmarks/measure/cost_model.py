@@ -75,7 +75,7 @@ def _search(s: Spread, k: int) -> Cost:
     """The product of all pairs; then each visit's candidates are measured and merged."""
     products = 2 * (s.dim + 2) * s.n_cells * s.shard
     candidates = k + 1 + _SPARE_CANDIDATES
-    visit = 3 * s.dim * candidates + 2 * (k + candidates) ** 2
+    visit = 4 * s.dim * candidates + 2 * (k + candidates) ** 2
     n_visits = 1 if s.n_devices == 1 else _SEARCH_PIECES * s.n_devices
     frame = _sums(s.dim, 1, 1)
     points = _ring(s, _SEARCH_PIECES, _NUMBER * s.dim, _BYTE)
@@ -130,7 +130,7 @@ COSTS: Mapping[str, Callable[[Spread], Cost]] = {
     "batch_mixing_perplexity": _perplexity,
     "batch_mixing_simpson": _batch_mixing,
     "compactness": _compactness,
-    "velocity": lambda s: Cost(flops=18 * s.shard * s.dim) + _sums(1) + _held(s, 14),
+    "velocity": lambda s: Cost(flops=20 * s.shard * s.dim) + _sums(1) + _held(s, 20),
     "velocity_transition": _transition,
     "shannon": lambda s: Cost(7 * s.shard * s.n_clusters) + _sums(1) + _held(s, s.n_clusters),
     "simpson": lambda s: Cost(4 * s.shard * s.n_clusters) + _sums(1) + Cost(temp_bytes=_NUMBER),

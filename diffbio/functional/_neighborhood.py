@@ -86,7 +86,7 @@ def _repeats(indices: Indices) -> Bool[Array, "n_cells n_neighbors"]:
         slots = jnp.arange(len(columns), dtype=jnp.int32)[:, None]
 
         def compare(slot: Int[Array, ""], repeated: Array) -> Array:
-            return repeated | ((columns == columns[slot]) & (slots > slot))
+            return repeated | ((columns == columns[slot][None]) & (slots > slot))
 
         none = jnp.zeros_like(columns, bool)
         return write_rows(found, lax.fori_loop(0, len(columns) - 1, compare, none).T, start)
