@@ -112,7 +112,8 @@ def scales_of_gradients(
         return losses_bar, units.per_square
     assert per_own is not None
     per_unit, headroom = 1 / units.squared, _headroom(losses_bar)
-    return losses_bar * per_own * (headroom * per_unit), per_unit / headroom
+    # In this order no product leaves the range before the last one would.
+    return losses_bar * per_unit * per_own * headroom, per_unit / headroom
 
 
 def _power_of_2(numbers: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
