@@ -76,7 +76,7 @@ def _search_in_shards(
     axis_name: AxisName,
 ) -> Neighbors:
     n_cells = len(x)
-    own = Cells.of(x, where, first_cell(n_cells, axis_name))
+    own = Cells(x, where, first_cell(n_cells, axis_name))
     frame = frame_of(x, where, axis_name)
     shape = (n_cells, n_neighbors)
     found = Neighbors(jnp.full(shape, -1, jnp.int32), jnp.full(shape, jnp.inf, x.dtype))
@@ -88,7 +88,7 @@ def _search_in_shards(
         def step(
             first: Int[Array, ""], visiting: tuple[Array, Array], found: Neighbors
         ) -> tuple[tuple[Array, Array], Neighbors]:
-            others = Cells.of(*visiting, first + start)
+            others = Cells(*visiting, first + start)
             return visiting, _search_among(platform, own, others, frame, found, block_size)
 
         present = fresh if where is None else fresh & read_rows(where, start, piece)
@@ -139,7 +139,7 @@ def _search_among(
             platform, own, others, rows, candidates, n_neighbors, frame.unit, before
         )
         proven = _are_proven(best.squared_distances[:, -1], bound)
-        return best, ~proven | owe_digits(own, others, rows, best)
+        return best, ~proven | owe_digits(platform, own, others, rows, best)
 
     def search_block(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
         block_of_found = jax.tree.map(lambda whole: read_rows(whole, start, block), found)

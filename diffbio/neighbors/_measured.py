@@ -1,23 +1,19 @@
 """The nearest of some cells, measured by differences in the precision of the input."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio.neighbors._keys import is_measured, key_of, key_of_differences, loses_digits
 from diffbio.neighbors._selection import is_many, sorted_columns
 
 __all__ = ["Cells", "Neighbors", "nearest_candidates", "owe_digits", "search_by_differences"]
-
-# XLA copies the words of a block of rows before it adds them up.
-_DIGESTED_ROWS = 1024
 
 
 class Neighbors(NamedTuple):
@@ -46,36 +42,12 @@ class Cells(NamedTuple):
     Attributes:
         x: ``(n_cells, dim)`` points.
         where: the cells that are anybody's neighbours and have any; None for all.
-        digest: equal for cells with equal coordinates, and for next to no others.
         first: the first cell's index among the cells of all shards.
     """
 
     x: Float[Array, "n_cells dim"]
     where: Bool[Array, " n_cells"] | None
-    digest: UInt32[Array, " n_cells"]
     first: Int[Array, ""] | int
-
-    @classmethod
-    def of(cls, x: Array, where: Array | None, first: Int[Array, ""] | int) -> "Cells":
-        """The cells with these points."""
-        return cls(x, where, _digest(x), first)
-
-
-def _digest(x: Float[Array, "n_cells dim"]) -> UInt32[Array, " n_cells"]:
-    """The coordinates' bits, each word times an odd number of its own, added up modulo 2^32.
-
-    Zeros of two signs count as different, which costs time where such cells are duplicates.
-    """
-    block = min(_DIGESTED_ROWS, len(x))
-
-    def of_block(start: Int[Array, ""], _: Array, digests: Array) -> Array:
-        rows = read_rows(x, start, block)
-        words = lax.bitcast_convert_type(rows, jnp.uint32).reshape(block, -1)
-        draw = np.random.default_rng(0)
-        odd = 2 * draw.integers(1 << 31, size=words.shape[1], dtype=np.uint32) + 1
-        return write_rows(digests, words @ odd, start)
-
-    return over_row_blocks(len(x), block, of_block, jnp.zeros(len(x), jnp.uint32))
 
 
 def nearest_candidates(
@@ -98,7 +70,11 @@ def nearest_candidates(
         valid &= others.where[cells]
     if own.where is not None:
         valid &= own.where[rows][None]
-    squares = _measure(platform, own.x, others.x, rows, cells, 1 / unit)
+
+    def squares_of(differences: Array) -> Array:
+        return sums_over_last_axis(platform, _squares, differences * (1 / unit))[0]
+
+    squares = _of_differences(platform, own.x, others.x, rows, cells, squares_of)
     found = _found(cells, key_of(squares), valid, others)
     order = _order(found.squared_distances, valid)
     if before is not None:
@@ -108,7 +84,7 @@ def nearest_candidates(
 
 
 def owe_digits(
-    own: Cells, others: Cells, rows: Int[Array, " block"], best: Neighbors
+    platform: Platform, own: Cells, others: Cells, rows: Int[Array, " block"], best: Neighbors
 ) -> Bool[Array, " block"]:
     """The rows in which a square lost digits, so that their keys are not to be relied on.
 
@@ -120,7 +96,8 @@ def owe_digits(
     def of_block() -> Bool[Array, " block"]:
         places = best.indices - others.first
         here = (places >= 0) & (places < len(others.x))
-        differ = others.digest[jnp.where(here, places, 0)] != own.digest[rows][:, None]
+        cells = jnp.where(here, places, 0)
+        differ = _of_differences(platform, own.x, others.x, rows, cells.T, _differ).T
         wrong = jnp.where(here, differ, ~is_measured(best.squared_distances))
         return jnp.any(wrong & loses_digits(best.squared_distances, dim), axis=1)
 
@@ -189,27 +166,26 @@ def _found(cells: Array, distances: Array, valid: Array, others: Cells) -> Neigh
     )
 
 
-def _measure(
+def _of_differences(
     platform: Platform,
     own: Float[Array, "n_cells dim"],
     others: Float[Array, "n_others dim"],
     rows: Int[Array, " block"],
     cells: Int[Array, "n_candidates block"],
-    per_unit: Float[Array, ""],
-) -> Float[Array, "n_candidates block"]:
-    """The squared distances of the own rows to their cells among the others, in the unit.
+    reduction: Callable[[Array], Array],
+) -> Shaped[Array, "n_candidates block"]:
+    """What the differences of the own rows to their cells among the others are reduced to.
 
-    Where a row has many cells, a CPU measures one row at a time. The differences of all rows
-    would otherwise be the largest array of the search.
+    Where a row has many cells, a CPU forms the differences of one row at a time. Those of all
+    rows would otherwise be the largest array of the search.
     """
 
-    def measure(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
-        differences = _rows_of(others, cells) - _rows_of(own, rows)[None]
-        return sums_over_last_axis(platform, _squares, differences * per_unit)[0]
+    def reduced(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
+        return reduction(_rows_of(others, cells) - _rows_of(own, rows)[None])
 
     if platform is Platform.CPU and is_many(len(cells)):
-        return lax.map(lambda one: measure(*one), (rows, cells.T)).T
-    return measure(rows, cells)
+        return lax.map(lambda one: reduced(*one), (rows, cells.T)).T
+    return reduced(rows, cells)
 
 
 def _order(distances: Float[Array, "*shape"], valid: Bool[Array, "*shape"]) -> Array:
@@ -227,3 +203,7 @@ def _rows_of(x: Array, cells: Int[Array, "..."]) -> Array:
 
 def _squares(differences: Array) -> tuple[Array]:
     return (differences * differences,)
+
+
+def _differ(differences: Array) -> Bool[Array, "..."]:
+    return jnp.any(differences != 0, axis=-1)
