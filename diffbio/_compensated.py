@@ -9,11 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-__all__ = ["Pair", "add", "difference", "minus_product", "multiply", "power_of_two", "sums_of_rows"]
+__all__ = ["Pair", "add", "difference", "minus_product", "power_of_two", "sum_of_rows"]
 
 Pair = tuple[Array, Array]
-# Terms, or their sums, and their rests.
-_Columns = tuple[tuple[Array, ...], tuple[Array, ...]]
 
 
 def power_of_two(norm: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -56,44 +54,22 @@ def add(a: Pair, b: Pair) -> Pair:
     return difference(rounded, -(error + a[1] + b[1]))
 
 
-def multiply(a: Pair, b: Pair) -> Pair:
-    """``a b``."""
-    rounded, lost = minus_product(jnp.zeros_like(a[0] * b[0]), -a[0], b[0])
-    return add((rounded, lost), (a[0] * b[1] + a[1] * b[0], jnp.zeros_like(rounded)))
-
-
-def sums_of_rows(*products: tuple[Pair, Pair]) -> list[Pair]:
-    """The sums over the last axis of products of pairs, to one and a half times the digits."""
-    terms = [_terms(*product) for product in products]
-    rounded, lost = _sums_of_terms(*map(tuple, zip(*terms, strict=True)))
-    return list(zip(rounded, lost, strict=True))
-
-
-def _terms(a: Pair, b: Pair) -> Pair:
-    """A product as an exact term, which is most of it, and the rest."""
-    (a_high, a_low), (b_high, b_low) = _halves(a[0]), _halves(b[0])
-    return a_high * b_high, a_high * b_low + a_low * b[0] + a[1] * b[0] + a[0] * b[1]
-
-
 @jax.custom_jvp
-def _sums_of_terms(terms: tuple[Array, ...], rests: tuple[Array, ...]) -> _Columns:
-    """The sums of the terms, and those of the rests with what the first ones lost."""
-    arrays = (*terms, *rests)
-    zeros = tuple(jnp.zeros((), array.dtype) for array in arrays)
-    sums = tuple(lax.reduce(arrays, zeros, _add_terms, (arrays[0].ndim - 1,)))
-    return sums[: len(terms)], sums[len(terms) :]
+def sum_of_rows(a: Pair, b: Pair) -> Pair:
+    """The sum of ``a b`` over the last axis, to one and a half times the digits."""
+    (a_high, a_low), (b_high, b_low) = _halves(a[0]), _halves(b[0])
+    rest = a_high * b_low + a_low * b[0] + a[1] * b[0] + a[0] * b[1]
+    zero = jnp.zeros((), rest.dtype)
+    return tuple(lax.reduce((a_high * b_high, rest), (zero, zero), _add_terms, (rest.ndim - 1,)))
 
 
-@_sums_of_terms.defjvp
-def _derivative_of_sums(primals: _Columns, tangents: _Columns) -> tuple[_Columns, _Columns]:
-    return _sums_of_terms(*primals), jax.tree.map(lambda t: jnp.sum(t, axis=-1), tangents)
+@sum_of_rows.defjvp
+def _derivative_of_sum(primals: tuple[Pair, Pair], tangents: tuple[Pair, Pair]) -> tuple:
+    (a, b), (a_dot, b_dot) = (tuple(map(sum, pairs)) for pairs in (primals, tangents))
+    slope = jnp.sum(a_dot * b + a * b_dot, axis=-1)
+    return sum_of_rows(*primals), (slope, jnp.zeros_like(slope))
 
 
-def _add_terms(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
-    half = len(left) // 2
-    sums = [difference(a, -b) for a, b in zip(left[:half], right[:half], strict=True)]
-    rests = [a + b for a, b in zip(left[half:], right[half:], strict=True)]
-    return (
-        *(rounded for rounded, _ in sums),
-        *(rest + error for rest, (_, error) in zip(rests, sums, strict=True)),
-    )
+def _add_terms(left: Pair, right: Pair) -> Pair:
+    rounded, error = difference(left[0], -right[0])
+    return rounded, left[1] + right[1] + error

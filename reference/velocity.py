@@ -2,13 +2,19 @@ r"""Velocity consistency, all cells at once.
 
 With p = dt v and a = f - x of one cell:
 
-    loss = alpha (1 - p.a / (|p| |a|)) + beta (|p| - |a|)^2
+    loss = alpha (1 - cos(p, a)) + beta (|p| - |a|)^2
 
     dloss/dp = -alpha (a^ - cos p^) / |p| + 2 beta (|p| - |a|) p^
     dloss/da = -alpha (p^ - cos a^) / |a| - 2 beta (|p| - |a|) a^
 
 where ^ marks unit vectors, and every term with a zero vector's direction is 0.
 Then v gets dt dloss/dp, f gets dloss/da and x gets -dloss/da.
+
+What cancels is a sum of small terms, not a difference of large sums:
+
+    1 - cos = |p^ - a^|^2 / 2
+    a^ - cos p^ = (a^ - p^) + (1 - cos) p^
+    |p| - |a| = (p - a).(p + a) / (|p| + |a|)
 """
 
 import numpy as np
@@ -33,8 +39,8 @@ def velocity_consistency_per_cell(
     where=None,
 ):
     """The loss of every cell, 0 where masked."""
-    _, p_length, _, a_length, cosine = _geometry(expression, velocity, future_expression, dt)
-    losses = cosine_weight * (1 - cosine) + magnitude_weight * (p_length - a_length) ** 2
+    *_, turn, excess = _geometry(expression, velocity, future_expression, dt)
+    losses = cosine_weight * turn + magnitude_weight * excess**2
     return losses if where is None else np.where(where, losses, 0)
 
 
@@ -49,14 +55,14 @@ def velocity_consistency_gradients(
     where=None,
 ):
     """Gradients with respect to expression, velocity and future expression."""
-    p_unit, p_length, a_unit, a_length, cosine = _geometry(
+    p_unit, p_length, a_unit, a_length, turn, excess = _geometry(
         expression, velocity, future_expression, dt
     )
-    excess = 2 * magnitude_weight * (p_length - a_length)
-    turn_p = a_unit - cosine[:, None] * p_unit
-    turn_a = p_unit - cosine[:, None] * a_unit
-    by_p = excess[:, None] * p_unit - cosine_weight * turn_p * _inverse(p_length)[:, None]
-    by_a = -excess[:, None] * a_unit - cosine_weight * turn_a * _inverse(a_length)[:, None]
+    slope = 2 * magnitude_weight * excess
+    turn_p = (a_unit - p_unit) + turn[:, None] * p_unit
+    turn_a = (p_unit - a_unit) + turn[:, None] * a_unit
+    by_p = slope[:, None] * p_unit - cosine_weight * turn_p * _inverse(p_length)[:, None]
+    by_a = -slope[:, None] * a_unit - cosine_weight * turn_a * _inverse(a_length)[:, None]
     n_cells = n_counted(by_p, where)
     if where is not None:
         by_p, by_a = np.where(where[:, None], by_p, 0), np.where(where[:, None], by_a, 0)
@@ -65,11 +71,16 @@ def velocity_consistency_gradients(
 
 
 def _geometry(x, v, f, dt):
+    """p^, |p|, a^, |a|, 1 - cos and |p| - |a|."""
     x, v, f = (np.asarray(array, dtype=np.float64) for array in (x, v, f))
     p, a = dt * v, f - x
     p_length, a_length = _length(p), _length(a)
     p_unit, a_unit = p * _inverse(p_length)[:, None], a * _inverse(a_length)[:, None]
-    return p_unit, p_length, a_unit, a_length, (p_unit * a_unit).sum(axis=1)
+    turn = ((p_unit - a_unit) ** 2).sum(axis=1) / 2
+    turn = np.where((p_length == 0) | (a_length == 0), 1, turn)
+    per_both = _inverse(p_length + a_length)[:, None]
+    excess = ((p - a) * ((p + a) * per_both)).sum(axis=1)
+    return p_unit, p_length, a_unit, a_length, turn, excess
 
 
 def _length(vectors):

@@ -1,7 +1,5 @@
 """How far two vectors per cell differ in direction and in length, with its own derivative."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -12,22 +10,28 @@ from diffbio._numerics import safe_inverse, safe_ratio, zeroed
 from diffbio._platform import Platform, by_platform
 from diffbio.functional._moments import (
     Cells,
-    Comparison,
     Mask,
+    Moments,
     Number,
     PerCell,
     Profiles,
-    in_units,
     moments_of,
     rounding_of,
 )
-from diffbio.functional._remainder import from_remainder, remainder
+from diffbio.functional._remainder import (
+    Comparison,
+    compared,
+    exact_excess,
+    no_remainder,
+    remainder_in_units,
+    remainder_of,
+)
 
 __all__ = ["compare_directions"]
 
 Weights = tuple[Number, Number] | None
 _Results = tuple[PerCell, PerCell, PerCell]
-_Residuals = tuple[Cells, Number, PerCell, PerCell, Comparison]
+_Residuals = tuple[Cells, Number, PerCell, PerCell, PerCell, PerCell, PerCell]
 
 # Errors that are accepted of values and of gradients, in units of the dtype's rounding.
 _VALUE, _GRADIENT = 84, 512
@@ -57,72 +61,71 @@ def _forward(
     v: Profiles, x: Profiles, f: Profiles, dt: Number, weights: Weights, where: Mask
 ) -> tuple[_Results, _Residuals]:
     cells = Cells(v, x, f, where)
-    speed, distance, found = by_platform(_compare, cells, dt, weights)
-    turn = jnp.where(found.slope < 0, 2 - found.turn, found.turn)
-    return (turn, found.excess, speed), (cells, dt, speed, distance, found)
+    moments, slope, found = by_platform(_compare, cells, dt, weights)
+    turn = jnp.where(slope < 0, 2 - found.turn, found.turn)
+    residuals = cells, dt, moments.speed, moments.distance, slope, found.turn, found.overlap
+    return (turn, found.excess, moments.speed), residuals
 
 
 def _compare(
     platform: Platform, cells: Cells, dt: Number, weights: Weights
-) -> tuple[PerCell, PerCell, Comparison]:
-    """The lengths and the comparison, from one pass over the inputs if that is accurate."""
+) -> tuple[Moments, PerCell, Comparison]:
+    """The comparison and its slopes, from one pass over the inputs if that is accurate."""
     moments = moments_of(platform, cells)
-    cosine, speed, distance = moments
     rounding = rounding_of(cells)
-    inaccurate = partial(_inaccurate, weights, cells.where, distance)
 
-    def directly() -> Comparison:
-        excess = dt * speed - distance
-        return Comparison(1 - cosine, cosine, excess, jnp.zeros_like(cosine))
+    def inaccurate(found: Comparison, turn_error: float) -> Bool[Array, ""]:
+        return _inaccurate(found, turn_error, rounding, moments.distance, weights, cells.where)
 
-    def more_accurately() -> Comparison:
-        turn = 1 - cosine
-        return from_remainder(platform, cells, moments, dt, partial(inaccurate, turn, 0.0))
-
-    error = rounding * (dt * speed + distance) / 4
-    found = lax.cond(
-        _nearly_parallel(cosine, rounding, cells.where)
-        | inaccurate(1 - cosine, rounding, dt * speed - distance, error),
-        more_accurately,
-        directly,
+    found = compared(moments, no_remainder(moments, dt), dt)
+    remainder = lax.cond(
+        _nearly_parallel(found, rounding, cells.where) | inaccurate(found, rounding),
+        lambda: remainder_of(platform, cells, moments, dt),
+        lambda: no_remainder(moments, dt),
     )
-    return speed, distance, found
+    found = compared(moments, remainder, dt)
+    excess = lax.cond(
+        inaccurate(found, 0.0),
+        lambda: exact_excess(cells, moments, dt),
+        lambda: found.excess,
+    )
+    return moments, remainder.slope, found._replace(excess=excess)
 
 
-def _nearly_parallel(cosine: PerCell, rounding: float, where: Mask) -> Bool[Array, ""]:
-    """Whether some cell's gradient of the cosine, which has the size of the sine, is inaccurate."""
-    smallest = rounding / (_GRADIENT * float(jnp.finfo(cosine.dtype).eps))
-    parallel = (1 - cosine) * (1 + cosine) < smallest**2
+def _nearly_parallel(found: Comparison, rounding: float, where: Mask) -> Bool[Array, ""]:
+    """Whether the gradient of some cell's cosine, which is as large as the sine, is inaccurate."""
+    smallest = rounding / (_GRADIENT * float(jnp.finfo(found.turn.dtype).eps))
+    parallel = found.turn * (2 - found.turn) < smallest**2
     return jnp.any(parallel if where is None else parallel & where)
 
 
 def _inaccurate(
+    found: Comparison,
+    turn_error: float,
+    rounding: float,
+    distance: PerCell,
     weights: Weights,
     where: Mask,
-    distance: PerCell,
-    turn: PerCell,
-    turn_error: float,
-    excess: PerCell,
-    error: PerCell,
 ) -> Bool[Array, ""]:
     """Whether the cosines or the squares of the excesses are, from about their errors.
 
-    The second condition on the excess is that of the gradient, in which it is not squared.
+    The last condition is that of the gradient, in which the excess is not squared.
     """
-    eps = float(jnp.finfo(turn.dtype).eps)
+    eps = float(jnp.finfo(distance.dtype).eps)
     largest = jnp.max(distance)
     unit = jnp.where(largest == 0, 1, largest)
-    square, error_of_square = (excess / unit) ** 2, 2 * jnp.abs(excess / unit) * (error / unit)
-    turn, turn_errors = (zeroed(t, where) for t in (turn, jnp.full_like(turn, turn_error)))
+    excess, error = found.excess / unit, rounding / 2 * found.reach / unit
+    square, square_errors = excess**2, 2 * jnp.abs(excess) * error
+    turn, turn_errors = (zeroed(t, where) for t in (found.turn, jnp.full_like(error, turn_error)))
     if weights is not None:
         a, b = jnp.abs(weights[0]), jnp.abs(weights[1]) * unit * unit
         a, b = (safe_ratio(weight, a + b) for weight in (a, b))
-        errors = a * turn_errors + b * error_of_square
+        errors = a * turn_errors + b * square_errors
         return jnp.any(errors > _VALUE * eps * (a * turn + b * square))
     return (
         (jnp.sum(turn_errors) > _VALUE * eps * jnp.sum(turn))
-        | (jnp.sum(error_of_square**2) > (_VALUE * eps * jnp.sum(square)) ** 2)
-        | (jnp.sum((error / unit) ** 2) > (_GRADIENT * eps) ** 2 * jnp.sum(square))
+        | (jnp.sum(square_errors**2) > (_VALUE * eps * jnp.sum(square)) ** 2)
+        | (jnp.sum(error**2) > (_GRADIENT * eps) ** 2 * jnp.sum(square))
     )
 
 
@@ -135,35 +138,44 @@ def _backward(
         d cos / dv = (\rho - o v^) / |v|, d |v| / dv = v^,
         d cos / da = ((sin^2 + o cos) v^ - cos \rho) / -|a|, d |a| / da = (cos - o) v^ + \rho
     """
-    cells, dt, speed, distance, found = residuals
+    cells, dt, speed, distance, slope, turn, overlap = residuals
     turn_bar, excess_bar, speed_bar = bars
     speed_bar, distance_bar = speed_bar + dt * excess_bar, -excess_bar
     per_speed, per_distance = safe_inverse(speed), safe_inverse(distance)
-    overlap, sine_squared = found.overlap, found.turn * (2 - found.turn)
-    cosine = jnp.where(found.slope < 0, found.turn - 1, 1 - found.turn)
+    cosine, sine_squared = jnp.where(slope < 0, turn - 1, 1 - turn), turn * (2 - turn)
     v_turn, a_turn = turn_bar * per_speed, turn_bar * per_distance
     along_v, rest_of_v = v_turn * overlap + speed_bar, -v_turn
     along_a = distance_bar * (cosine - overlap) - a_turn * (sine_squared + cosine * overlap)
     rest_of_a = distance_bar + a_turn * cosine
 
-    def gradients(v_unit: Profiles, rho: Profiles) -> tuple[Profiles, Profiles, Profiles]:
-        v_bar = along_v[:, None] * v_unit + rest_of_v[:, None] * rho
-        f_bar = along_a[:, None] * v_unit + rest_of_a[:, None] * rho
-        v, x, f, _ = cells
-        return v_bar.astype(v.dtype), -f_bar.astype(x.dtype), f_bar.astype(f.dtype)
+    def gradients(
+        v: Profiles, r: Profiles, per_v: PerCell, per_r: PerCell
+    ) -> tuple[Profiles, Profiles, Profiles]:
+        v_bar = (along_v * per_v)[:, None] * v + (rest_of_v * per_r)[:, None] * r
+        f_bar = (along_a * per_v)[:, None] * v + (rest_of_a * per_r)[:, None] * r
+        return (
+            v_bar.astype(cells.v.dtype),
+            -f_bar.astype(cells.x.dtype),
+            f_bar.astype(cells.f.dtype),
+        )
 
-    def from_changes() -> tuple[Profiles, Profiles, Profiles]:
+    def directly() -> tuple[Profiles, Profiles, Profiles]:
         v, x, f = cells.read()
-        return gradients(v * per_speed[:, None], (f - x) * per_distance[:, None])
+        return gradients(v, f - x, per_speed, per_distance)
 
-    def from_remainders() -> tuple[Profiles, Profiles, Profiles]:
-        v, a = in_units(cells, speed, distance)
-        v_scale, scale = power_of_two(speed) * per_speed, power_of_two(distance) * per_distance
-        r = remainder(v, a, found.slope)
-        return gradients(v * v_scale[:, None], r * scale[:, None])
+    def in_units() -> tuple[Profiles, Profiles, Profiles]:
+        scales = power_of_two(speed) * per_speed, power_of_two(distance) * per_distance
+        return gradients(*remainder_in_units(cells, speed, distance, slope), *scales)
 
-    bars = lax.cond(jnp.any(found.slope != 0), from_remainders, from_changes)
+    ordinary = (slope == 0) & _square_in_range(speed) & _square_in_range(distance)
+    bars = lax.cond(jnp.all(ordinary), directly, in_units)
     return (*bars, None, None, None)
+
+
+def _square_in_range(norm: PerCell) -> Bool[Array, " n_cells"]:
+    """With room for the factors of the gradient; 0 counts, for it has no gradient."""
+    largest = 2.0 ** (0.4 * jnp.finfo(norm.dtype).maxexp)
+    return (norm == 0) | ((norm > 1 / largest) & (norm < largest))
 
 
 compare_directions.defvjp(_forward, _backward)

@@ -6,19 +6,16 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from diffbio._compensated import Pair, difference, power_of_two
 from diffbio._numerics import in_accumulation_dtype, safe_inverse, sums_over_last_axis, zeroed
 from diffbio._platform import Platform
 
 __all__ = [
     "Cells",
-    "Comparison",
     "Mask",
     "Moments",
     "Number",
     "PerCell",
     "Profiles",
-    "in_units",
     "moments_of",
     "rounding_of",
 ]
@@ -51,35 +48,11 @@ class Moments(NamedTuple):
     distance: PerCell
 
 
-class Comparison(NamedTuple):
-    """How the vectors of every cell differ.
-
-    Attributes:
-        turn: ``1 - cos(v, a)``, or ``1 - cos(-v, a)`` where the slope is negative.
-        overlap: ``r.v / (|v| |a|)``, of the remainder ``r = a - s v``.
-        excess: ``dt |v| - |a|``.
-        slope: s in the units of ``in_units``. Where it is 0, the remainder is a itself.
-    """
-
-    turn: PerCell
-    overlap: PerCell
-    excess: PerCell
-    slope: PerCell
-
-
 def rounding_of(cells: Cells) -> float:
     """What rounding does to a cosine, about. The part of the sums grows with the genes."""
     dtype = jnp.result_type(cells.v, cells.x, cells.f)
     eps = min(float(jnp.finfo(each).eps) for each in (dtype, jnp.float32))
     return eps * (2 + cells.v.shape[1] ** 0.5 / 32)
-
-
-def in_units(cells: Cells, speed: PerCell, distance: PerCell) -> tuple[Profiles, Pair]:
-    """v and a, divided by powers of two near their lengths; a with all its digits."""
-    v, x, f = cells.read()
-    per_speed, per_distance = (1 / power_of_two(norm)[:, None] for norm in (speed, distance))
-    change, lost = difference(f, x)
-    return v * per_speed, (change * per_distance, lost * per_distance)
 
 
 def moments_of(platform: Platform, cells: Cells) -> Moments:
