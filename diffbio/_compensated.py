@@ -7,22 +7,11 @@ so that it does not matter whether a compiler contracts a product and a sum to o
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-__all__ = ["Pair", "add", "difference", "minus_product", "power_of_two", "sum_of_rows"]
+__all__ = ["Pair", "add", "difference", "minus_product", "sum_of_rows"]
 
 Pair = tuple[Array, Array]
-
-
-def power_of_two(norm: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """A power of two near a norm, and 1 for a norm of 0: a product with it rounds nothing.
-
-    It is a constant under differentiation. Its inverse is a normal number, too.
-    """
-    info = jnp.finfo(norm.dtype)
-    largest = 2.0 ** (info.maxexp - 2)
-    inside = jnp.clip(jnp.where(norm == 0, 1, norm), 1 / largest, largest)
-    return lax.stop_gradient(lax.reduce_precision(inside, info.nexp, 0))
 
 
 def difference(a: Array, b: Array) -> Pair:

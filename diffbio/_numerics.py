@@ -16,6 +16,7 @@ __all__ = [
     "in_accumulation_dtype",
     "mean_over_cells",
     "n_counted",
+    "power_of_two",
     "safe_inverse",
     "safe_norm",
     "safe_ratio",
@@ -60,6 +61,12 @@ def n_counted(
     if where is None:
         return jnp.asarray(n_cells_of_all(like.shape[0], axis_name), like.dtype)
     return jnp.maximum(sum_of_all(jnp.sum(where, dtype=like.dtype), axis_name), 1)
+
+
+def power_of_two(numbers: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The nearest powers of 2, with which products round nothing: constants to derivatives."""
+    numbers = lax.stop_gradient(numbers)
+    return lax.reduce_precision(numbers, jnp.finfo(numbers.dtype).nexp, 0)
 
 
 @jax.custom_vjp

@@ -9,10 +9,10 @@ from diffbio import _checks
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_proportions import Proportions, checked_proportions
 
-__all__ = ["PerCell", "check_batch_mixing_configuration", "checked_perplexity"]
+__all__ = ["ScalarOrPerCell", "check_batch_mixing_configuration", "checked_perplexity"]
 
 # One number for all cells, or one number for each.
-PerCell: TypeAlias = Scalar | Float[AnyArray, " n_cells"]
+ScalarOrPerCell: TypeAlias = Scalar | Float[AnyArray, " n_cells"]
 
 BANDWIDTHS = ("global", "local", "perplexity")
 INDEXES = ("entropy", "simpson")
@@ -26,7 +26,7 @@ def check_batch_mixing_configuration(
     normalize: bool,
     proportions: Proportions,
     bandwidth: str,
-    perplexity: PerCell | None,
+    perplexity: ScalarOrPerCell | None,
     index: str,
     block_size: StaticInteger | None,
 ) -> tuple[int, int, int | None]:
@@ -51,7 +51,7 @@ def check_batch_mixing_configuration(
     return n_batches, n_neighbors, _checks.block_size(block_size)
 
 
-def _check_width(bandwidth: str, temperature: Scalar, perplexity: PerCell | None) -> None:
+def _check_width(bandwidth: str, temperature: Scalar, perplexity: ScalarOrPerCell | None) -> None:
     if perplexity is not None:
         if not _checks.as_array("perplexity", perplexity).ndim:
             _checks.positive("perplexity", perplexity)
@@ -64,12 +64,12 @@ def _check_width(bandwidth: str, temperature: Scalar, perplexity: PerCell | None
 
 
 def checked_perplexity(
-    perplexity: PerCell | None,
+    perplexity: ScalarOrPerCell | None,
     n_neighbors: int,
     listed: AnyArray | None,
     where: AnyArray | None,
     n_cells: int,
-) -> PerCell | None:
+) -> ScalarOrPerCell | None:
     """Return more than 1 and less than the number of neighbours of the cell that has the most.
 
     Numbers per cell are finite and at least 1. Cells with fewer neighbours are accepted.

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool
 
-from diffbio._compensated import power_of_two
 from diffbio._numerics import safe_inverse, safe_ratio, zeroed
 from diffbio._platform import Platform, by_platform
 from diffbio.functional._moments import (
@@ -17,6 +16,7 @@ from diffbio.functional._moments import (
     Profiles,
     moments_of,
     rounding_of,
+    unit_of,
 )
 from diffbio.functional._remainder import (
     Comparison,
@@ -164,7 +164,7 @@ def _backward(
         return gradients(v, f - x, per_speed, per_distance)
 
     def in_units() -> tuple[Profiles, Profiles, Profiles]:
-        scales = power_of_two(speed) * per_speed, power_of_two(distance) * per_distance
+        scales = unit_of(speed) * per_speed, unit_of(distance) * per_distance
         return gradients(*remainder_in_units(cells, speed, distance, slope), *scales)
 
     ordinary = (slope == 0) & _square_in_range(speed) & _square_in_range(distance)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from diffbio._numerics import power_of_two
 from diffbio._shards import AxisName, largest_of_all
 
 __all__ = [
@@ -56,7 +57,7 @@ def of_points(
     if p_units is not None:
         largest = jnp.maximum(largest, jnp.max(p_units))
     largest = largest_of_all(largest, axis_name)
-    unit = jnp.maximum(_power_of_2(largest) / _headroom(x), finfo.tiny / finfo.eps)
+    unit = jnp.maximum(power_of_two(largest) / _headroom(x), finfo.tiny / finfo.eps)
     # NaN and infinity make the losses of their own cells NaN, not those of all cells.
     return Units(jnp.where(jnp.isfinite(largest), unit, 1), p=p_units)
 
@@ -64,7 +65,7 @@ def of_points(
 def of_rows(p: Float[Array, "n_cells dim"]) -> Float[Array, " n_cells"]:
     """A unit near the largest entry of each row."""
     tiny = jnp.finfo(p.dtype).tiny
-    return jnp.clip(_power_of_2(jnp.max(jnp.abs(p), axis=1)), tiny, 1 / tiny)
+    return jnp.clip(power_of_two(jnp.max(jnp.abs(p), axis=1)), tiny, 1 / tiny)
 
 
 def _headroom(like: Array) -> float:
@@ -79,7 +80,7 @@ def of_temperature(temperature: Float[Array, ""]) -> tuple[Units, Float[Array, "
     keeps its digits where T is near the largest number.
     """
     smallest = jnp.finfo(temperature.dtype).tiny
-    per_square = jnp.clip(_power_of_2(1 / temperature), smallest, 1)
+    per_square = jnp.clip(power_of_two(1 / temperature), smallest, 1)
     return Units(1.0, per_square), temperature * per_square
 
 
@@ -93,7 +94,7 @@ def per_own_square(squares: Float[Array, "n_neighbors block"]) -> Float[Array, "
     largest = jnp.max(squares, axis=0)
     integer = jnp.dtype(f"int{jnp.finfo(squares.dtype).bits}")
     halves = [lax.bitcast_convert_type(each, integer) >> 1 for each in (least, largest)]
-    return 1 / _power_of_2(lax.bitcast_convert_type(halves[0] + halves[1], squares.dtype))
+    return 1 / power_of_two(lax.bitcast_convert_type(halves[0] + halves[1], squares.dtype))
 
 
 def scales_of_gradients(
@@ -114,12 +115,6 @@ def scales_of_gradients(
     per_unit, headroom = 1 / units.squared, _headroom(losses_bar)
     # In this order no product leaves the range before the last one would.
     return losses_bar * per_unit * per_own * headroom, per_unit / headroom
-
-
-def _power_of_2(numbers: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The nearest powers of 2, constants under differentiation."""
-    numbers = lax.stop_gradient(numbers)
-    return lax.reduce_precision(numbers, jnp.finfo(numbers.dtype).nexp, 0)
 
 
 def times_units(array: Array, units: Units) -> Array:

@@ -6,7 +6,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from diffbio._numerics import in_accumulation_dtype, safe_inverse, sums_over_last_axis, zeroed
+from diffbio._numerics import (
+    in_accumulation_dtype,
+    power_of_two,
+    safe_inverse,
+    sums_over_last_axis,
+    zeroed,
+)
 from diffbio._platform import Platform
 
 __all__ = [
@@ -18,6 +24,7 @@ __all__ = [
     "Profiles",
     "moments_of",
     "rounding_of",
+    "unit_of",
 ]
 
 Profiles = Float[Array, "n_cells n_genes"]
@@ -53,6 +60,12 @@ def rounding_of(cells: Cells) -> float:
     dtype = jnp.result_type(cells.v, cells.x, cells.f)
     eps = min(float(jnp.finfo(each).eps) for each in (dtype, jnp.float32))
     return eps * (2 + cells.v.shape[1] ** 0.5 / 32)
+
+
+def unit_of(norm: PerCell) -> PerCell:
+    """A power of 2 near a norm, and 1 for a norm of 0. Its inverse is a normal number, too."""
+    largest = 2.0 ** (jnp.finfo(norm.dtype).maxexp - 2)
+    return power_of_two(jnp.clip(jnp.where(norm == 0, 1, norm), 1 / largest, largest))
 
 
 def moments_of(platform: Platform, cells: Cells) -> Moments:

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool
 
-from diffbio._compensated import Pair, add, difference, minus_product, power_of_two, sum_of_rows
+from diffbio._compensated import Pair, add, difference, minus_product, sum_of_rows
 from diffbio._numerics import safe_inverse, safe_sqrt, sums_over_last_axis
 from diffbio._platform import Platform
-from diffbio.functional._moments import Cells, Moments, Number, PerCell, Profiles
+from diffbio.functional._moments import Cells, Moments, Number, PerCell, Profiles, unit_of
 
 __all__ = [
     "Comparison",
@@ -67,7 +67,7 @@ class _Lengths(NamedTuple):
 
 
 def _in_units(moments: Moments, dt: Number) -> _Lengths:
-    v_unit, unit = power_of_two(moments.speed), power_of_two(moments.distance)
+    v_unit, unit = unit_of(moments.speed), unit_of(moments.distance)
     dt_in_units = jnp.minimum(dt * v_unit / unit, 8)
     return _Lengths(moments.speed / v_unit, moments.distance / unit, dt_in_units, v_unit, unit)
 
@@ -75,7 +75,7 @@ def _in_units(moments: Moments, dt: Number) -> _Lengths:
 def _vectors_in_units(cells: Cells, speed: PerCell, distance: PerCell) -> tuple[Profiles, Pair]:
     """v, and a with all its digits."""
     v, x, f = cells.read()
-    per_speed, per_distance = (1 / power_of_two(norm)[:, None] for norm in (speed, distance))
+    per_speed, per_distance = (1 / unit_of(norm)[:, None] for norm in (speed, distance))
     change, lost = difference(f, x)
     return v * per_speed, (change * per_distance, lost * per_distance)
 

@@ -16,7 +16,7 @@ from diffbio._numerics import (
 from diffbio._shards import AxisName, fetched
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._batch_configuration import (
-    PerCell,
+    ScalarOrPerCell,
     check_batch_mixing_configuration,
     checked_perplexity,
 )
@@ -45,7 +45,7 @@ def batch_mixing_loss(
     normalize: bool = False,
     proportions: Proportions = "uniform",
     bandwidth: str = "global",
-    perplexity: PerCell | None = None,
+    perplexity: ScalarOrPerCell | None = None,
     index: str = "entropy",
     neighbor_indices: NeighborLists | None = None,
     where: Bool[AnyArray, " n_cells"] | None = None,
@@ -153,7 +153,7 @@ def batch_mixing_loss(
     batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
     _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
     listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings, axis_name)
-    width: PerCell | None = _checks.positive("temperature", temperature)
+    width: ScalarOrPerCell | None = _checks.positive("temperature", temperature)
     if bandwidth == "perplexity":
         width = checked_perplexity(perplexity, n_neighbors, listed, where, embeddings.shape[0])
     target = checked_proportions(proportions, n_batches)
@@ -194,7 +194,7 @@ def batch_mixing_loss(
 def _batch_mixing_loss(
     embeddings: Float[Array, "n_cells dim"],
     batch_labels: Int[Array, " n_cells"],
-    width: PerCell | None,
+    width: ScalarOrPerCell | None,
     proportions: Float[Array, " n_batches"] | None,
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,

@@ -7,7 +7,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
-from diffbio._numerics import n_counted, zeroed
+from diffbio._numerics import n_counted, power_of_two, zeroed
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, largest_of_all, n_cells_of_all, sum_of_all
 
@@ -44,7 +44,7 @@ def frame_of(
     counted = placed if where is None else placed & where
     largest = largest_of_all(jnp.max(sizes, where=counted, initial=0), axis_name)
     finfo = jnp.finfo(x.dtype)
-    power = 2 * _shrink(x) * lax.reduce_precision(largest, finfo.nexp, 0)
+    power = 2 * _shrink(x) * power_of_two(largest)
     unit = jnp.where(power > 0, jnp.minimum(power, 1 / finfo.tiny), 1)
     # The sum of this share of every cell stays finite.
     share = 0.5 ** n_cells_of_all(len(x), axis_name).bit_length()
