@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._blocks import read_rows, rows_for, write_rows
 from diffbio._numerics import zeroed
@@ -31,22 +31,25 @@ __all__ = [
 PerCluster = Float[Array, "n_clusters dim"]
 # The parts that add up to the centroids, the largest first.
 Centroids = tuple[PerCluster, ...]
-Gradients = tuple[Float[Array, "n_cells dim"], Float[Array, "n_cells n_clusters"]]
+Gradients = tuple[Shaped[Array, "n_cells dim"], Float[Array, "n_cells n_clusters"]]
 Carry = TypeVar("Carry")
 Step = Callable[[Int[Array, ""], Bool[Array, " block"], Carry], Carry]
+# On a CPU, XLA widens the 16-bit floats that a loop holds, which copies them. It leaves integers.
+_BITS = {jnp.dtype(jnp.bfloat16): jnp.dtype("uint16"), jnp.dtype(jnp.float16): jnp.dtype("int16")}
+_FLOATS = {bits: floats for floats, bits in _BITS.items()}
 
 
 class Cells(NamedTuple):
     """What was given, of which a block at a time is made ready; a copy would take memory.
 
     Attributes:
-        x: coordinates, whose blocks take the dtype of the assignments.
+        x: coordinates, or their bits. Their blocks take the dtype of the assignments.
         a: assignments.
         where: which cells count; the others' coordinates and assignments become 0.
         alive: which clusters have weight; the assignments to the others become 0.
     """
 
-    x: Float[Array, "n_cells dim"]
+    x: Shaped[Array, "n_cells dim"]
     a: Float[Array, "n_cells n_clusters"]
     where: Bool[Array, " n_cells"] | None = None
     alive: Bool[Array, " n_clusters"] | None = None
@@ -58,7 +61,7 @@ class Cells(NamedTuple):
 
     def block(self, start: Int[Array, ""], size: int) -> "Cells":
         """A block of the cells, prepared."""
-        x, a = read_rows(self.x, start, size), read_rows(self.a, start, size)
+        x, a = _as_floats(read_rows(self.x, start, size)), read_rows(self.a, start, size)
         where = None if self.where is None else read_rows(self.where, start, size)
         return Cells(x, a, where, self.alive).counted()
 
@@ -125,7 +128,10 @@ def rewritten_if_tight(
     def over_blocks(cells: Cells, step: Step[Carry], carry: Carry) -> Carry:
         return lax.fori_loop(jnp.int32(0), rounds, partial(_round, cells, step), carry)
 
-    return _rewritten(over_blocks, cells, centroids, scatter_bar, per_weight, gradients)
+    x_bar, a_bar = gradients
+    held = cells._replace(x=_as_bits(cells.x)), centroids, scatter_bar, per_weight
+    x_bar, a_bar = _rewritten(over_blocks, *held, (_as_bits(x_bar), a_bar))
+    return _as_floats(x_bar), a_bar
 
 
 @rewritten_if_tight.defjvp
@@ -154,11 +160,11 @@ def _rewritten(
     def step(start: Int[Array, ""], _: Array, gradients: Gradients) -> Gradients:
         block, d = _differences(cells, centroids, start)
         x_rows = jnp.sum(block.a[..., None] * (2 * scatter_bar * d + per_weight[None]), axis=1)
-        x_rows = zeroed(x_rows, block.where).astype(cells.x.dtype)
+        x_rows = zeroed(x_rows, block.where)
         a_rows = jnp.sum(d * (scatter_bar * d + per_weight[None]), axis=-1)
         x_bar, a_bar = gradients
         return (
-            write_rows(x_bar, x_rows, start),
+            write_rows(x_bar, _as_held_by(x_bar, x_rows), start),
             write_rows(a_bar, block.only_counted(a_rows), start),
         )
 
@@ -174,6 +180,21 @@ def _differences(
     for part in centroids:
         differences = differences - part[None]
     return block, differences
+
+
+def _as_bits(floats: Float[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    bits = _BITS.get(floats.dtype)
+    return floats if bits is None else lax.bitcast_convert_type(floats, bits)
+
+
+def _as_floats(held: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
+    floats = _FLOATS.get(held.dtype)
+    return held if floats is None else lax.bitcast_convert_type(held, floats)
+
+
+def _as_held_by(array: Array, floats: Float[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    """The numbers in the dtype, or as the bits, of an array's."""
+    return _as_bits(floats.astype(_FLOATS.get(array.dtype, array.dtype)))
 
 
 def _over_blocks(cells: Cells, step: Step[Carry], carry: Carry) -> Carry:

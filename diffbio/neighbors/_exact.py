@@ -24,6 +24,7 @@ from diffbio.neighbors._keys import is_measured, squared_distance
 from diffbio.neighbors._measured import (
     Cells,
     Neighbors,
+    Ranked,
     nearest_candidates,
     owe_digits,
     search_by_differences,
@@ -60,34 +61,36 @@ def search(
     so far is the one that the piece's bounds are held against.
     """
     (x,) = in_accumulation_dtype(zeroed(lax.stop_gradient(x), where))
+    frame = frame_of(x, where, axis_name)
     search = functools.partial(
         _search_in_shards, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )
-    return by_platform(search, x, where)
+    found = by_platform(search, x, where, frame)
+    return Neighbors(found.indices, squared_distance(found.keys, frame.unit))
 
 
 def _search_in_shards(
     platform: Platform,
     x: Float[Array, "n_cells dim"],
     where: Bool[Array, " n_cells"] | None,
+    frame: Frame,
     *,
     n_neighbors: int,
     block_size: int | None,
     axis_name: AxisName,
-) -> Neighbors:
+) -> Ranked:
     n_cells = len(x)
     own = Cells(x, where, first_cell(n_cells, axis_name))
-    frame = frame_of(x, where, axis_name)
     shape = (n_cells, n_neighbors)
-    found = Neighbors(jnp.full(shape, -1, jnp.int32), jnp.full(shape, jnp.inf, x.dtype))
+    found = Ranked(jnp.full(shape, -1, jnp.int32), jnp.full(shape, jnp.inf, x.dtype))
     if n_shards(axis_name) == 1:
         return _search_among(platform, own, own, frame, found, block_size)
     piece = part_size(n_cells, _PIECES, _SMALLEST_PIECE)
 
-    def search_piece(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
+    def search_piece(start: Int[Array, ""], fresh: Array, found: Ranked) -> Ranked:
         def step(
-            first: Int[Array, ""], visiting: tuple[Array, Array], found: Neighbors
-        ) -> tuple[tuple[Array, Array], Neighbors]:
+            first: Int[Array, ""], visiting: tuple[Array, Array], found: Ranked
+        ) -> tuple[tuple[Array, Array], Ranked]:
             others = Cells(*visiting, first + start)
             return visiting, _search_among(platform, own, others, frame, found, block_size)
 
@@ -95,14 +98,7 @@ def _search_in_shards(
         visiting = (read_rows(x, start, piece), present)
         return around_ring(step, visiting, found, n_cells, axis_name)[1]
 
-    found = over_row_blocks(n_cells, piece, search_piece, varying_alike((x, found))[1])
-    return _measured(found, frame)
-
-
-def _measured(found: Neighbors, frame: Frame) -> Neighbors:
-    """The neighbours with their squared distances instead of keys."""
-    squares = squared_distance(found.squared_distances, frame.unit)
-    return found._replace(squared_distances=squares)
+    return over_row_blocks(n_cells, piece, search_piece, varying_alike((x, found))[1])
 
 
 def _search_among(
@@ -110,13 +106,12 @@ def _search_among(
     own: Cells,
     others: Cells,
     frame: Frame,
-    found: Neighbors,
+    found: Ranked,
     block_size: int | None,
-) -> Neighbors:
+) -> Ranked:
     """The nearest of what was found so far and of the other cells, for each own cell.
 
-    If the others are the own cells, nothing was found so far, and the result is complete.
-    Otherwise the distances are keys (see ``_keys``), before and after.
+    If the others are the own cells, nothing was found so far.
     """
     (n_own, dim), n_others = own.x.shape, len(others.x)
     n_neighbors = found.indices.shape[1]
@@ -125,7 +120,7 @@ def _search_among(
     groups = group_sizes(platform, n_others, n_candidates)
     columns = search_columns(platform, others.x, others.where, frame, math.prod(groups))
 
-    def by_bounds(start: Int[Array, ""], before: Neighbors | None) -> tuple[Neighbors, Array]:
+    def by_bounds(start: Int[Array, ""], before: Ranked | None) -> tuple[Ranked, Array]:
         """The nearest of the best candidates, and the rows in which others may be nearer."""
         if own is others:
             own_columns = read_rows(columns, start, block)
@@ -138,10 +133,10 @@ def _search_among(
         best = nearest_candidates(
             platform, own, others, rows, candidates, n_neighbors, frame.unit, before
         )
-        proven = _are_proven(best.squared_distances[:, -1], bound)
+        proven = _are_proven(best.keys[:, -1], bound)
         return best, ~proven | owe_digits(platform, own, others, rows, best)
 
-    def search_block(start: Int[Array, ""], fresh: Array, found: Neighbors) -> Neighbors:
+    def search_block(start: Int[Array, ""], fresh: Array, found: Ranked) -> Ranked:
         block_of_found = jax.tree.map(lambda whole: read_rows(whole, start, block), found)
         before = None if own is others else block_of_found
         if n_candidates < n_others:
@@ -151,9 +146,7 @@ def _search_among(
         best = search_by_differences(
             platform, own, others, _rows(start, block), unproven, best, frame.unit, before
         )
-        if before is None:
-            best = _measured(best, frame)
-        else:
+        if before is not None:
             # A row that an earlier block held has met these others.
             best = jax.tree.map(lambda a, b: jnp.where(fresh[:, None], a, b), best, before)
         return jax.tree.map(lambda whole, part: write_rows(whole, part, start), found, best)

@@ -13,7 +13,14 @@ from diffbio._platform import Platform
 from diffbio.neighbors._keys import is_measured, key_of, key_of_differences, loses_digits
 from diffbio.neighbors._selection import is_many, sorted_columns
 
-__all__ = ["Cells", "Neighbors", "nearest_candidates", "owe_digits", "search_by_differences"]
+__all__ = [
+    "Cells",
+    "Neighbors",
+    "Ranked",
+    "nearest_candidates",
+    "owe_digits",
+    "search_by_differences",
+]
 
 
 class Neighbors(NamedTuple):
@@ -34,6 +41,13 @@ class Neighbors(NamedTuple):
 
     indices: Int[Array, "n_cells n_neighbors"]
     squared_distances: Float[Array, "n_cells n_neighbors"]
+
+
+class Ranked(NamedTuple):
+    """The nearest cells so far, nearest first, and the keys of their distances; see ``_keys``."""
+
+    indices: Int[Array, "n_cells n_neighbors"]
+    keys: Float[Array, "n_cells n_neighbors"]
 
 
 class Cells(NamedTuple):
@@ -58,12 +72,9 @@ def nearest_candidates(
     candidates: Int[Array, "n_candidates block"],
     n_neighbors: int,
     unit: Float[Array, ""],
-    before: Neighbors | None = None,
-) -> Neighbors:
-    """The nearest of the candidates, measured by differences, and of those found before.
-
-    Their distances are keys in the unit; see ``_keys``.
-    """
+    before: Ranked | None = None,
+) -> Ranked:
+    """The nearest of the candidates, measured by differences in the unit, and of those before."""
     cells = jnp.minimum(candidates, len(others.x) - 1)
     valid = (cells == candidates) & (cells + (others.first - own.first) != rows[None])
     if others.where is not None:
@@ -76,15 +87,15 @@ def nearest_candidates(
 
     squares = _of_differences(platform, own.x, others.x, rows, cells, squares_of)
     found = _found(cells, key_of(squares), valid, others)
-    order = _order(found.squared_distances, valid)
+    order = _order(found.keys, valid)
     if before is not None:
         found = jax.tree.map(lambda first, last: jnp.concatenate([first.T, last]), before, found)
-        order = _order(found.squared_distances, found.indices >= 0)
-    return Neighbors(*sorted_columns(order, tuple(found), n_neighbors))
+        order = _order(found.keys, found.indices >= 0)
+    return Ranked(*sorted_columns(order, tuple(found), n_neighbors))
 
 
 def owe_digits(
-    platform: Platform, own: Cells, others: Cells, rows: Int[Array, " block"], best: Neighbors
+    platform: Platform, own: Cells, others: Cells, rows: Int[Array, " block"], best: Ranked
 ) -> Bool[Array, " block"]:
     """The rows in which a square lost digits, so that their keys are not to be relied on.
 
@@ -98,10 +109,10 @@ def owe_digits(
         here = (places >= 0) & (places < len(others.x))
         cells = jnp.where(here, places, 0)
         differ = _of_differences(platform, own.x, others.x, rows, cells.T, _differ).T
-        wrong = jnp.where(here, differ, ~is_measured(best.squared_distances))
-        return jnp.any(wrong & loses_digits(best.squared_distances, dim), axis=1)
+        wrong = jnp.where(here, differ, ~is_measured(best.keys))
+        return jnp.any(wrong & loses_digits(best.keys, dim), axis=1)
 
-    some = loses_digits(best.squared_distances[:, 0], dim)
+    some = loses_digits(best.keys[:, 0], dim)
     return lax.cond(jnp.any(some), of_block, lambda: jnp.zeros_like(some))
 
 
@@ -111,16 +122,16 @@ def search_by_differences(
     others: Cells,
     rows: Int[Array, " block"],
     unproven: Bool[Array, " block"],
-    best: Neighbors,
+    best: Ranked,
     unit: Float[Array, ""],
-    before: Neighbors | None,
-) -> Neighbors:
+    before: Ranked | None,
+) -> Ranked:
     """Search the unproven rows again, one at a time, over the differences to all others."""
     n_others, n_neighbors = len(others.x), best.indices.shape[1]
 
     def search_one(
-        state: tuple[Bool[Array, " block"], Neighbors],
-    ) -> tuple[Bool[Array, " block"], Neighbors]:
+        state: tuple[Bool[Array, " block"], Ranked],
+    ) -> tuple[Bool[Array, " block"], Ranked]:
         unproven, best = state
         at = jnp.argmax(unproven)
         usable = jnp.arange(n_others, dtype=rows.dtype) + (others.first - own.first) != rows[at]
@@ -133,7 +144,7 @@ def search_by_differences(
         found = _found(cells, keys[cells], usable[cells], others)
         if before is not None:
             found = jax.tree.map(lambda a, b: jnp.concatenate([a[at], b]), before, found)
-            order = _order(found.squared_distances, found.indices >= 0)
+            order = _order(found.keys, found.indices >= 0)
             nearest = lax.top_k(-order, n_neighbors)[1]
             found = jax.tree.map(lambda row: row[nearest], found)
         best = jax.tree.map(lambda whole, row: whole.at[at].set(row), best, found)
@@ -159,11 +170,9 @@ def _keys_of_row(
     return key_of_differences(squares, differences, usable, own.x.shape[1])
 
 
-def _found(cells: Array, distances: Array, valid: Array, others: Cells) -> Neighbors:
+def _found(cells: Array, keys: Array, valid: Array, others: Cells) -> Ranked:
     """The valid cells, by their indices among the cells of all shards."""
-    return Neighbors(
-        jnp.where(valid, cells + others.first, -1), jnp.where(valid, distances, jnp.inf)
-    )
+    return Ranked(jnp.where(valid, cells + others.first, -1), jnp.where(valid, keys, jnp.inf))
 
 
 def _of_differences(
@@ -188,13 +197,13 @@ def _of_differences(
     return reduced(rows, cells)
 
 
-def _order(distances: Float[Array, "*shape"], valid: Bool[Array, "*shape"]) -> Array:
-    """Keys to sort by: a cell that is no neighbour comes after every distance.
+def _order(keys: Float[Array, "*shape"], valid: Bool[Array, "*shape"]) -> Array:
+    """Numbers to sort by: a cell that is no neighbour comes after every key.
 
-    A distance that is infinite or NaN counts as the largest float.
+    A key that is infinite or NaN counts as the largest float.
     """
-    largest = jnp.finfo(distances.dtype).max
-    return jnp.where(valid, jnp.where(distances <= largest, distances, largest), jnp.inf)
+    largest = jnp.finfo(keys.dtype).max
+    return jnp.where(valid, jnp.where(keys <= largest, keys, largest), jnp.inf)
 
 
 def _rows_of(x: Array, cells: Int[Array, "..."]) -> Array:
