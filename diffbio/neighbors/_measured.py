@@ -1,6 +1,7 @@
 """The nearest of some cells, measured by differences in the precision of the input."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -81,11 +82,8 @@ def nearest_candidates(
         valid &= others.where[cells]
     if own.where is not None:
         valid &= own.where[rows][None]
-
-    def squares_of(differences: Array) -> Array:
-        return sums_over_last_axis(platform, _squares, differences * (1 / unit))[0]
-
-    squares = _of_differences(platform, own.x, others.x, rows, cells, squares_of)
+    of_squares = partial(_sum_of_squares, platform)
+    squares = _of_differences(platform, own, others, rows, cells, 1 / unit, of_squares)
     found = _found(cells, key_of(squares), valid, others)
     order = _order(found.keys, valid)
     if before is not None:
@@ -108,7 +106,7 @@ def owe_digits(
         places = best.indices - others.first
         here = (places >= 0) & (places < len(others.x))
         cells = jnp.where(here, places, 0)
-        differ = _of_differences(platform, own.x, others.x, rows, cells.T, _differ).T
+        differ = _of_differences(platform, own, others, rows, cells.T, 1, _differ).T
         wrong = jnp.where(here, differ, ~is_measured(best.keys))
         return jnp.any(wrong & loses_digits(best.keys, dim), axis=1)
 
@@ -166,7 +164,7 @@ def _keys_of_row(
     def differences() -> Float[Array, "n_others dim"]:
         return others.x - own.x[row][None]
 
-    (squares,) = sums_over_last_axis(platform, _squares, differences() * (1 / unit))
+    squares = _sum_of_squares(platform, differences() * (1 / unit))
     return key_of_differences(squares, differences, usable, own.x.shape[1])
 
 
@@ -177,20 +175,24 @@ def _found(cells: Array, keys: Array, valid: Array, others: Cells) -> Ranked:
 
 def _of_differences(
     platform: Platform,
-    own: Float[Array, "n_cells dim"],
-    others: Float[Array, "n_others dim"],
+    own: Cells,
+    others: Cells,
     rows: Int[Array, " block"],
     cells: Int[Array, "n_candidates block"],
+    scale: Float[Array, ""] | int,
     reduction: Callable[[Array], Array],
 ) -> Shaped[Array, "n_candidates block"]:
     """What the differences of the own rows to their cells among the others are reduced to.
+
+    Coordinates are multiplied by the scale, a power of 2, before they are subtracted: both
+    together are one operation.
 
     Where a row has many cells, a CPU forms the differences of one row at a time. Those of all
     rows would otherwise be the largest array of the search.
     """
 
     def reduced(rows: Int[Array, "..."], cells: Int[Array, "..."]) -> Array:
-        return reduction(_rows_of(others, cells) - _rows_of(own, rows)[None])
+        return reduction(_rows_of(others.x, cells) * scale - (_rows_of(own.x, rows) * scale)[None])
 
     if platform is Platform.CPU and is_many(len(cells)):
         return lax.map(lambda one: reduced(*one), (rows, cells.T)).T
@@ -210,8 +212,8 @@ def _rows_of(x: Array, cells: Int[Array, "..."]) -> Array:
     return x.at[cells].get(mode="promise_in_bounds")
 
 
-def _squares(differences: Array) -> tuple[Array]:
-    return (differences * differences,)
+def _sum_of_squares(platform: Platform, differences: Array) -> Float[Array, "..."]:
+    return sums_over_last_axis(platform, lambda d: (d * d,), differences)[0]
 
 
 def _differ(differences: Array) -> Bool[Array, "..."]:
