@@ -146,7 +146,8 @@ def exact_excess(cells: Cells, moments: Moments, dt: Number) -> PerCell:
         add(minus_product(change, factor, v), (lost, jnp.zeros_like(lost)))
         for factor in (step, -step)
     )
-    excess, _ = _excess(moments, dt, -sum(sum_of_rows(minus, plus)))
+    product, lost = sum_of_rows(minus, plus)
+    excess, _ = _excess(moments, dt, -product - lost)
     return excess
 
 

@@ -21,7 +21,7 @@ from diffbio._platform import Platform
 from diffbio.neighbors._bounds import FAR, frame_of, places
 from diffbio.neighbors._keys import squared_distance
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
-from diffbio.neighbors._measured import Cells, Neighbors, nearest_candidates
+from diffbio.neighbors._measured import Cells, Neighbors, Ranked, nearest_candidates
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["default_lists", "default_probes", "search_lists"]
@@ -105,14 +105,14 @@ def _search_table(
 ) -> Neighbors:
     """Search the cells of every row among the cells of the rows with the nearest centres."""
     (n_cells, dim), capacity = x.shape, table.shape[1]
-    all_cells = Cells.of(x, None, 0)
+    all_cells = Cells(x, None, 0)
     n_candidates = min(n_neighbors + 1 + _SPARE_CANDIDATES, n_cells)
     n_entries = n_probed_rows * capacity
     groups = group_sizes(platform, n_entries, n_candidates)
     padding = -n_entries % math.prod(groups)
     centres = lax.map(lambda row: _centre(z, row), table, batch_size=capacity)
 
-    def search_row(row: tuple[Array, Array]) -> Neighbors:
+    def search_row(row: tuple[Array, Array]) -> Ranked:
         queries, centre = row
         probed = _nearest_centres(centres, centre, n_probed_rows)
         cells = jnp.pad(table[probed].ravel(), (0, padding), constant_values=n_cells)
@@ -130,8 +130,7 @@ def _search_table(
     entry = jnp.arange(table.size, dtype=jnp.int32)
     entries = jnp.zeros(n_cells, jnp.int32).at[table.ravel()].set(entry, mode="drop")
     found = jax.tree.map(lambda array: array.reshape(table.size, -1)[entries], found)
-    squares = squared_distance(found.squared_distances, unit)
-    return found._replace(squared_distances=squares)
+    return Neighbors(found.indices, squared_distance(found.keys, unit))
 
 
 def _centre(z: Float[Array, "n_cells dim"], row: Int[Array, " capacity"]) -> Float[Array, " dim"]:
