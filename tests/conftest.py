@@ -31,6 +31,20 @@ def only_our_checks():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+@pytest.fixture(scope="module")
+def compiled_quickly():
+    """Programs that are compiled in half of the time, for tests of what goes into them.
+
+    Their machine code is not the users'. Tests of numbers, memory and time keep that, and share no
+    program with the tests that ask for this.
+    """
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of one loss go to one process, where they share what is compiled."""
     for item in items:

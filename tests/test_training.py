@@ -20,6 +20,8 @@ from diffbio.models import BatchCorrector
 from diffbio.training import _fit, fit
 from diffbio.training._minibatches import minibatches
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS = 23
 RNG = np.random.default_rng(0)
 DATA = {

@@ -16,6 +16,8 @@ from diffbio.functional import (
 from diffbio.neighbors import nearest_neighbors
 from diffbio.sharding import sharded
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS, N_LISTED = 300, 4
 rng = np.random.default_rng(0)
 POINTS = jnp.asarray(rng.normal(size=(N_CELLS, 3)), jnp.float32)

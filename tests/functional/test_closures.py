@@ -10,6 +10,8 @@ from diffbio import functional as F
 from diffbio import losses
 from diffbio.neighbors import nearest_neighbors
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS, N_BATCHES, N_CLUSTERS, DIM, N_LISTED = 12, 3, 4, 5, 3
 
 rng = np.random.default_rng(0)

@@ -9,6 +9,8 @@ from jax.flatten_util import ravel_pytree
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss, combined_loss
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS, DIM, N_CLUSTERS = 9, 2, 3
 WHERE = {"all cells": None, "masked": np.arange(N_CELLS) != 4}
 # Second derivatives of each spread, with a step that suits their curvature.

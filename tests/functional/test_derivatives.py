@@ -18,6 +18,8 @@ from diffbio.functional import (
 )
 from tests.inputs import N_CELLS, N_CLUSTERS, VARIANTS, draw, machinery, split
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 NAMES = {
     "batch_mixing": "batch_mixing_loss",
     "batch_mixing_local": "batch_mixing_loss",

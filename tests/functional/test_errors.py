@@ -20,7 +20,7 @@ from diffbio.functional import (
 )
 from diffbio.neighbors import nearest_neighbors
 
-pytestmark = pytest.mark.usefixtures("only_our_checks")
+pytestmark = pytest.mark.usefixtures("only_our_checks", "compiled_quickly")
 
 X = jnp.zeros((20, 3))
 LABELS = jnp.zeros(20, int)

@@ -19,6 +19,8 @@ from diffbio.sharding import sharded
 from reference import batch_mixing as reference
 from reference import transition as reference_transition
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N, K, WIDE, N_BATCHES = 40, 6, 15, 3
 rng = np.random.default_rng(0)
 X, V = rng.normal(size=(2, N, 4))

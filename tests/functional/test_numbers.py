@@ -16,7 +16,7 @@ from diffbio.sharding import sharded
 from diffbio.training import fit
 from tests.options import ARRAYS, FUNCTIONS, N_CELLS, POINTS, RNG
 
-pytestmark = pytest.mark.usefixtures("only_our_checks")
+pytestmark = pytest.mark.usefixtures("only_our_checks", "compiled_quickly")
 
 MESH = Mesh(np.array(jax.devices()[:1]), ("cells",))
 FURTHER = {

@@ -20,6 +20,8 @@ from tests.options import (
     options_of,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 MESH = Mesh(np.array(jax.devices()[:1]), ("cells",))
 
 

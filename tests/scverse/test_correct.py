@@ -15,7 +15,7 @@ from diffbio.scverse._measures import MIXING
 from tests.datasets.fetched import real_or_skip
 from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, values
 
-pytestmark = COMPILED_ONCE
+pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
 
 def corrected(adata, **options):

@@ -14,7 +14,7 @@ import diffbio
 from diffbio.scverse import correct_batches, score
 from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, layers_of_velocity, values
 
-pytestmark = COMPILED_ONCE
+pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
 N = len(CELLS.embeddings)
 

@@ -10,7 +10,7 @@ pytest.importorskip("scanpy", reason="needs the extra: data")
 from diffbio.scverse import correct_batches, score
 from tests.scverse.objects import COMPILED_ONCE, annotated, layers_of_velocity, with_neighbors
 
-pytestmark = [pytest.mark.usefixtures("only_our_checks"), COMPILED_ONCE]
+pytestmark = [pytest.mark.usefixtures("only_our_checks", "compiled_quickly"), COMPILED_ONCE]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.scverse.objects import (
     with_neighbors,
 )
 
-pytestmark = COMPILED_ONCE
+pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
 X = CELLS.embeddings.astype(np.float64)
 N = len(X)

@@ -11,7 +11,7 @@ pytest.importorskip("scanpy", reason="needs the extra: data")
 from diffbio.scverse import correct_batches, score
 from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, layers_of_velocity, values
 
-pytestmark = [pytest.mark.usefixtures("only_our_checks"), COMPILED_ONCE]
+pytestmark = [pytest.mark.usefixtures("only_our_checks", "compiled_quickly"), COMPILED_ONCE]
 
 X = CELLS.embeddings.astype(np.float32)
 

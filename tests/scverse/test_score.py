@@ -25,7 +25,7 @@ from tests.scverse.objects import (
     with_neighbors,
 )
 
-pytestmark = COMPILED_ONCE
+pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
 KEYS = {"batch_key": "batch", "label_key": "type"}
 X = CELLS.embeddings / np.sqrt(CELLS.embeddings.var(axis=0).sum())

@@ -18,6 +18,8 @@ from diffbio.sharding import sharded
 from tests.functional import test_errors
 from tests.sharding.losses import mesh_of
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 A = np.random.default_rng(0).dirichlet(np.ones(4), 64)
 X, V, F = np.random.default_rng(1).normal(size=(3, 64, 5))
 

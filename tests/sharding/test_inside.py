@@ -12,7 +12,7 @@ from diffbio.functional import clustering_compactness_loss, shannon_diversity
 from tests.inputs import draw, search_options, split
 from tests.sharding.losses import every_case, mesh_of
 
-pytestmark = pytest.mark.usefixtures("small_parts")
+pytestmark = pytest.mark.usefixtures("small_parts", "compiled_quickly")
 
 CELLS, ALL = PartitionSpec("cells"), PartitionSpec()
 RNG = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from diffbio.sharding import sharded
 from tests.inputs import neighbor_lists
 from tests.sharding.losses import mesh_of
 
-pytestmark = pytest.mark.usefixtures("small_parts")
+pytestmark = pytest.mark.usefixtures("small_parts", "compiled_quickly")
 
 N = 59
 RNG = np.random.default_rng(0)

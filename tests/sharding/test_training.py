@@ -15,6 +15,8 @@ from diffbio.training._step import Step
 from tests.sharding.losses import mesh_of
 from tests.sharding.trainings import TRAININGS
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_STEPS = 30
 # `make test` takes the model that compiles fastest.
 EVERY_MODEL = pytest.mark.parametrize(

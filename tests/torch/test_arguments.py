@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch")
 
 import diffbio.torch  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 LABELS = torch.arange(30) % 3
 X = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
 

@@ -11,6 +11,8 @@ import diffbio.torch  # noqa: E402
 from diffbio.torch import _bridge, _exchange, _pullback  # noqa: E402
 from tests.torch.calls import differentiated, drawn, each_loss, function_of  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 LABELS = torch.arange(30) % 3
 
 

@@ -13,6 +13,8 @@ import diffbio.torch  # noqa: E402
 from tests.options import FUNCTIONS  # noqa: E402
 from tests.torch.calls import differentiated, drawn, each_loss, function_of  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler"
 )

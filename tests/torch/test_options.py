@@ -19,6 +19,8 @@ from tests.options import (  # noqa: E402
     options_of,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def tensors(annotation, value):
     """The value in the forms that only PyTorch has."""
