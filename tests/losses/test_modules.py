@@ -14,6 +14,8 @@ from diffbio.functional import velocity_consistency_loss, velocity_transition_lo
 from diffbio.losses import singlecell_losses
 from tests.inputs import draw, machinery
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 MODULES = [
     losses.BatchMixingLoss,
     losses.ClusteringCompactnessLoss,

@@ -15,6 +15,8 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS, N_STEPS = 20, 50
 SCHEDULE = [float(t) for t in np.geomspace(5.0, 0.5, N_STEPS)]
 rng = np.random.default_rng(0)

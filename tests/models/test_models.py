@@ -8,6 +8,8 @@ from flax import nnx
 
 from diffbio.models import BatchCorrector, IntegrationAutoencoder, SoftClusterer, VelocityModel
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS = 12
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(N_CELLS, 4)).astype(np.float32)

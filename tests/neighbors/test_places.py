@@ -10,6 +10,8 @@ from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
 from diffbio.neighbors._bounds import FAR, frame_of, search_columns
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 BAD = (3, 250, 299)
 GOOD = np.setdiff1d(np.arange(300), BAD)
 VALUES = [np.nan, np.inf, -np.inf]

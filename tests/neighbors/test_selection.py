@@ -8,6 +8,8 @@ from diffbio._platform import Platform
 from diffbio.neighbors import nearest_neighbors
 from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SIZES = [(17, 17), (64, 20), (160, 20), (640, 20), (2560, 20), (3300, 105), (4097, 33), (1200, 150)]
 
 
