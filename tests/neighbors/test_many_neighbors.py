@@ -48,5 +48,6 @@ def test_memory_beside_the_result_does_not_grow_with_the_number_of_neighbors(n_n
     compiled = search.lower(x).compile()
     budget = 6 * 4 * 3000 * (DIM + BLOCK)
     assert compiled.memory_analysis().temp_size_in_bytes <= budget
-    # Counts everything once per block, and no pair of candidates.
-    assert compiled.cost_analysis()["flops"] <= 3000 * BLOCK * (2 * DIM + 100) + 100 * 3000 * DIM
+    # Counts everything once per block, no pair of candidates, and the distances that are returned.
+    most = 3000 * BLOCK * (2 * DIM + 100) + 100 * 3000 * DIM + 10 * 3000 * n_neighbors
+    assert compiled.cost_analysis()["flops"] <= most

@@ -149,7 +149,7 @@ def test_any_sparse_format_of_the_graph_will_do():
     for kind in (sparse.csc_matrix, sparse.csr_array):
         adata.obsp["distances"] = kind(adata.obsp["distances"])
         found = score(adata, neighbors_key="neighbors", **KEYS)
-        np.testing.assert_allclose(found["value"], expected["value"], rtol=1e-5)
+        np.testing.assert_allclose(found["value"], expected["value"], rtol=1e-4)
 
 
 @pytest.mark.parametrize(
