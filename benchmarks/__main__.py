@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
+from benchmarks.schema import git
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.rounds import Side, SideError, Stage
 
@@ -20,7 +21,7 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (ProcessEndedError, SideError, UnwritableError) as error:
+        except (ProcessEndedError, SideError, UnwritableError, git.GitError) as error:
             click.echo(str(error), err=True)
             context.exit(2)
         except KeyboardInterrupt as interrupt:

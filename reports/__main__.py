@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from benchmarks.schema import git
 from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, error_rates
@@ -45,6 +46,8 @@ _PATH = click.Path(path_type=Path)
 _results = functools.partial(
     click.option, "--results", type=_PATH, multiple=True, default=(_SWEEP,), show_default=True
 )
+# What can stop a command before it has a verdict.
+_STOPPING = (DamagedError, git.GitError, IncomparableError, OSError, subprocess.SubprocessError)
 
 
 class _Judging(click.Group):
@@ -53,7 +56,7 @@ class _Judging(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (DamagedError, IncomparableError, OSError, subprocess.SubprocessError) as error:
+        except _STOPPING as error:
             _stop(context, error)
         except (click.ClickException, click.exceptions.Exit):
             raise

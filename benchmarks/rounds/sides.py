@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure.environment import uncommitted_code
+from benchmarks.measure import checkout
+from benchmarks.schema import git
 from benchmarks.schema.files import write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, Side, SideError
 
@@ -70,15 +71,17 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
         jax: the release of jax and jaxlib to install; None for the one that is installed.
 
     Raises:
-        SideError: git, pip or the build failed.
+        GitError: there is no such commit, or this program is in no repository.
+        SideError: pip or the build failed.
     """
     folder = folder.resolve()  # processes run elsewhere
     marker = folder / "prepared.json"
     wanted = {
         "commit": commit,
+        "tree": _named(f"{commit}^{{tree}}"),
         "jax": jax,
-        "program": _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip(),
-        "changes": uncommitted_code(),
+        "program": _named("HEAD"),
+        "changes": checkout.uncommitted_code(),
     }
     if not (marker.exists() and json.loads(marker.read_text()) == wanted):
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,10 +94,14 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
     return PreparedSide(side, commit, {**wanted, "lower_bounds": bounds}, folder)
 
 
+def _named(revision: str) -> str:
+    return git.answer(_ROOT, "rev-parse", "--verify", revision).strip()
+
+
 def _extract(commit: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     archive = folder / "commit.tar"
-    _output(["git", "archive", "--output", str(archive.resolve()), commit], cwd=_ROOT)
+    git.answer(_ROOT, "archive", f"--output={archive.resolve()}", commit)
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
     archive.unlink()
@@ -139,8 +146,8 @@ def _python(folder: Path) -> Path:
     return folder / "environment" / scripts / "python"
 
 
-def _output(command: Sequence[str], cwd: Path | None = None) -> str:
-    found = _ended(command, cwd=cwd)
+def _output(command: Sequence[str]) -> str:
+    found = _ended(command)
     if found.returncode:
         raise SideError(
             f"{' '.join(command[:4])} … ended with {found.returncode}: {_last_line(found)}"

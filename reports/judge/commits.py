@@ -1,7 +1,8 @@
 """What git says of two commits."""
 
-import subprocess
+from pathlib import Path
 
+from benchmarks.schema import git
 from reports.sources.frame import DamagedError
 
 __all__ = ["renews_baseline", "resolve"]
@@ -14,22 +15,17 @@ def resolve(revision: str) -> str:
 
     Raises:
         DamagedError: there is no such commit.
+        GitError: git cannot tell.
     """
-    command = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
-    found = subprocess.run(command, capture_output=True, text=True)
-    if found.returncode:
+    if not git.has_commit(Path.cwd(), revision):
         raise DamagedError(f"{revision!r} names no commit of this repository")
-    return found.stdout.strip()
+    return git.answer(Path.cwd(), "rev-parse", "--verify", f"{revision}^{{commit}}").strip()
 
 
 def renews_baseline(base: str, head: str) -> bool:
     """Whether the baselines that the gate holds differ between two commits.
 
     Raises:
-        DamagedError: git cannot tell.
+        GitError: git cannot tell.
     """
-    command = ["git", "diff", "--quiet", base, head, "--", f":/{_BASELINES}"]
-    found = subprocess.run(command, capture_output=True, text=True)
-    if found.returncode not in (0, 1):
-        raise DamagedError(f"git diff: {found.stderr.strip()}")
-    return found.returncode == 1
+    return git.differ(Path.cwd(), base, head, _BASELINES)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.schema import git
 from benchmarks.schema.files import replacing_file
 from reports.pages.folders import replacing_folder
 from reports.pages.plots import plots
@@ -97,7 +98,8 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
 
 def _build_asv_pages(folder: Path) -> None:
     command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
-    if subprocess.run(command, stdout=sys.stderr).returncode:
+    surroundings = git.environment_without_git()  # asv calls git
+    if subprocess.run(command, stdout=sys.stderr, env=surroundings).returncode:
         raise DamagedError("asv could not build its own pages")
 
 
