@@ -17,10 +17,11 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.catalog.cases import case
-from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.measure.measurement import measure_step
 from benchmarks.measure.steps import Step
 from benchmarks.measure.sweep import run_sweep
+from benchmarks.schema.files import reserved
 from benchmarks.schema.suite import DEVICES
 from reports.sources.sweep import read_sweep
 
@@ -28,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys, time
 from pathlib import Path
-from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+from benchmarks.measure.checkpoint import Checkpoint, Measured
+from benchmarks.schema.files import reserved
 steps = [str(at) for at in range(100)]
 with reserved(Path(sys.argv[1])):
     checkpoint = Checkpoint(Path(sys.argv[1]), {}, steps)
