@@ -8,7 +8,13 @@ import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
 from benchmarks.schema import git
-from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
+from benchmarks.schema.files import (
+    UnwritableError,
+    check_replaceable,
+    json_with,
+    reserved,
+    write_json,
+)
 from benchmarks.schema.rounds import Side, SideError, Stage
 
 if TYPE_CHECKING:
@@ -98,11 +104,13 @@ def _sides(
 @main.command()
 @_of_two_commits
 def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | None) -> None:
-    """Take the deterministic figures of two commits into FOLDER, base.json and head.json."""
+    """Take the deterministic figures of two commits into FOLDER/counters.json."""
     from benchmarks.rounds.counters import count
 
-    for path in count(folder, _sides(base, head, folder, releases)):
-        click.echo(f"wrote {path}")
+    path = folder / "counters.json"
+    with reserved(folder / "sides"):
+        count(path, _sides(base, head, folder, releases))
+    click.echo(f"wrote {path}")
 
 
 @main.command()
@@ -117,6 +125,7 @@ def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | Non
 @click.option("--compile", "compiled", multiple=True, help="Programs to compile; all by default.")
 @click.option("--call", "called", multiple=True, help="Programs to call; all by default.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="None begins later.")
+@click.option("--command", help="What measures the same again, for the page; this by default.")
 def rounds(
     base: str,
     head: str,
@@ -127,6 +136,7 @@ def rounds(
     compiled: tuple[str, ...],
     called: tuple[str, ...],
     minutes: float,
+    command: str | None,
 ) -> None:
     """Time two commits in turn, a fresh process each in every round, into FOLDER/rounds.json.
 
@@ -136,9 +146,11 @@ def rounds(
 
     some = bool(compiled or called)
     programs = (compiled if some else None, called if some else None)
-    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes)
-    run_rounds(folder / "rounds.json", _sides(base, head, folder, releases), wanted)
-    click.echo(f"wrote {folder / 'rounds.json'}")
+    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes, command=command)
+    path = folder / "rounds.json"
+    with reserved(folder / "sides"):
+        run_rounds(path, _sides(base, head, folder, releases), wanted)
+    click.echo(f"wrote {path}")
 
 
 @main.command()

@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import shlex
 import sys
 from typing import Any
 
@@ -14,9 +15,18 @@ from threadpoolctl import threadpool_info
 
 from benchmarks.measure import checkout
 
-__all__ = ["environment", "usable_cores"]
+__all__ = ["CHOICES", "choices", "command_line", "environment", "usable_cores"]
 
 _JAX_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
+# Variables that choose what is measured, or how it is compiled.
+CHOICES = (
+    "DIFFBIO_BENCH_TIER",
+    "DIFFBIO_BENCH_LOSSES",
+    "XLA_FLAGS",
+    "JAX_PLATFORMS",
+    "JAX_ENABLE_X64",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+)
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scanpy", "torch", "asv", "diffbio")
 
 
@@ -29,7 +39,7 @@ def environment() -> dict[str, Any]:
     cpu = cpuinfo.get_cpu_info()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", _module_name(), *sys.argv[1:]]),
+        "command": command_line(shlex.join(["python", "-m", _module_name(), *sys.argv[1:]])),
         "commit": checkout.commit(),
         "dirty": checkout.is_dirty(),
         "changes": checkout.uncommitted_code(),
@@ -48,6 +58,16 @@ def environment() -> dict[str, Any]:
         "blas": _blas(),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }
+
+
+def choices() -> dict[str, str]:
+    """The variables of the environment that choose what is measured, as far as they are set."""
+    return {name: value for name in CHOICES if (value := os.environ.get(name))}
+
+
+def command_line(command: str) -> str:
+    """What a shell is told to do the same: the choices of the environment, then the command."""
+    return " ".join([*(f"{name}={shlex.quote(v)}" for name, v in choices().items()), command])
 
 
 def usable_cores() -> list[int]:

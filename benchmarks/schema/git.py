@@ -6,9 +6,18 @@ than a file has. What git cannot answer is an error, in git's own words.
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["GitError", "answer", "differ", "environment_without_git", "has_commit"]
+__all__ = [
+    "GitError",
+    "answer",
+    "changed_files",
+    "differ",
+    "environment_without_git",
+    "has_commit",
+    "merge_base",
+]
 
 _SETTINGS = (
     "--no-replace-objects",
@@ -38,10 +47,17 @@ def answer(folder: Path, *arguments: str) -> str:
     Raises:
         GitError: git failed.
     """
-    done = _ended(folder, arguments)
-    if done.returncode:
-        raise _failure(arguments, done)
-    return done.stdout
+    return _ended(folder, arguments).stdout
+
+
+def changed_files(folder: Path, base: str, head: str) -> list[str]:
+    """The files in which two commits differ.
+
+    Raises:
+        GitError: git cannot tell.
+    """
+    listed = answer(folder, *_PLAIN_DIFF, "--name-only", "-z", base, head, "--")
+    return [name for name in listed.split("\0") if name]
 
 
 def differ(folder: Path, base: str, head: str, *paths: str) -> bool:
@@ -63,28 +79,37 @@ def has_commit(folder: Path, revision: str) -> bool:
     return _holds(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
 
 
+def merge_base(folder: Path, base: str, head: str) -> str | None:
+    """The commit at which two branches forked; None if they have none in common.
+
+    Raises:
+        GitError: git cannot tell.
+    """
+    arguments = ("merge-base", base, head)
+    return _ended(folder, arguments, (0, 1)).stdout.strip() or None
+
+
 def _holds(folder: Path, *arguments: str) -> bool:
     """Whether a command says yes, of those that say no with exit code 1."""
-    done = _ended(folder, arguments)
-    if done.returncode not in (0, 1):
-        raise _failure(arguments, done)
-    return done.returncode == 0
+    return _ended(folder, arguments, (0, 1)).returncode == 0
 
 
-def _ended(folder: Path, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+def _ended(
+    folder: Path, arguments: Sequence[str], answers: Sequence[int] = (0,)
+) -> "subprocess.CompletedProcess[str]":
+    """A call of git that ended with one of the exit codes that are answers."""
     try:
-        return subprocess.run(
+        done = subprocess.run(
             ["git", *_SETTINGS, *arguments],
             cwd=folder,
             env={**environment_without_git(), "LC_ALL": "C"},
             capture_output=True,
             encoding="utf-8",
-            errors="surrogateescape",
+            errors="replace",
         )
     except OSError as error:
         raise GitError(f"git cannot be called ({error})") from error
-
-
-def _failure(arguments: tuple[str, ...], done: "subprocess.CompletedProcess[str]") -> GitError:
-    said = done.stderr.strip() or f"it ended with {done.returncode} and said nothing"
-    return GitError(f"git {arguments[0]}: {said}")
+    if done.returncode not in answers:
+        said = done.stderr.strip() or f"it ended with {done.returncode} and said nothing"
+        raise GitError(f"git {arguments[0]}: {said}")
+    return done

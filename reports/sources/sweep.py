@@ -104,14 +104,14 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     )
 
 
-def read_complete_sweep(path: Path) -> Sweep:
-    """Read a sweep of which nothing is missing or wrong.
+def read_complete_sweep(path: Path, content: Any = None) -> Sweep:
+    """Read a sweep, or what was loaded of it, of which nothing is missing or wrong.
 
     Raises:
         DamagedError: there is none; the file is named.
     """
     try:
-        sweep = read_sweep(path)
+        sweep = read_sweep(path, content)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}") from error
     if sweep.complaints:
