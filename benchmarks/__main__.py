@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
-from benchmarks.schema import git
+from benchmarks.measure.checkout import UncommittedError, clean_commit
 from benchmarks.schema.files import (
     UnwritableError,
     check_replaceable,
@@ -15,10 +15,15 @@ from benchmarks.schema.files import (
     reserved,
     write_json,
 )
+from benchmarks.schema.git import GitError
 from benchmarks.schema.rounds import Side, SideError, Stage
 
 if TYPE_CHECKING:
     from benchmarks.rounds.sides import PreparedSide
+
+
+# What can stop a command.
+_STOPPING = (GitError, ProcessEndedError, SideError, UncommittedError, UnwritableError)
 
 
 class _Commands(click.Group):
@@ -27,7 +32,7 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (ProcessEndedError, SideError, UnwritableError, git.GitError) as error:
+        except _STOPPING as error:
             click.echo(str(error), err=True)
             context.exit(2)
         except KeyboardInterrupt as interrupt:
@@ -177,6 +182,12 @@ def claims(output: Path, only: str, small: bool) -> None:
         raise click.UsageError(f"--only={only}: no experiment has that in its name")
     run_experiments(output, chosen, SMALL if small else FULL)
     click.echo(f"wrote {output}")
+
+
+@main.command()
+def commit() -> None:
+    """Print the commit that is checked out; exit 2 if there are uncommitted changes."""
+    click.echo(clean_commit())
 
 
 @main.command()

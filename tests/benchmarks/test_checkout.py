@@ -12,6 +12,7 @@ from benchmarks.measure.sweep import run_sweep
 from benchmarks.schema import git
 from benchmarks.schema.git import GitError
 from tests import scratch
+from tests.performance.conftest import pytest_benchmark_update_commit_info
 from tests.scratch import ROOT, commit
 
 
@@ -183,6 +184,29 @@ def test_a_command_that_git_stops_says_why_and_measures_nothing(repository, tmp_
     assert "not a git repository" in found.stderr
     with pytest.raises(GitError):
         run_sweep(tmp_path / "sweep.json", (64,), ["simpson"], real=False)
+
+
+def test_figures_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
+    """What `make bench` tells asv."""
+
+    def told():
+        found = CliRunner().invoke(main, ["commit"])
+        return found.exit_code, found.stdout.strip(), found.stderr
+
+    assert told() == (0, head_of(repository), "")
+    (repository / "README.md").write_text("an edit that is no code")
+    code, printed, error = told()
+    assert (code, printed) == (2, "")
+    assert error.startswith("there are uncommitted changes: figures measured now are not those of")
+    bench = (ROOT / "Makefile").read_text().partition("\nbench:")[2].partition("\n\n")[0]
+    assert bench.index("-m benchmarks commit") < bench.index("asv run")
+
+
+def test_pytest_benchmark_records_the_commit_and_its_changes_as_a_sweep_does(repository):
+    (repository / "diffbio" / "new.py").write_text("untracked, which git describe does not tell")
+    found = {"id": "of another repository", "dirty": False, "branch": "main"}
+    pytest_benchmark_update_commit_info(found)
+    assert found == {"id": head_of(repository), "dirty": True, "branch": "main"}
 
 
 def test_git_is_called_in_one_place():

@@ -148,7 +148,7 @@ def _row(name, values, sizes, started):
     return [results, parameters, benchmark_version(metric_of(name)), started, 1.0, samples]
 
 
-def pytest_benchmark(path, **stats):
+def pytest_benchmark(path, *, dirty=False, date="2026-01-02T00:00:00", **stats):
     """A file of pytest-benchmark with one benchmark."""
     benchmark = {
         "name": "test_call",
@@ -160,8 +160,8 @@ def pytest_benchmark(path, **stats):
     }  # fmt: skip
     content = {
         "machine_info": {"node": "m", "python_version": "3.11.7"},
-        "commit_info": {"id": "0" * 40},
-        "datetime": "2026-01-02T00:00:00",
+        "commit_info": {"id": "0" * 40, "dirty": dirty},
+        "datetime": date,
         "benchmarks": [benchmark],
     }
     path.write_text(json.dumps(content))
