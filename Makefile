@@ -68,9 +68,11 @@ compare: .venv/.complete
 	$(BIN)/python -m reports compare $(BASE) $(HEAD)
 
 # DIFFBIO_BENCH_TIER says how much is measured: smoke, quick, standard (the default) or large.
+# asv keeps the figures under the commit, so that nothing is measured with uncommitted changes.
 bench: .venv/.complete
 	$(BIN)/asv machine --yes
-	$(BIN)/asv run -E existing:$(BIN)/python --set-commit-hash $$(git rev-parse HEAD)
+	commit=$$($(BIN)/python -m benchmarks commit) && \
+		$(BIN)/asv run -E existing:$(BIN)/python --set-commit-hash $$commit
 
 bench-pytest: .venv/.complete
 	mkdir -p results

@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
-from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
+from benchmarks.measure.checkout import UncommittedError, clean_commit
+from benchmarks.schema.files import (
+    UnwritableError,
+    check_replaceable,
+    json_with,
+    reserved,
+    write_json,
+)
+from benchmarks.schema.git import GitError
 from benchmarks.schema.rounds import Side, SideError, Stage
 
 if TYPE_CHECKING:
     from benchmarks.rounds.sides import PreparedSide
+
+
+# What can stop a command.
+_STOPPING = (GitError, ProcessEndedError, SideError, UncommittedError, UnwritableError)
 
 
 class _Commands(click.Group):
@@ -20,7 +32,7 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (ProcessEndedError, SideError, UnwritableError) as error:
+        except _STOPPING as error:
             click.echo(str(error), err=True)
             context.exit(2)
         except KeyboardInterrupt as interrupt:
@@ -97,11 +109,13 @@ def _sides(
 @main.command()
 @_of_two_commits
 def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | None) -> None:
-    """Take the deterministic figures of two commits into FOLDER, base.json and head.json."""
+    """Take the deterministic figures of two commits into FOLDER/counters.json."""
     from benchmarks.rounds.counters import count
 
-    for path in count(folder, _sides(base, head, folder, releases)):
-        click.echo(f"wrote {path}")
+    path = folder / "counters.json"
+    with reserved(folder / "sides"):
+        count(path, _sides(base, head, folder, releases))
+    click.echo(f"wrote {path}")
 
 
 @main.command()
@@ -116,6 +130,7 @@ def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | Non
 @click.option("--compile", "compiled", multiple=True, help="Programs to compile; all by default.")
 @click.option("--call", "called", multiple=True, help="Programs to call; all by default.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="None begins later.")
+@click.option("--command", help="What measures the same again, for the page; this by default.")
 def rounds(
     base: str,
     head: str,
@@ -126,6 +141,7 @@ def rounds(
     compiled: tuple[str, ...],
     called: tuple[str, ...],
     minutes: float,
+    command: str | None,
 ) -> None:
     """Time two commits in turn, a fresh process each in every round, into FOLDER/rounds.json.
 
@@ -135,9 +151,11 @@ def rounds(
 
     some = bool(compiled or called)
     programs = (compiled if some else None, called if some else None)
-    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes)
-    run_rounds(folder / "rounds.json", _sides(base, head, folder, releases), wanted)
-    click.echo(f"wrote {folder / 'rounds.json'}")
+    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes, command=command)
+    path = folder / "rounds.json"
+    with reserved(folder / "sides"):
+        run_rounds(path, _sides(base, head, folder, releases), wanted)
+    click.echo(f"wrote {path}")
 
 
 @main.command()
@@ -164,6 +182,12 @@ def claims(output: Path, only: str, small: bool) -> None:
         raise click.UsageError(f"--only={only}: no experiment has that in its name")
     run_experiments(output, chosen, SMALL if small else FULL)
     click.echo(f"wrote {output}")
+
+
+@main.command()
+def commit() -> None:
+    """Print the commit that is checked out; exit 2 if there are uncommitted changes."""
+    click.echo(clean_commit())
 
 
 @main.command()

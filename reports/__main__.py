@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from benchmarks.schema import git
 from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, error_rates
@@ -45,6 +46,8 @@ _PATH = click.Path(path_type=Path)
 _results = functools.partial(
     click.option, "--results", type=_PATH, multiple=True, default=(_SWEEP,), show_default=True
 )
+# What can stop a command before it has a verdict.
+_STOPPING = (DamagedError, git.GitError, IncomparableError, OSError, subprocess.SubprocessError)
 
 
 class _Judging(click.Group):
@@ -53,7 +56,7 @@ class _Judging(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (DamagedError, IncomparableError, OSError, subprocess.SubprocessError) as error:
+        except _STOPPING as error:
             _stop(context, error)
         except (click.ClickException, click.exceptions.Exit):
             raise
@@ -130,7 +133,8 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
 
 @main.command()
 @click.argument("base")
-@click.argument("head", default="HEAD")
+@click.argument("head", required=False)
+@click.option("--direct", is_flag=True, help="Compare with BASE itself, not where HEAD forked.")
 @click.option(
     "--results",
     type=_PATH,
@@ -154,28 +158,42 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
 def compare(
     context: click.Context,
     base: str,
-    head: str,
+    head: str | None,
+    direct: bool,
     results: Path | None,
     output: Path,
     minutes: float,
     versions: tuple[str, str] | None,
     gate_on_time: bool,
 ) -> None:
-    """Did HEAD make anything worse than BASE? One sentence, one page and one exit code."""
+    """Did HEAD make anything worse since it forked from BASE? HEAD is the last commit by default.
+
+    BASE...HEAD is accepted too. One sentence, one page and one exit code.
+    """
     check_folder(output)
-    base, head = commits.resolve(base), commits.resolve(base if versions else head)
+    change = _change(base, head, direct, of_one=versions is not None)
     if results is None:
         results = _ROUNDS
-        measure_commits(results, (base, head), versions or (), minutes)
-    renewed = commits.renews_baseline(base, head)
+        measure_commits(results, change, versions or (), minutes)
+    names = [commit.name for commit in change.commits]
+    renewed = commits.renews_baseline(*names)
     judge = compare_rounds if holds_rounds(results) else compare_asv
-    comparison = judge(results, base, head, on_time=gate_on_time, baseline_renewed=renewed)
+    comparison = judge(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
-    page = build_comparison(comparison, output)
+    page = build_comparison(comparison, change, output)
     click.echo((page.parent / "comment.md").read_text())
     click.echo(f"page: {page.resolve()}")
     context.exit(comparison.answer)
+
+
+def _change(base: str, head: str | None, direct: bool, of_one: bool) -> commits.Change:
+    """The commits that are compared; two releases of jax are compared on one."""
+    try:
+        first, last = commits.revisions(base, head)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return commits.change_between(first, first if of_one else last, direct=direct)
 
 
 @main.command("error-rates")

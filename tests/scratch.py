@@ -1,12 +1,13 @@
 """Copies of this repository, to plant changes in and to run the tools on two losses of."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+
+from benchmarks.schema.git import answer, environment_without_git
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTALLED = sysconfig.get_path("purelib")
@@ -16,11 +17,8 @@ CHOICE = {"DIFFBIO_BENCH_LOSSES": "shannon,simpson", "DIFFBIO_BENCH_TIER": "smok
 
 def copy_repository(folder):
     """The working tree's files as a commit, with asv on what is installed."""
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
-    for name in files:
+    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard")
+    for name in listed.splitlines():
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
@@ -52,10 +50,7 @@ def replace(path, old, new):
 
 def git(folder, *arguments):
     identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
-    run = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return run.stdout.strip()
+    return answer(folder, *identity, *arguments).strip()
 
 
 def commit(folder):
@@ -65,7 +60,7 @@ def commit(folder):
 
 def python(folder, *arguments, **chosen):
     """Run a module in the copy, on the copy's code; the environment chooses what it measures."""
-    environment = {**os.environ, "HOME": str(folder), **CHOICE, **chosen}
+    environment = {**environment_without_git(), "HOME": str(folder), **CHOICE, **chosen}
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True,

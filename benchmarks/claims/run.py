@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.claims.experiment import Experiment, Observed, Size
-from benchmarks.measure.checkpoint import Checkpoint, interruptible, reserved
+from benchmarks.measure.checkpoint import Checkpoint, interruptible
 from benchmarks.measure.environment import environment, usable_cores
 from benchmarks.measure.processes import end_with_parent
+from benchmarks.schema.files import reserved
 from benchmarks.schema.observations import OBSERVATIONS_VERSION
 
 __all__ = ["run_experiments"]
@@ -31,7 +32,7 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
         size: how much each does.
 
     Raises:
-        CheckpointError: another run is writing the file, or it cannot be written.
+        UnwritableError: another run is writing the file, or it cannot be written.
         KeyboardInterrupt: interrupted; the message says whether the file holds some experiments.
     """
     named = {experiment.name: experiment for experiment in experiments}

@@ -1,17 +1,15 @@
 """A file that a run fills step by step: complete and readable whenever it is interrupted."""
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from benchmarks.schema.files import UnwritableError, write_json
+from benchmarks.schema.files import naming, write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
-__all__ = ["Checkpoint", "CheckpointError", "Measured", "Parts", "interruptible", "reserved"]
+__all__ = ["Checkpoint", "Measured", "Parts", "interruptible"]
 
 # Lists that grow by rows, and mappings that grow by names.
 Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
@@ -19,10 +17,6 @@ Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
 # These parts of the environment may differ when a run goes on. "changes" holds the state of
 # the code; "dirty" also counts files that are not code.
 _FREE = ("date", "command", "dirty")
-
-
-class CheckpointError(UnwritableError):
-    """The file of a run cannot be written; the message names it and says why."""
 
 
 class Step(Protocol):
@@ -91,13 +85,13 @@ class Checkpoint:
         """Write down what a step yielded; the file is then whole again.
 
         Raises:
-            CheckpointError: the file cannot be written; it then holds what it held before.
+            UnwritableError: the file cannot be written; it then holds what it held before.
         """
         held = self._content
         content = {**held, "unfinished": [name for name in held["unfinished"] if name != step]}
         for name, part in measured.parts().items():
             content[name] = _joined(held[name], part)
-        with _named_errors(self._path):
+        with naming(self._path):
             write_json(self._path, content)
         self._content = content
 
@@ -116,51 +110,6 @@ def interruptible(path: Path, checkpoint: Checkpoint) -> Iterator[None]:
         raise KeyboardInterrupt(
             held if checkpoint.n_finished else "nothing was measured"
         ) from interrupt
-
-
-@contextmanager
-def reserved(path: Path) -> Iterator[None]:
-    """Keep other runs from writing the file meanwhile, and check that this one can.
-
-    A file beside it is locked. The system releases the lock however the process ends.
-
-    Raises:
-        CheckpointError: another run is writing the file, or nothing can be written there.
-    """
-    beside = path.with_name(f"{path.name}.lock")
-    with _named_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = beside.open("wb", buffering=0)
-    with lock:
-        with _named_errors(path):
-            _acquire(lock, beside)
-        try:
-            with _named_errors(path):  # a full disk shows here, before anything is measured
-                lock.write(str(os.getpid()).encode())
-            yield
-        finally:
-            beside.unlink(missing_ok=True)
-
-
-def _acquire(lock: IO[bytes], path: Path) -> None:
-    """Lock the open file, unless another process has locked or replaced it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        taken = not os.path.samestat(os.fstat(lock.fileno()), path.stat())
-    except BlockingIOError:
-        taken = True
-    if taken:
-        raise BlockingIOError(None, "another run is writing it")
-
-
-@contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnwritableError as error:  # which names the path already
-        raise CheckpointError(str(error)) from error
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """The machine, the software and the commit that a measurement comes from."""
 
 import datetime
-import hashlib
 import importlib.metadata
 import os
 import platform
-import subprocess
+import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import cpuinfo
@@ -15,23 +13,36 @@ import jax
 import psutil
 from threadpoolctl import threadpool_info
 
-__all__ = ["environment", "uncommitted_code", "usable_cores"]
+from benchmarks.measure import checkout
 
-_ROOT = Path(__file__).parents[2]
+__all__ = ["CHOICES", "choices", "command_line", "environment", "usable_cores"]
+
 _JAX_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
-_CODE = ("diffbio", "reference", "benchmarks")
+# Variables that choose what is measured, or how it is compiled.
+CHOICES = (
+    "DIFFBIO_BENCH_TIER",
+    "DIFFBIO_BENCH_LOSSES",
+    "XLA_FLAGS",
+    "JAX_PLATFORMS",
+    "JAX_ENABLE_X64",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+)
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scanpy", "torch", "asv", "diffbio")
 
 
 def environment() -> dict[str, Any]:
-    """The machine, the software and the commit, as they are now."""
+    """The machine, the software and the commit, as they are now.
+
+    Raises:
+        GitError: git cannot tell which commit this is, or whether it is changed.
+    """
     cpu = cpuinfo.get_cpu_info()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", _module_name(), *sys.argv[1:]]),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain")),
-        "changes": uncommitted_code(),
+        "command": command_line(shlex.join(["python", "-m", _module_name(), *sys.argv[1:]])),
+        "commit": checkout.commit(),
+        "dirty": checkout.is_dirty(),
+        "changes": checkout.uncommitted_code(),
         "machine": platform.node(),
         "os": platform.platform(),
         "cpu": cpu.get("brand_raw", platform.processor()),
@@ -47,6 +58,16 @@ def environment() -> dict[str, Any]:
         "blas": _blas(),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }
+
+
+def choices() -> dict[str, str]:
+    """The variables of the environment that choose what is measured, as far as they are set."""
+    return {name: value for name in CHOICES if (value := os.environ.get(name))}
+
+
+def command_line(command: str) -> str:
+    """What a shell is told to do the same: the choices of the environment, then the command."""
+    return " ".join([*(f"{name}={shlex.quote(v)}" for name, v in choices().items()), command])
 
 
 def usable_cores() -> list[int]:
@@ -73,35 +94,3 @@ def _blas() -> list[str]:
     libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
     names = ("internal_api", "version", "architecture", "num_threads")
     return sorted({" ".join(str(one.get(name)) for name in names) for one in libraries})
-
-
-def uncommitted_code() -> str | None:
-    """A hash that tells one uncommitted state of the code from another; None for no change.
-
-    Only the library, the references and the benchmarks count, not the sweep's own file.
-    """
-    changes = _git("diff", "HEAD", "--binary", "--", *_CODE)
-    untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)
-    if not changes and not untracked:
-        return None
-    found = hashlib.sha256((changes or "").encode())
-    for name in filter(None, (untracked or "").split("\0")):
-        found.update(f"\0{name}\0".encode())
-        found.update((_ROOT / name).read_bytes())
-    return found.hexdigest()[:16]
-
-
-def _git(*arguments: str) -> str | None:
-    """Output of a git command in this checkout; None outside of one."""
-    try:
-        run = subprocess.run(
-            ["git", *arguments],
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return run.stdout.strip()

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from benchmarks.catalog.cases import Case, case
 from benchmarks.catalog.real import TIMED_REAL_CELLS
-from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible, reserved
+from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible
 from benchmarks.measure.determinism import compare_processes
 from benchmarks.measure.environment import environment
 from benchmarks.measure.measurement import check_gradient, measure_step
@@ -16,6 +16,7 @@ from benchmarks.measure.scaling import Scaling, measure_scaling
 from benchmarks.measure.steps import Step, steps_on
 from benchmarks.measure.timing import measure_times
 from benchmarks.measure.workbench import Workbench
+from benchmarks.schema.files import reserved
 from benchmarks.schema.records import Source
 from benchmarks.schema.suite import DEVICES, LOSSES, REFERENCE_CELLS
 
@@ -44,7 +45,7 @@ def run_sweep(
         scaling: numbers of cells, and the devices that each is spread over.
 
     Raises:
-        CheckpointError: another run is writing the file, or it cannot be written.
+        UnwritableError: another run is writing the file, or it cannot be written.
         KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
     cases = [case(name) for name in losses]
@@ -66,7 +67,7 @@ def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> No
         losses: names of the catalog.
 
     Raises:
-        CheckpointError, KeyboardInterrupt: as in ``run_sweep``.
+        UnwritableError, KeyboardInterrupt: as in ``run_sweep``.
     """
     bench, cases = Workbench(), [case(name) for name in losses]
     steps = [step for device in DEVICES for step in steps_on(device, [n_cells], cases, real=False)]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.measure.environment import environment
+from benchmarks.measure.environment import command_line, environment
 from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Stage
@@ -27,6 +27,7 @@ class Rounds(NamedTuple):
         compiled: programs to compile, ``simpson:value_and_grad``; None for all.
         called: programs to call, likewise.
         minutes: no round begins after that.
+        command: what measures the same again, if these rounds are a part of something.
     """
 
     stage: Stage
@@ -34,6 +35,7 @@ class Rounds(NamedTuple):
     compiled: Sequence[str] | None
     called: Sequence[str] | None
     minutes: float
+    command: str | None = None
 
 
 def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> None:
@@ -51,7 +53,7 @@ def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> Non
         UnwritableError: the file cannot be written.
     """
     ends = time.monotonic() + 60 * rounds.minutes
-    content = _of_these_sides(path, sides) or _begun(path, sides)
+    content = _of_these_sides(path, sides) or _begun(path, sides, rounds.command)
     numbers = [row["round"] for row in content["rows"] if row["stage"] == rounds.stage]
     lots = np.random.default_rng()
     left = range(max(numbers, default=-1) + 1, rounds.number)
@@ -74,7 +76,7 @@ def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]
     return content if held == described else None
 
 
-def _begun(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]:
+def _begun(path: Path, sides: Sequence[PreparedSide], command: str | None) -> dict[str, Any]:
     """A file without rounds, after a process a side that fills what all later ones take.
 
     That process compiles what it calls. Its times are no samples, since it does more.
@@ -82,9 +84,12 @@ def _begun(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]:
     rounds = Rounds(Stage.FIRST, 0, compiled=[], called=None, minutes=0)
     with ThreadPoolExecutor(len(sides)) as pool:
         answers = list(pool.map(lambda side: _asked(side, rounds, seed=0), sides))
+    described = environment()
+    if command:
+        described["command"] = command_line(command)
     content = {
         "rounds_version": ROUNDS_VERSION,
-        "environment": environment(),
+        "environment": described,
         "sides": {
             side.side: {
                 "commit": side.commit,

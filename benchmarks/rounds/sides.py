@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure.environment import uncommitted_code
+from benchmarks.measure import checkout
+from benchmarks.measure.environment import choices
+from benchmarks.schema import git
 from benchmarks.schema.files import write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, Side, SideError
 
@@ -32,7 +34,7 @@ class PreparedSide(NamedTuple):
     Attributes:
         side: base or head.
         commit: its full name.
-        described: all that decides what is measured.
+        described: all that decides what is measured, as every file of measurements records it.
         folder: its environment, its suite, and what its processes keep.
     """
 
@@ -57,7 +59,7 @@ class PreparedSide(NamedTuple):
         return found.stdout
 
 
-def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedSide:
+def prepare(side: Side, revision: str, folder: Path, jax: str | None) -> PreparedSide:
     """Build a commit's wheel and install it, beside the packages that are installed here.
 
     The commit's own suite measures it, or the one of this program where that commit has none
@@ -65,20 +67,25 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
 
     Args:
         side: base or head.
-        commit: its full name.
+        revision: names the commit.
         folder: where it is prepared; replaced if it holds another commit.
         jax: the release of jax and jaxlib to install; None for the one that is installed.
 
     Raises:
-        SideError: git, pip or the build failed.
+        GitError: there is no such commit.
+        SideError: this program is in no repository, or pip or the build failed.
     """
     folder = folder.resolve()  # processes run elsewhere
     marker = folder / "prepared.json"
+    if (program := checkout.commit()) is None:
+        raise SideError(f"{_ROOT} is no repository: it has no commits to compare")
+    commit = _named(f"{revision}^{{commit}}")
     wanted = {
         "commit": commit,
+        "tree": _named(f"{commit}^{{tree}}"),
         "jax": jax,
-        "program": _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip(),
-        "changes": uncommitted_code(),
+        "program": program,
+        "changes": checkout.uncommitted_code(),
     }
     if not (marker.exists() and json.loads(marker.read_text()) == wanted):
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,13 +95,18 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
         shutil.rmtree(folder / "source")
         write_json(marker, wanted)
     bounds = hashlib.sha256((folder / "suite" / _BOUNDS).read_bytes()).hexdigest()
-    return PreparedSide(side, commit, {**wanted, "lower_bounds": bounds}, folder)
+    described = {**wanted, "lower_bounds": bounds, "choices": choices()}
+    return PreparedSide(side, commit, described, folder)
+
+
+def _named(revision: str) -> str:
+    return git.answer(_ROOT, "rev-parse", "--verify", revision).strip()
 
 
 def _extract(commit: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     archive = folder / "commit.tar"
-    _output(["git", "archive", "--output", str(archive.resolve()), commit], cwd=_ROOT)
+    git.answer(_ROOT, "archive", f"--output={archive.resolve()}", commit)
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
     archive.unlink()
@@ -139,8 +151,8 @@ def _python(folder: Path) -> Path:
     return folder / "environment" / scripts / "python"
 
 
-def _output(command: Sequence[str], cwd: Path | None = None) -> str:
-    found = _ended(command, cwd=cwd)
+def _output(command: Sequence[str]) -> str:
+    found = _ended(command)
     if found.returncode:
         raise SideError(
             f"{' '.join(command[:4])} … ended with {found.returncode}: {_last_line(found)}"

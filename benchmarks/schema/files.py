@@ -1,18 +1,21 @@
-"""Files that are written whole or not at all, and only over files of the same kind."""
+"""Files that are written whole or not at all, by one process, and only over files of their kind."""
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = [
     "UnwritableError",
     "check_replaceable",
     "csv_with",
     "json_with",
+    "naming",
     "replacing_file",
+    "reserved",
     "write_json",
     "write_text",
 ]
@@ -94,3 +97,49 @@ def replacing_file(path: Path) -> Iterator[Path]:
     finally:
         if aside.exists():
             aside.unlink()
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Keep other runs from writing a file or a folder meanwhile, and check that this one can.
+
+    A file beside it is locked. The system releases the lock however the process ends.
+
+    Raises:
+        UnwritableError: another run is writing there, or nothing can be written there.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = beside.open("wb", buffering=0)
+    with lock:
+        with naming(path):
+            _acquire(lock, beside)
+        try:
+            with naming(path):  # a full disk shows here, before anything is measured
+                lock.write(str(os.getpid()).encode())
+            yield
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _acquire(lock: IO[bytes], path: Path) -> None:
+    """Lock the open file, unless another process has locked or replaced it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        taken = not os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except BlockingIOError:
+        taken = True
+    if taken:
+        raise BlockingIOError(None, "another run is writing it")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the system that name the path; those that name it already pass as they are."""
+    try:
+        yield
+    except UnwritableError:
+        raise
+    except OSError as error:
+        raise UnwritableError(f"{path}: {error.strerror or error}") from error

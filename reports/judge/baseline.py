@@ -64,7 +64,7 @@ def write_baseline(results: Sweep) -> Path:
         "schema_version": _SCHEMA_VERSION,
         "key": key(results),
         "cores": results.environment["cores"],
-        "commit": results.environment["commit"],
+        "commit": results.commit,
         "rows": measured[BASELINE_COLUMNS].to_numpy().tolist(),
     }
     path = baseline_path(results)

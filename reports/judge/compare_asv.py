@@ -53,7 +53,7 @@ def compare_asv(
         read.complaints,
         processors,
         baseline_renewed,
-        f"compare {base[:8]} {head[:8]} --results {folder}",
+        f"python -m reports compare {base[:8]} {head[:8]} --results {folder}",
         false_alarm_rate=significance * int(verdicts["p"].notna().sum()),
     )
 

@@ -16,7 +16,7 @@ from reports.judge.rules import is_unstable, judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, Verdict, gates
 from reports.sources.frame import DamagedError
 from reports.sources.rounds import Rounds, read_rounds, read_sides
-from reports.sources.schemas import RoundsSide
+from reports.sources.rounds_file import RoundsSide
 from reports.sources.sweep import Sweep
 
 __all__ = ["compare_rounds", "judged_times", "same_programs"]
@@ -32,18 +32,20 @@ def compare_rounds(
     """Judge what was measured into a folder: counters and errors one by one, times together.
 
     Args:
-        folder: holds the rounds, and a sweep a side.
+        folder: holds the rounds and the counters.
         base, head: full names of the commits.
         on_time: whether times that got worse fail the change.
         baseline_renewed: whether figures may vanish.
 
     Raises:
-        DamagedError: a file is missing or damaged, or holds other commits.
+        DamagedError: a file is missing or damaged, or holds other commits than asked for, or
+            others than the other file.
     """
-    rounds, sweeps = read_rounds(folder), read_sides(folder)
+    rounds = read_rounds(folder)
     if (held := [rounds.sides[side].commit for side in Side]) != [base, head]:
         names = " and ".join(commit[:8] for commit in held)
         raise DamagedError(f"{folder} holds rounds of {names}, not of {base[:8]} and {head[:8]}")
+    sweeps = read_sides(folder, rounds.sides)
     parts = [_counters(sweeps), _times(rounds, same_programs(sweeps))]
     found = pd.concat(parts, ignore_index=True)
     machine = rounds.environment["machine"]
@@ -57,7 +59,7 @@ def compare_rounds(
         rounds.complaints,
         (processor,),
         baseline_renewed,
-        _command(rounds.sides),
+        rounds.environment["command"] + " --gate-on-time" * on_time,
         false_alarm_rate=RATE,
     )
 
@@ -115,13 +117,6 @@ def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None
         return Verdict.ADDED, ""
     failure = sides[Side.HEAD].failures.get(row.benchmark)
     return (Verdict.REMOVED, "") if failure is None else (Verdict.FAILING, failure)
-
-
-def _command(sides: Mapping[Side, RoundsSide]) -> str:
-    base, head = (sides[side].commit[:8] for side in Side)
-    releases = [sides[side].versions["jax"] for side in Side]
-    chosen = sides[Side.BASE].described.jax
-    return f"compare {base} --versions {' '.join(releases)}" if chosen else f"compare {base} {head}"
 
 
 def _versions(sides: Mapping[Side, RoundsSide]) -> str:

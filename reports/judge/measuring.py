@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Stage
+from reports.judge.commits import Change
 from reports.judge.compare_rounds import judged_times, same_programs
 from reports.judge.effects import effects
 from reports.judge.rounds import AGAIN_ROUNDS, FIRST_ROUNDS, worth_another_look
@@ -22,24 +24,30 @@ _SHARE_OF_FIRST = 0.75
 _OPTION_OF = {"cold_compile_seconds": "--compile", "call_seconds": "--call"}
 
 
-def measure_commits(
-    folder: Path, commits: Sequence[str], releases: Sequence[str], minutes: float
-) -> None:
+def measure_commits(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> None:
     """Take the deterministic figures of both commits, and their times in rounds.
 
     Figures that seem to have changed are timed once more, in rounds that nobody chose them by.
 
     Args:
         folder: where the sides are prepared and the files are written.
-        commits: full names of base and head.
+        change: the commits.
         releases: the releases of jax of base and head; none for the one that is installed.
         minutes: a bound on the whole: no round begins after that.
 
     Raises:
         DamagedError: a commit could not be built or measured.
+        UnwritableError: another comparison is measured there.
     """
+    with reserved(folder):
+        _measure(folder, change, releases, minutes)
+
+
+def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> None:
     ends = time.monotonic() + 60 * minutes
+    commits = [commit.name for commit in change.commits]
     given = [*commits, f"--folder={folder}", *(["--jax", *releases] if releases else [])]
+    whole = f"--command={_command(change, releases, minutes)}"
 
     def left() -> float:
         return max(0.0, ends - time.monotonic()) / 60
@@ -47,12 +55,20 @@ def measure_commits(
     (folder / "rounds.json").unlink(missing_ok=True)
     _run("counters", *given)
     for_first = f"--minutes={_SHARE_OF_FIRST * left()}"
-    _run("rounds", *given, f"--rounds={FIRST_ROUNDS}", for_first)
-    first = effects(judged_times(read_rounds(folder)))
-    candidates = worth_another_look(first, same_programs(read_sides(folder)))
+    _run("rounds", *given, f"--rounds={FIRST_ROUNDS}", for_first, whole)
+    rounds = read_rounds(folder)
+    first = effects(judged_times(rounds))
+    candidates = worth_another_look(first, same_programs(read_sides(folder, rounds.sides)))
     if not candidates.empty:
         again = [f"--stage={Stage.AGAIN}", f"--rounds={AGAIN_ROUNDS}", f"--minutes={left()}"]
         _run("rounds", *given, *again, *_named(candidates))
+
+
+def _command(change: Change, releases: Sequence[str], minutes: float) -> str:
+    """The command that measures the same commits again, in the same way and time."""
+    names = [change.base.name[:8]] if releases else [each.name[:8] for each in change.commits]
+    options = ["--direct"] * change.direct + (["--versions", *releases] if releases else [])
+    return " ".join(["python -m reports compare", *names, *options, f"--minutes {minutes:g}"])
 
 
 def _named(candidates: pd.DataFrame) -> list[str]:

@@ -1,10 +1,11 @@
 """What is the same of two sweeps: the machine, the software, the code and the cells."""
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from benchmarks.schema import git
 from benchmarks.schema.records import Source
 from reports.judge.baseline import key
 from reports.judge.promises import Conditions
@@ -76,7 +77,11 @@ def _same_code(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether two sweeps measured the same library by the same means.
 
     Commits that differ elsewhere, such as the one that adds the published report, are the
-    same code. Uncommitted changes are the same only on top of the same commit.
+    same code. Uncommitted changes are the same only on top of the same commit. A commit that this
+    repository does not have is not the code that was measured here.
+
+    Raises:
+        GitError: git cannot tell.
     """
     commits = [environment["commit"] for environment in (then, now)]
     changes = [environment.get("changes") for environment in (then, now)]
@@ -84,5 +89,6 @@ def _same_code(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         return False
     if commits[0] == commits[1]:
         return True
-    command = ["git", "diff", "--quiet", *commits, "--", *(f":/{name}" for name in _CODE)]
-    return changes == [None, None] and subprocess.run(command, capture_output=True).returncode == 0
+    here = Path.cwd()
+    known = all(git.has_commit(here, commit) for commit in commits)
+    return changes == [None, None] and known and not git.differ(here, *commits, *_CODE)

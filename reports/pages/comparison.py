@@ -1,10 +1,12 @@
 """The page of a comparison of two commits, and the comment for a pull request."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from reports.judge.commits import Change
 from reports.judge.comparison import Comparison
 from reports.pages.folders import replacing_folder
 from reports.pages.judging import write_judging
@@ -16,20 +18,23 @@ __all__ = ["build_comparison"]
 # A comment must stay below what code hosts accept.
 _LONGEST_COMMENT = 60_000
 _MOST_COMMENTED_ROWS = 50
+_MOST_FILES = 20
 
 
-def build_comparison(comparison: Comparison, output: Path) -> Path:
+def build_comparison(comparison: Comparison, change: Change, output: Path) -> Path:
     """Write a comparison into ``output``, replacing it as a whole, and return the page's path."""
     with replacing_folder(output) as folder:
-        _write_comparison(comparison, folder)
+        _write_comparison(comparison, change, folder)
     return output / "index.html"
 
 
-def _write_comparison(comparison: Comparison, folder: Path) -> None:
+def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> None:
     verdicts = comparison.verdicts.to_csv(index=False)
     (folder / "verdicts.csv").write_text(verdicts)
     content = {
         "comparison": comparison,
+        "change": change,
+        "files": _shortened(change.files),
         "headline": verdict_headline(comparison.verdicts, comparison.answer),
         "complaints": comparison.complaints,
         "environments": list(comparison.verdicts["environment"].unique()),
@@ -47,6 +52,13 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
         write_judging(folder)
     comment = folder / "comment.md"
     comment.write_text(comment.read_text()[:_LONGEST_COMMENT])
+
+
+def _shortened(files: Sequence[str]) -> str:
+    """The names of the first files, and how many more there are."""
+    more = len(files) - _MOST_FILES
+    names = ", ".join(files[:_MOST_FILES])
+    return f"{names} and {more} more" if more > 0 else names or "none"
 
 
 def _rows(verdicts: pd.DataFrame) -> list[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.schema import git
 from benchmarks.schema.files import replacing_file
 from reports.pages.folders import replacing_folder
 from reports.pages.plots import plots
@@ -24,6 +25,9 @@ from reports.sources.sweep import Sweep
 __all__ = ["publish", "rebuild"]
 
 _PLOT = "throughput.png"
+# What ratios share with the sweep that they are published beside.
+_ORIGIN = ("commit", "dirty", "machine", "cpu")
+_OF_EACH_RUN = ("date", "command")
 _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -->)", re.DOTALL)
 
 
@@ -37,12 +41,14 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
         The folder of the report.
 
     Raises:
-        DamagedError: there is no complete sweep to publish, ratios are of another commit or
-            machine, or the README has no place for the report.
+        DamagedError: there is no complete sweep of a commit to publish, ratios were measured
+            elsewhere, a report of another machine has the same name, or the README has no place
+            for the report.
         UnwritableError: the report's folder is not one that may be replaced, or no room is left.
     """
     sweep = _complete(read)
     folder = published / _name(sweep.environment)
+    _check_same_origin(folder, sweep)
     text = readme.read_text()
     if not _NEWEST.search(text):
         raise DamagedError(f"{readme}: no place marked for the newest report")
@@ -97,20 +103,25 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
 
 def _build_asv_pages(folder: Path) -> None:
     command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
-    if subprocess.run(command, stdout=sys.stderr).returncode:
+    surroundings = git.environment_without_git()  # asv calls git
+    if subprocess.run(command, stdout=sys.stderr, env=surroundings).returncode:
         raise DamagedError("asv could not build its own pages")
 
 
 def _complete(read: Results) -> Sweep:
-    """The sweep to publish: nothing is missing, its commit is known, and its ratios are its own."""
+    """The sweep to publish: nothing is missing, it is of a commit, and its ratios are its own."""
     if read.newest is None or read.measurements.complaints:
         problems = [str(complaint) for complaint in read.measurements.complaints]
         raise DamagedError("; ".join(problems) or "there is no sweep to publish")
     if read.newest.environment["commit"] is None:
         raise DamagedError(f"{read.newest.path}: environment.commit is unknown, not published")
+    if read.newest.commit is None:
+        raise DamagedError(
+            f"{read.newest.path}: environment.dirty is true, what was measured is no commit"
+        )
     for ratios in read.beside:
-        for name in ("commit", "cpu"):
-            found, expected = ratios.environment[name], read.newest.environment[name]
+        for name in _ORIGIN:
+            found, expected = (one.environment[name] for one in (ratios, read.newest))
             if found != expected:
                 raise DamagedError(
                     f"{ratios.path}: environment.{name} is {found!r}, the sweep's {expected!r}"
@@ -119,9 +130,23 @@ def _complete(read: Results) -> Sweep:
 
 
 def _name(environment: Mapping[str, Any]) -> str:
-    """``<date>-<machine>-<commit>``, of letters that any file system takes."""
-    machine = re.sub(r"[^a-z0-9]+", "-", environment["cpu"].lower()).strip("-")
+    """``<date>-<machine>-<processor>-<commit>``, of letters that any file system takes."""
+    named = f"{environment['machine']}-{environment['cpu']}".lower()
+    machine = re.sub(r"[^a-z0-9]+", "-", named).strip("-")
     return f"{environment['date'][:10]}-{machine}-{environment['commit'][:8]}"
+
+
+def _check_same_origin(folder: Path, sweep: Sweep) -> None:
+    """Refuse to replace a report that was measured elsewhere: machines may share their names."""
+    if not (folder / "manifest.json").exists():
+        return
+    held = read_published(folder).manifest["environment"]
+    for name, found in sweep.environment.items():
+        if name not in _OF_EACH_RUN and held.get(name) != found:
+            raise DamagedError(
+                f"{folder}: environment.{name} is {held.get(name)!r} there, and {found!r} in "
+                f"{sweep.path}: the report was measured elsewhere and is not replaced"
+            )
 
 
 def _kept(published: Path, renewed: Path | None = None) -> list[Published]:

@@ -1,5 +1,6 @@
 """The tidy frame that every reader fills: one row per measurement, complaints beside it."""
 
+import datetime
 import gzip
 import json
 import math
@@ -21,6 +22,8 @@ __all__ = [
     "DamagedError",
     "Measurements",
     "as_frame",
+    "commit_measured",
+    "is_ahead",
     "load_json",
     "measurement",
     "read_text",
@@ -121,6 +124,18 @@ def measurement(
     if isinstance(value, float) and not math.isfinite(value):
         found |= {"value": None, "status": Status.FAILED, "detail": f"the value is {value}"}
     return found
+
+
+def commit_measured(commit: str | None, *, dirty: bool) -> str | None:
+    """The commit whose figures these are: None where the tree had changes that it does not have."""
+    return None if dirty else commit
+
+
+def is_ahead(date: str) -> bool:
+    """Whether a date is still to come, by more than clocks and time zones differ."""
+    then = datetime.datetime.fromisoformat(date)
+    then = then if then.tzinfo else then.replace(tzinfo=datetime.UTC)
+    return then > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
 
 
 def read_text(path: Path) -> str:

@@ -19,7 +19,15 @@ from reports.sources.fields import (
     checked,
     misfit,
 )
-from reports.sources.frame import Complaint, DamagedError, Measurements, as_frame, measurement
+from reports.sources.frame import (
+    Complaint,
+    DamagedError,
+    Measurements,
+    as_frame,
+    commit_measured,
+    is_ahead,
+    measurement,
+)
 
 __all__ = ["is_pytest_benchmark", "read_pytest_benchmark"]
 
@@ -29,11 +37,12 @@ _UNVERSIONED = "unversioned"
 
 class _CommitInfo(Theirs):
     id: Annotated[str, Field(pattern=rf"^([0-9a-f]{{1,64}}|{_UNVERSIONED})$")] | None = None
+    dirty: bool
 
     @property
     def commit(self) -> str | None:
-        """The commit's name, None outside of a repository."""
-        return None if self.id == _UNVERSIONED else self.id
+        """The commit whose figures these are; None outside of a repository, too."""
+        return commit_measured(None if self.id == _UNVERSIONED else self.id, dirty=self.dirty)
 
 
 class _MachineInfo(Theirs):
@@ -87,7 +96,7 @@ def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
         "file": str(path),
     }
     rows: list[dict[str, Any]] = []
-    problems: list[str] = []
+    problems = [f"datetime is {file.datetime}, which is still to come"] * is_ahead(file.datetime)
     for at, benchmark in enumerate(file.benchmarks):
         try:
             rows += _measured(checked(_Benchmark, benchmark), origin)

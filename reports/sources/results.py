@@ -7,7 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from reports.sources.asv import is_results_folder, read_asv
-from reports.sources.frame import Complaint, DamagedError, Measurements, as_frame, load_json
+from reports.sources.frame import (
+    Complaint,
+    DamagedError,
+    Measurements,
+    as_frame,
+    is_ahead,
+    load_json,
+)
 from reports.sources.manifest import PAGE_MARKER
 from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
 from reports.sources.ratios import Ratios, is_ratios, ratios_frame, read_ratios
@@ -37,7 +44,7 @@ def read_results(paths: Sequence[Path]) -> Results:
     """Read files and folders, with a complaint for everything that cannot be used."""
     found = [_read(path) for given in paths for path in _parts(given)]
     sweeps = [one for one in found if isinstance(one, Sweep)]
-    newest = max(sweeps, key=lambda sweep: sweep.environment["date"], default=None)
+    newest = max(sweeps, key=_age, default=None)
     measurements = Measurements.joined(_measurements(one) for one in found)
     beside = tuple(one for one in found if isinstance(one, Ratios))
     ratios = [one.frame for one in beside]
@@ -46,6 +53,12 @@ def read_results(paths: Sequence[Path]) -> Results:
     ratios = [frame for frame in ratios if not frame.empty]
     all_ratios = pd.concat(ratios, ignore_index=True) if ratios else ratios_frame([])[0]
     return Results(measurements, newest, beside, all_ratios)
+
+
+def _age(sweep: Sweep) -> tuple[bool, str]:
+    """The date, after those that are still to come: these would be the newest for ever."""
+    date = sweep.environment["date"]
+    return not is_ahead(date), date
 
 
 def _measurements(found: Sweep | Measurements | Ratios) -> Measurements:

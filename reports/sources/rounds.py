@@ -3,19 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side
 from reports.sources.fields import checked, checked_rows
 from reports.sources.frame import Complaint, DamagedError, load_json
-from reports.sources.schemas import RoundRow, RoundsFile, RoundsSide
+from reports.sources.rounds_file import (
+    CountersFile,
+    RoundRow,
+    RoundsFile,
+    RoundsSide,
+    SideDescribed,
+)
 from reports.sources.sweep import Sweep, read_complete_sweep
 
 __all__ = ["Rounds", "holds_rounds", "read_rounds", "read_sides"]
 
-_FILE = "rounds.json"
+_ROUNDS, _COUNTERS = "rounds.json", "counters.json"
+_File = TypeVar("_File", RoundsFile, CountersFile)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Rounds:
 
 def holds_rounds(folder: Path) -> bool:
     """Whether rounds were measured into the folder."""
-    return (folder / _FILE).exists()
+    return (folder / _ROUNDS).exists()
 
 
 def read_rounds(folder: Path) -> Rounds:
@@ -55,16 +62,8 @@ def read_rounds(folder: Path) -> Rounds:
     Raises:
         DamagedError: the file is damaged, of another version, or holds no rounds.
     """
-    path = folder / _FILE
-    try:
-        content = load_json(path)
-        file = checked(RoundsFile, content)
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
-    if file.rounds_version != ROUNDS_VERSION:
-        raise DamagedError(
-            f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"
-        )
+    path = folder / _ROUNDS
+    file, content = _read(path, RoundsFile)
     rows, problems = checked_rows(RoundRow, file.rows, "rows", noted=["metric", "benchmark"])
     if not rows:
         raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
@@ -77,10 +76,39 @@ def read_rounds(folder: Path) -> Rounds:
     )
 
 
-def read_sides(folder: Path) -> dict[Side, Sweep]:
-    """The deterministic figures of both sides.
+def read_sides(folder: Path, timed: Mapping[Side, RoundsSide]) -> dict[Side, Sweep]:
+    """The deterministic figures of the sides that were timed.
 
     Raises:
-        DamagedError: a sweep is missing, damaged or was interrupted.
+        DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
     """
-    return {side: read_complete_sweep(folder / f"{side}.json") for side in Side}
+    path = folder / _COUNTERS
+    file, content = _read(path, CountersFile)
+    for side in Side:
+        _check_same(path, side, getattr(file.sides, side), timed[side].described)
+    return {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
+
+
+def _check_same(path: Path, side: Side, counted: SideDescribed, timed: SideDescribed) -> None:
+    """Refuse figures of another side: another commit, or the same one measured otherwise."""
+    for name, found in counted.model_dump().items():
+        expected = getattr(timed, name)
+        if found != expected:
+            raise DamagedError(
+                f"{path}: {name} of the {side} is {found!r}, and {expected!r} in {_ROUNDS}: "
+                f"`python -m benchmarks counters` takes the figures of {timed.commit[:8]}"
+            )
+
+
+def _read(path: Path, schema: type[_File]) -> tuple[_File, Any]:
+    """A file by its schema and as it is, of the version that is read here."""
+    try:
+        content = load_json(path)
+        file = checked(schema, content)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
+    if file.rounds_version != ROUNDS_VERSION:
+        raise DamagedError(
+            f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"
+        )
+    return file, content

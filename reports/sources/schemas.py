@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Source, Status
-from benchmarks.schema.rounds import Side, Stage
 from reports.sources.fields import (
     CellCount,
     Commit,
@@ -34,15 +33,15 @@ __all__ = [
     "BaselineFile",
     "BaselineRow",
     "Curve",
+    "Digest",
     "Environment",
     "ManifestFile",
+    "Packages",
     "RatioRow",
     "RatiosFile",
     "RecordRow",
-    "RoundRow",
-    "RoundsFile",
-    "RoundsSide",
     "SweepFile",
+    "Version",
 ]
 
 
@@ -53,13 +52,13 @@ def _has_jax(packages: dict[str, str]) -> dict[str, str]:
 
 
 # Versions, backends and files' names become parts of paths: none leads out of its folder.
-_Version = Annotated[str, Field(pattern=r"^[\w.+!-]{1,100}$")]
-_Packages = Annotated[dict[Name, _Version], AfterValidator(_has_jax)]
+Version = Annotated[str, Field(pattern=r"^[\w.+!-]{1,100}$")]
+Packages = Annotated[dict[Name, Version], AfterValidator(_has_jax)]
 _DeviceKind = Annotated[str, Field(pattern=r"^\w+: .+$")]
 # The compressed sweep of a published report.
 SWEEP = "sweep.json.gz"
 _FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
-_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
 class Environment(Ours):
@@ -81,7 +80,7 @@ class Environment(Ours):
     cores: Annotated[Count, Field(ge=1)]
     memory_bytes: Annotated[Count, Field(ge=1)]
     python: Name
-    packages: _Packages
+    packages: Packages
     xla_flags: Text
     jax_platforms: Text = ""
     jax_enable_x64: bool = False
@@ -127,51 +126,6 @@ class RecordRow(Ours):
         elif problem := misfit(self.metric, self.value):
             raise ValueError(f"value: {problem}")
         return self
-
-
-class RoundRow(Ours):
-    """A ``RoundTime``."""
-
-    stage: Annotated[str, known(Stage)]
-    round: Count
-    side: Annotated[str, known(Side)]
-    benchmark: Program
-    n_cells: CellCount
-    device: Device
-    metric: MetricName
-    seconds: Positive
-    ratio: Positive
-
-
-class _Described(Ours):
-    commit: Commit
-    jax: _Version | None
-    program: Commit
-    changes: Text | None
-    lower_bounds: _Digest
-
-
-class RoundsSide(Ours):
-    """A side of the rounds: its commit, what was installed, and the programs that failed."""
-
-    commit: Commit
-    described: _Described
-    versions: _Packages
-    failures: dict[Program, Text]
-
-
-class _Sides(Ours):
-    base: RoundsSide
-    head: RoundsSide
-
-
-class RoundsFile(Ours):
-    """The rounds of two commits; the rows are checked one by one."""
-
-    rounds_version: int
-    environment: Environment
-    sides: _Sides
-    rows: list[Any]
 
 
 class RatioRow(Ours):
@@ -220,7 +174,7 @@ class SweepFile(Ours):
     environment: Environment
     steps: list[Name]
     unfinished: list[Name]
-    data_digests: dict[Name, _Digest]
+    data_digests: dict[Name, Digest]
     records: list[Any]
     v_curves: list[Any]
     ratios: list[Any]
@@ -248,8 +202,8 @@ class ManifestFile(Ours):
     n_cells: list[CellCount]
     seed: Count
     environment: Environment
-    data_digests: dict[Name, _Digest]
-    results: dict[_FileName, _Digest]
+    data_digests: dict[Name, Digest]
+    results: dict[_FileName, Digest]
 
     @model_validator(mode="after")
     def _holds_a_sweep(self) -> "ManifestFile":

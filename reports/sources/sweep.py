@@ -15,6 +15,8 @@ from reports.sources.frame import (
     DamagedError,
     Measurements,
     as_frame,
+    commit_measured,
+    is_ahead,
     load_json,
     measurement,
 )
@@ -56,6 +58,11 @@ class Sweep:
         return rows.assign(value=rows["value"].astype(float))
 
     @property
+    def commit(self) -> str | None:
+        """The commit whose figures these are; None where there were uncommitted changes."""
+        return commit_measured(self.environment["commit"], dirty=self.environment["dirty"])
+
+    @property
     def measurements(self) -> Measurements:
         """The rows and the complaints."""
         return Measurements(self.frame, self.complaints)
@@ -89,6 +96,8 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     v_curves, wrong_curves = checked_rows(Curve, file.v_curves, "v_curves", noted=["loss"])
     ratios, wrong_ratios = ratios_frame(file.ratios)
     problems += [*wrong_curves, *wrong_ratios]
+    if is_ahead(environment["date"]):
+        problems.append(f"environment.date is {environment['date']}, which is still to come")
     if left := len(file.unfinished):
         problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
@@ -104,14 +113,14 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     )
 
 
-def read_complete_sweep(path: Path) -> Sweep:
-    """Read a sweep of which nothing is missing or wrong.
+def read_complete_sweep(path: Path, content: Any = None) -> Sweep:
+    """Read a sweep, or what was loaded of it, of which nothing is missing or wrong.
 
     Raises:
         DamagedError: there is none; the file is named.
     """
     try:
-        sweep = read_sweep(path)
+        sweep = read_sweep(path, content)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}") from error
     if sweep.complaints:
@@ -152,7 +161,7 @@ def _replaced(row: Any, field: str, old: str, new: str) -> Any:
 def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
     jaxlib = environment["packages"]["jaxlib"]
     return {
-        "commit": environment["commit"],
+        "commit": commit_measured(environment["commit"], dirty=environment["dirty"]),
         "date": environment["date"],
         "machine": environment["machine"],
         "environment": f"python {environment['python']}, jaxlib {jaxlib}",

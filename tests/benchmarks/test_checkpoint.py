@@ -17,20 +17,20 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.catalog.cases import case
-from benchmarks.measure import environment as described
-from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.measure.measurement import measure_step
 from benchmarks.measure.steps import Step
 from benchmarks.measure.sweep import run_sweep
+from benchmarks.schema.files import reserved
 from benchmarks.schema.suite import DEVICES
 from reports.sources.sweep import read_sweep
-from tests.scratch import commit, git
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys, time
 from pathlib import Path
-from benchmarks.measure.checkpoint import Checkpoint, Measured, reserved
+from benchmarks.measure.checkpoint import Checkpoint, Measured
+from benchmarks.schema.files import reserved
 steps = [str(at) for at in range(100)]
 with reserved(Path(sys.argv[1])):
     checkpoint = Checkpoint(Path(sys.argv[1]), {}, steps)
@@ -239,24 +239,8 @@ def test_the_environment_records_what_changes_the_numbers():
     other = environment_with(
         JAX_ENABLE_X64="1", JAX_DEFAULT_MATMUL_PRECISION="highest", OPENBLAS_CORETYPE="Nehalem"
     )
-    differing = {name for name in usual if usual[name] != other[name]} - {"date"}
+    differing = {name for name in usual if usual[name] != other[name]} - {"command", "date"}
     expected = {"jax_enable_x64", "jax_default_matmul_precision"}
     if any("openblas" in library for library in usual["blas"]):
         expected.add("blas")
     assert differing == expected
-
-
-def test_every_uncommitted_state_of_the_code_is_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(described, "_ROOT", tmp_path)
-    loss, new = tmp_path / "diffbio" / "loss.py", tmp_path / "diffbio" / "new.py"
-    loss.parent.mkdir()
-    loss.write_text("1")
-    git(tmp_path, "init", "--quiet")
-    commit(tmp_path)
-    states = [described.uncommitted_code()]
-    (tmp_path / "sweep.json").write_text("{}")  # which is not code
-    assert [described.uncommitted_code()] == states == [None]
-    for path, text in ((new, "1"), (new, "2"), (loss, "2"), (loss, "3")):
-        path.write_text(text)
-        states.append(described.uncommitted_code())
-    assert len(set(states)) == 5

@@ -5,15 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.__main__ import main
 from benchmarks.catalog.cases import case
+from benchmarks.measure.environment import CHOICES
 from benchmarks.measure.programs import CompilePhases
 from benchmarks.rounds import process
+from benchmarks.rounds import sides as sides_of
+from benchmarks.rounds.counters import count
 from benchmarks.rounds.process import Request
 from benchmarks.rounds.run import Rounds, run_rounds
 from benchmarks.rounds.sides import PreparedSide
+from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Side, SideError, Stage
 from reports.sources.rounds import read_rounds
+from tests.scratch import ROOT, git
 
 PROGRAM = "simpson:value_and_grad"
 TIME = {
@@ -36,7 +43,8 @@ class Answering(PreparedSide):
 
 def described(commit):
     return {
-        "commit": commit, "jax": None, "program": "c" * 40, "changes": None, "lower_bounds": "ab",
+        "commit": commit, "tree": "d" * 40, "jax": None, "program": "c" * 40, "changes": None,
+        "lower_bounds": "ab", "choices": {},
     }  # fmt: skip
 
 
@@ -93,6 +101,70 @@ def test_an_interrupt_leaves_whole_rounds(tmp_path, sides, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_rounds(path, sides, ALL)
     assert len(read_rounds(tmp_path).times) == 4
+
+
+class Counting(PreparedSide):
+    """A side whose process writes a sweep that names the commit of whatever lies around it."""
+
+    def run(self, *arguments, given=""):
+        found = {"environment": {"commit": "e" * 40, "dirty": True, "changes": "ab"}}
+        Path(arguments[-1]).write_text(json.dumps({**found, "records": [str(self.side)]}))
+        return ""
+
+
+def test_counters_say_of_which_commits_they_are(tmp_path):
+    sides = [
+        Counting(side, letter * 40, described(letter * 40), tmp_path / side)
+        for side, letter in zip(Side, "ab", strict=True)
+    ]
+    for side in sides:
+        side.folder.mkdir()
+    count(tmp_path / "counters.json", sides)
+    content = json.loads((tmp_path / "counters.json").read_text())
+    assert content["sides"] == {side.side: side.described for side in sides}
+    for side in sides:
+        sweep = content["sweeps"][side.side]
+        assert sweep["records"] == [side.side]
+        assert sweep["environment"] == {"commit": side.commit, "dirty": False, "changes": None}
+
+
+def test_rounds_say_what_measures_them_again_after_what_the_environment_chose(
+    tmp_path, sides, monkeypatch
+):
+    for name in CHOICES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DIFFBIO_BENCH_LOSSES", "shannon,simpson")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1 --xla_b=2")
+    whole = "python -m reports compare aaaaaaaa bbbbbbbb --minutes 5"
+    run_rounds(tmp_path / "rounds.json", sides, ALL._replace(number=1, command=whole))
+    chosen = "DIFFBIO_BENCH_LOSSES=shannon,simpson XLA_FLAGS='--xla_a=1 --xla_b=2'"
+    assert read_rounds(tmp_path).environment["command"] == f"{chosen} {whole}"
+
+
+@pytest.mark.parametrize("command", ["counters", "rounds"])
+def test_two_runs_do_not_prepare_their_sides_in_one_folder(tmp_path, monkeypatch, command):
+    monkeypatch.setattr("benchmarks.rounds.sides.prepare", lambda *_: pytest.fail("prepared"))
+    with reserved(tmp_path / "sides"):
+        found = CliRunner().invoke(main, [command, "HEAD", "HEAD", f"--folder={tmp_path}"])
+    assert found.exit_code == 2
+    assert found.stderr == f"{tmp_path / 'sides'}: another run is writing it\n"
+
+
+def test_a_side_is_prepared_by_its_full_name_whatever_names_it(tmp_path, monkeypatch):
+    for name in ("_extract", "_install", "_take_suite"):
+        monkeypatch.setattr(sides_of, name, lambda folder, *_: None)
+    monkeypatch.setattr(sides_of, "_extract", lambda _, folder: folder.mkdir(parents=True))
+    bounds = tmp_path / "base" / "suite" / sides_of._BOUNDS
+    monkeypatch.setattr(sides_of, "_take_suite", lambda _: written(bounds))
+    side = sides_of.prepare(Side.BASE, "HEAD", tmp_path / "base", None)
+    names = [git(ROOT, "rev-parse", name) for name in ("HEAD", "HEAD^{tree}")]
+    assert [side.commit, side.described["tree"]] == names
+    assert side.described["commit"] == side.commit
+
+
+def written(path):
+    path.parent.mkdir(parents=True)
+    path.write_text("bounds")
 
 
 def test_a_process_that_dies_is_named_with_its_reason(tmp_path, sides):

@@ -3,7 +3,7 @@ from click.testing import CliRunner
 
 from reports.__main__ import main
 from reports.judge import commits
-from tests.reports.written import BASE, HEAD, asv, figures_of_asv
+from tests.reports.written import asv, change, figures_of_asv
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def without_plots(monkeypatch):
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Compare a base with a head that has the changes, after a history of three commits."""
-    monkeypatch.setattr(commits, "resolve", {"base": BASE, "head": HEAD}.get)
+    monkeypatch.setattr(commits, "change_between", lambda *_, **__: change())
     monkeypatch.setattr(commits, "renews_baseline", lambda *_: False)
     folder = tmp_path / "asv"
     for day, commit in enumerate("123b"):

@@ -1,18 +1,21 @@
 """Two commits measured in rounds: the verdicts, the page and the exit code."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.schema.files import UnwritableError, reserved
 from reports.__main__ import main
 from reports.judge import commits, measuring
+from reports.judge.commits import Commit
 from reports.judge.compare_rounds import compare_rounds
 from reports.judge.verdict import Answer
 from reports.pages.comparison import build_comparison
 from reports.pages.quantities import number
 from reports.sources.frame import DamagedError
-from tests.reports.written import BASE, HEAD
+from tests.reports.written import BASE, HEAD, change
 from tests.reports.written_rounds import rounds
 
 SIMPSON = "simpson:value_and_grad"
@@ -34,7 +37,7 @@ def test_equal_commits_pass_and_say_what_their_times_exclude(tmp_path):
     assert list(found.undetected.index) == ["shannon", "simpson"]
     assert list(found.undetected) == ["call_seconds", "cold_compile_seconds"]
     assert ((found.undetected > 0) & (found.undetected < 0.1)).all(axis=None)
-    page = build_comparison(found, tmp_path / "page")
+    page = build_comparison(found, change(), tmp_path / "page")
     assert "What the times exclude" in page.read_text()
     assert "4 times were tested together" in page.read_text()
     assert "How often this errs" in (page.parent / "judging.html").read_text()
@@ -47,7 +50,7 @@ def test_a_slower_loss_is_the_first_row_and_the_only_one(tmp_path, metric):
     assert (first["benchmark"], first["metric"], first["verdict"]) == (SIMPSON, metric, "regressed")
     assert first["ratio"] == pytest.approx(1.3, rel=0.05)
     assert first["low"] < 1.3 < first["high"]
-    page = build_comparison(found, tmp_path / "page").read_text()
+    page = build_comparison(found, change(), tmp_path / "page").read_text()
     assert f"({number(first['low'])} to {number(first['high'])})" in page
     assert "now, as a ratio to the lower bound." in page
     assert (len(found.listed), found.answer) == (1, Answer.PASSES)  # times inform
@@ -87,10 +90,11 @@ def test_a_loss_that_is_new_is_added_and_fails_nothing(tmp_path):
     for row in content["rows"]:
         row["side"] = {"base": "head", "head": "base"}[row["side"]]
     path.write_text(json.dumps(content))
-    sides = [tmp_path / f"{side}.json" for side in ("base", "head")]
-    texts = [side.read_text() for side in sides]
-    for side, text in zip(sides, reversed(texts), strict=True):
-        side.write_text(text)
+    path = tmp_path / "counters.json"
+    content = json.loads(path.read_text())
+    sweeps = content["sweeps"]
+    content["sweeps"] = {"base": sweeps["head"], "head": sweeps["base"]}
+    path.write_text(json.dumps(content))
     found = compare_rounds(tmp_path, BASE, HEAD)
     assert {verdict(found, name) for name in ("call_seconds", "temp_bytes")} == {"added"}
     assert found.answer == Answer.PASSES
@@ -107,9 +111,8 @@ def test_between_releases_of_jax_counters_are_not_comparable_and_the_rest_is(tmp
     assert verdict(found, "temp_bytes") == verdict(found, "hlo_fingerprint") == "not comparable"
     assert verdict(found, "call_seconds") == "regressed"
     assert found.answer == Answer.PASSES
-    page = build_comparison(found, tmp_path / "page").read_text()
+    page = build_comparison(found, change(), tmp_path / "page").read_text()
     assert "jax 0.10.1 before, 0.10.2 after" in page
-    assert "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2" in page
 
 
 def test_ratios_to_other_lower_bounds_carry_no_verdict(tmp_path):
@@ -125,7 +128,11 @@ def test_ratios_to_other_lower_bounds_carry_no_verdict(tmp_path):
 
 @pytest.fixture
 def named(monkeypatch):
-    monkeypatch.setattr(commits, "resolve", {"base": BASE, "head": HEAD}.get)
+    def named(base, head, *, direct):
+        found = {"base": Commit(BASE, "base", ""), "head": Commit(HEAD, "head", "")}
+        return change(base=found[base], head=found[head], direct=direct)
+
+    monkeypatch.setattr(commits, "change_between", named)
     monkeypatch.setattr(commits, "renews_baseline", lambda *_: False)
 
 
@@ -163,21 +170,66 @@ def test_damaged_rounds_are_named(tmp_path, damage, said):
         compare_rounds(tmp_path, BASE, HEAD)
 
 
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("commit", "1" * 40), ("tree", "1" * 40), ("jax", "0.10.1"), ("program", "1" * 40),
+        ("changes", "abc"), ("lower_bounds", "12"), ("choices", {"XLA_FLAGS": "--fast"}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("side", ["base", "head"])
+def test_counters_of_other_sides_than_those_that_were_timed_are_refused(
+    tmp_path, side, field, other
+):
+    path = rounds(tmp_path, temp_bytes=4 * 10**6) / "counters.json"
+    content = json.loads(path.read_text())
+    content["sides"][side][field] = other
+    path.write_text(json.dumps(content))
+    with pytest.raises(DamagedError, match=rf"counters\.json: {field} of the {side} is"):
+        compare_rounds(tmp_path, BASE, HEAD)
+
+
+def test_two_comparisons_do_not_measure_into_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "_run", lambda *_: pytest.fail("it was measured"))
+    with reserved(tmp_path / "rounds"), pytest.raises(UnwritableError, match="another run"):
+        measuring.measure_commits(tmp_path / "rounds", change(), (), minutes=5)
+
+
+def test_the_command_on_the_page_is_the_one_that_measured(tmp_path):
+    path = rounds(tmp_path) / "rounds.json"
+    content = json.loads(path.read_text())
+    command = "DIFFBIO_BENCH_LOSSES=simpson python -m reports compare bbbbbbbb cccccccc --minutes 2"
+    content["environment"]["command"] = command
+    path.write_text(json.dumps(content))
+    for on_time, expected in ((False, command), (True, f"{command} --gate-on-time")):
+        found = compare_rounds(tmp_path, BASE, HEAD, on_time=on_time)
+        page = build_comparison(found, change(), tmp_path / "page")
+        assert f"Reproduce: <code>{expected}</code>" in page.read_text()
+        assert f"Reproduce: `{expected}`" in (page.parent / "comment.md").read_text()
+
+
 def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(measuring, "_run", lambda *arguments: asked.append(arguments))
-    monkeypatch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
+    unlink = Path.unlink  # of all but the rounds that are there
+    monkeypatch.setattr(
+        Path, "unlink", lambda path, **how: None if path.suffix == ".json" else unlink(path, **how)
+    )
     rounds(tmp_path, slower={"call_seconds": 1.3}, hlo_fingerprint="bb")
     path = tmp_path / "rounds.json"
     content = json.loads(path.read_text())
     content["rows"] = [row for row in content["rows"] if row["stage"] == "first"]
     path.write_text(json.dumps(content))
-    measuring.measure_commits(tmp_path, (BASE, HEAD), (), minutes=5)
+    measuring.measure_commits(tmp_path, change(), (), minutes=5)
     assert [command for command, *_ in asked] == ["counters", "rounds", "rounds"]
     assert asked[2][-1] == f"--call={SIMPSON}"
+    assert "--command=python -m reports compare bbbbbbbb cccccccc --minutes 5" in asked[1]
     assert not any("--compile" in argument for argument in asked[2])
     asked.clear()
     rounds(tmp_path)
-    measuring.measure_commits(tmp_path, (BASE, HEAD), ("0.10.1", "0.10.2"), minutes=5)
+    measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=5)
     assert [command for command, *_ in asked] == ["counters", "rounds"]
     assert asked[0][-3:] == ("--jax", "0.10.1", "0.10.2")
+    of_releases = "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2 --minutes 0.5"
+    measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=0.5)
+    assert f"--command={of_releases}" in asked[-1]

@@ -9,7 +9,7 @@ from reports.judge.compare_asv import compare_asv
 from reports.pages.comparison import build_comparison
 from reports.pages.report import build_report
 from reports.sources.results import read_results
-from tests.reports.written import all_records, asv, record, sweep
+from tests.reports.written import all_records, asv, change, record, sweep
 
 TRACKED = "bench_memory.Memory.track_temp_bytes"
 HOSTILE = "<script>alert(1)</script> | ![x](http://x) `y`\n\n<img src=x> & [z](javascript:1)"
@@ -60,5 +60,5 @@ def test_the_comment_shows_text_of_asv_as_it_is(tmp_path):
         path.write_text(json.dumps(content))
     (tmp_path / "asv" / "m" / "x`<b>.json").write_text("{")
     found = compare_asv(tmp_path / "asv", "a" * 40, "b" * 40)
-    page = build_comparison(found, tmp_path / "page")
+    page = build_comparison(found, change(), tmp_path / "page")
     assert_harmless((page.parent / "comment.md").read_text())

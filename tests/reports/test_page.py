@@ -8,7 +8,7 @@ from reports.pages.comparison import build_comparison
 from reports.pages.report import build_report
 from reports.sources.results import read_results
 from tests.browser import browser as browser
-from tests.reports.written import all_records, asv, processes, sweep
+from tests.reports.written import all_records, asv, change, processes, sweep
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def comparison_path(tmp_path_factory):
         }
         asv(folder / "asv", commit, 8, figures)
     comparison = compare_asv(folder / "asv", "b" * 40, "c" * 40)
-    return build_comparison(comparison, folder / "page")
+    return build_comparison(comparison, change(), folder / "page")
 
 
 @pytest.fixture

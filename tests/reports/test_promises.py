@@ -1,7 +1,5 @@
 """What a published figure promises depends on what is the same when it is measured again."""
 
-import subprocess
-
 import pytest
 
 from reports.judge.promises import Conditions, promise_of_data, promise_of_figure
@@ -9,6 +7,7 @@ from reports.judge.relation import machines
 from reports.sources.sweep import read_sweep
 from tests.reports.reproducing import DIGESTS, OTHER_CODE, OTHER_MACHINE, figures, judged
 from tests.reports.written import ENVIRONMENT, sweep
+from tests.scratch import commit, git
 
 SAME = Conditions(*[True] * len(Conditions._fields))
 BITS, TOLERANCE, COUNTER, NONE = (
@@ -100,20 +99,14 @@ def commits(tmp_path, monkeypatch):
     """Three commits: the second changes a page, the third the library."""
     monkeypatch.chdir(tmp_path)
 
-    def git(*arguments):
-        identity = ["-c", "user.name=n", "-c", "user.email=e"]
-        run = subprocess.run(["git", *identity, *arguments], capture_output=True, check=True)
-        return run.stdout.decode().strip()
-
-    git("init", "--quiet")
+    git(tmp_path, "init", "--quiet")
     found = []
     for name in ("diffbio/a.py", "reports/a.html", "diffbio/b.py"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
-        git("add", name)
-        git("commit", "--quiet", "-m", name)
-        found.append(git("rev-parse", "HEAD"))
+        commit(tmp_path)
+        found.append(git(tmp_path, "rev-parse", "HEAD"))
     return found
 
 

@@ -46,7 +46,7 @@ def beside(path, **environment):
 
 
 def test_each_report_is_kept_with_its_manifest_and_data(published):
-    names = ["2026-01-01-a-processor-00000000", "2026-01-02-a-processor-00000000"]
+    names = ["2026-01-01-m-a-processor-00000000", "2026-01-02-m-a-processor-00000000"]
     folders = sorted(path for path in (published / "kept").iterdir() if path.is_dir())
     assert [folder.name for folder in folders] == names
     for folder in folders:
@@ -65,7 +65,7 @@ def test_the_readme_shows_the_newest(published):
     readme = (published / "README.md").read_text()
     assert readme.startswith(f"# title\n<!-- newest report -->\n**All {len(LOSSES)} losses agree")
     assert readme.endswith("<!-- end of newest report -->\nrest\n")
-    assert "](kept/2026-01-02-a-processor-00000000/throughput.png)" in readme
+    assert "](kept/2026-01-02-m-a-processor-00000000/throughput.png)" in readme
     assert "old" not in readme
 
 
@@ -77,10 +77,10 @@ def contents(folder):
 def test_the_pages_are_rebuilt_byte_for_byte(published, tmp_path):
     page = rebuild(published / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     text = page.read_text()
-    assert text.index("2026-01-02-a-processor") < text.index("2026-01-01-a-processor")
+    assert text.index("2026-01-02-m-a-processor") < text.index("2026-01-01-m-a-processor")
     assert "asv/index.html" not in text
     for day in ("2026-01-02", "2026-01-01"):
-        kept = published / "kept" / f"{day}-a-processor-00000000"
+        kept = published / "kept" / f"{day}-m-a-processor-00000000"
         rebuilt = contents(tmp_path / "rebuilt" / kept.name)
         measured = read_results([kept / name for name in read_published(kept).manifest["results"]])
         built = contents(build_report(measured, tmp_path / day).parent)
@@ -123,12 +123,55 @@ def test_the_same_measurements_are_packed_into_the_same_bytes(tmp_path, monkeypa
     assert pack(path, tmp_path / "later.gz").read_bytes() == first
 
 
-@pytest.mark.parametrize(("name", "other"), [("commit", "ab" * 20), ("cpu", "Another")])
+def test_the_report_of_another_machine_of_that_day_is_not_replaced(published, tmp_path):
+    """Neither where the machines have names of their own, nor where they share one."""
+    shutil.copytree(published, tmp_path / "all")
+    kept, readme = tmp_path / "all" / "kept", tmp_path / "all" / "README.md"
+    before = {path.name: contents(path) for path in kept.iterdir()}
+    date = "2026-01-02T12:00:00+00:00"
+    named = sweep(tmp_path / "named.json", all_records(), date=date, machine="n")
+    assert publish(read_results([named]), kept, readme).name not in before
+    alike = sweep(tmp_path / "alike.json", all_records(), date=date, memory_bytes=2**33)
+    with pytest.raises(DamagedError, match=r"environment\.memory_bytes is 17179869184 there"):
+        publish(read_results([alike]), kept, readme)
+    assert {name: contents(kept / name) for name in before} == before
+    again = sweep(tmp_path / "again.json", all_records(), date=date)
+    assert publish(read_results([again]), kept, readme).name == "2026-01-02-m-a-processor-00000000"
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"dirty": True, "changes": "abc"}, "environment.dirty is true, what was measured is no"),
+        ({"date": "3026-01-01T00:00:00+00:00"}, "environment.date is 3026-01-01T00:00:00"),
+    ],
+)
+def test_what_is_no_commit_or_of_no_day_yet_is_not_published(
+    published, tmp_path, environment, said
+):
+    path = sweep(tmp_path / "sweep.json", all_records(), **environment)
+    before = (published / "README.md").read_text()
+    with pytest.raises(DamagedError, match=said):
+        publish(read_results([path]), published / "kept", published / "README.md")
+    assert (published / "README.md").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("commit", "ab" * 20), ("cpu", "Another"), ("machine", "n")]
+)
 def test_ratios_that_were_measured_elsewhere_are_not_published(published, tmp_path, name, other):
     path = tmp_path / "sweep.json"
     shutil.copyfile(published / "2026-01-01.json", path)
     ratios = beside(path, **{name: other})
     with pytest.raises(DamagedError, match=f"environment.{name} is '{other}', the sweep's '"):
+        publish(read_results([path, ratios]), published / "kept", published / "README.md")
+
+
+def test_ratios_of_a_dirty_tree_are_not_published_beside_a_clean_sweep(published, tmp_path):
+    path = tmp_path / "sweep.json"
+    shutil.copyfile(published / "2026-01-01.json", path)
+    ratios = beside(path, dirty=True)
+    with pytest.raises(DamagedError, match=r"environment\.dirty is True, the sweep's False"):
         publish(read_results([path, ratios]), published / "kept", published / "README.md")
 
 
@@ -140,7 +183,7 @@ def reproduce(path, results):
 def test_a_damaged_publication_is_named(published, tmp_path, damage):
     folder = tmp_path / "kept"
     if damage != "absent":
-        source = published / "kept" / "2026-01-01-a-processor-00000000"
+        source = published / "kept" / "2026-01-01-m-a-processor-00000000"
         folder.mkdir()
         for name in ("manifest.json", SWEEP):
             (folder / name).write_bytes((source / name).read_bytes())

@@ -124,7 +124,7 @@ def test_a_report_is_published_whole_or_not_at_all(folder, monkeypatch, lost):
     read = read_results([folder / "results" / "sweep.json"])
     publish(read, folder / "kept", folder / "README.md")
     before = files(folder)
-    later = sweep(folder / "results" / "later.json", all_records(), date="2027-01-01T00:00:00")
+    later = sweep(folder / "results" / "later.json", all_records(), date="2026-01-02T00:00:00")
     write = Path.write_text
 
     def fail(self, text, *_, **__):

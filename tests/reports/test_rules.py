@@ -23,6 +23,7 @@ from tests.reports.written import (
     TEMPORARY,
     all_records,
     asv,
+    change,
     figures_of_asv,
     processes,
     sweep,
@@ -149,7 +150,8 @@ def test_rule_5_one_sentence_then_what_moved_then_the_rest(run):
         "Fails: 1 regressed, 0 improved, 6 unchanged, 1 changed, 8 skipped on both sides; worst: "
         f"temp_bytes of {PROGRAM} at 4096 cells, 1.00 MB before, 4.57 MB now."
     )
-    assert comment.startswith(f"**{first}**\n\nbbbbbbbb against cccccccc, on Processor m, 2 cores;")
+    assert comment.startswith(f"**{first}** head (cccccccc) against base (bbbbbbbb).\n\n")
+    assert "\n\nMeasured on Processor m, 2 cores; 1 row fails the change." in comment
     assert "| regressed | memory | 1 | 4.57 | 4.57 | 4.57 |" in comment
     places = [page.index(text) for text in (first, "Got worse, got better", "<details>")]
     assert places == sorted(places)
@@ -176,7 +178,7 @@ def test_rule_5_the_mean_per_loss_leaves_noise_out(run, tmp_path, fingerprint, l
 def test_rule_6_instability_is_said(tmp_path, seconds, unstable):
     found = compared(tmp_path / "asv", seconds, times(seconds, 1.001))
     assert found.verdicts[found.verdicts["device"] == "cpu"]["unstable"].tolist() == [unstable]
-    page = build_comparison(found, tmp_path / "page").read_text()
+    page = build_comparison(found, change(), tmp_path / "page").read_text()
     assert (">unstable" in page) == unstable
 
 
@@ -229,7 +231,7 @@ def test_rule_9_what_vanishes_fails_unless_the_change_renews_the_baseline(
     assert set(found.verdicts[found.gates]["verdict"]) == {"removed"}
     renewed = compare_asv(*arguments, baseline_renewed=True)
     assert (renewed.answer, len(renewed.listed)) == (Answer.PASSES, n_removed)
-    page = build_comparison(renewed, tmp_path / "page").read_text()
+    page = build_comparison(renewed, change(), tmp_path / "page").read_text()
     assert "The change renews the baseline" in page
 
 
@@ -255,7 +257,7 @@ def test_rule_11_a_time_that_did_not_change_says_what_its_samples_do_not_exclude
     undetected = row["undetected"]
     assert 0.25 < undetected < 0.35
     said = f"a slowdown below {undetected:.0%} would not show"
-    page = build_comparison(found, tmp_path / "page").read_text()
+    page = build_comparison(found, change(), tmp_path / "page").read_text()
     assert said in page
     for factor, expected in ((0.99, "noise"), (1.01, "regressed")):
         slower = times(restless, 1.001 * (1 + undetected * factor))
@@ -276,7 +278,7 @@ def test_rule_12_the_page_says_how_many_alarms_to_expect_and_many_figures_alarm_
     assert [found[n].n_tested for n in (10, 100)] == [10, 100]
     assert [significance_of(n) for n in (10, 100)] == [0.002, pytest.approx(0.0005)]
     assert [found[n].false_alarm_rate for n in (10, 100)] == pytest.approx([0.02, 0.05])
-    page = build_comparison(found[100], tmp_path / "page").read_text()
+    page = build_comparison(found[100], change(), tmp_path / "page").read_text()
     assert "100 times were tested together" in page
     assert "at most 5\N{NO-BREAK SPACE}% of such comparisons name any by chance" in page
     assert fewest_samples(significance_of(100)) <= 8

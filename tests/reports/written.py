@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.schema.records import Ratio, Record
 from benchmarks.schema.suite import CALLS_PER_PROCESS, LOSSES, PROCESSES, benchmark_version
+from reports.judge.commits import Change, Commit
 from reports.sources.asv import metric_of
 
 ENVIRONMENT = {
@@ -37,6 +38,12 @@ ERROR = "bench_accuracy.Values.track_value_error"
 CALL = "bench_throughput.Call.time_call"
 _COLUMNS = ["result", "params", "version", "started_at", "duration", "samples"]
 _DEVICES = ["'cpu'", "'gpu'"]
+
+
+def change(**what):
+    """The change from the base to the head, which a test may describe otherwise."""
+    base, head = Commit(BASE, "base", "What was there"), Commit(HEAD, "head", "What is new")
+    return Change(base, head, None, False, ["diffbio/a.py"], False)._replace(**what)
 
 
 def record(loss, metric, value, **more):
@@ -141,7 +148,7 @@ def _row(name, values, sizes, started):
     return [results, parameters, benchmark_version(metric_of(name)), started, 1.0, samples]
 
 
-def pytest_benchmark(path, **stats):
+def pytest_benchmark(path, *, dirty=False, date="2026-01-02T00:00:00", **stats):
     """A file of pytest-benchmark with one benchmark."""
     benchmark = {
         "name": "test_call",
@@ -153,8 +160,8 @@ def pytest_benchmark(path, **stats):
     }  # fmt: skip
     content = {
         "machine_info": {"node": "m", "python_version": "3.11.7"},
-        "commit_info": {"id": "0" * 40},
-        "datetime": "2026-01-02T00:00:00",
+        "commit_info": {"id": "0" * 40, "dirty": dirty},
+        "datetime": date,
         "benchmarks": [benchmark],
     }
     path.write_text(json.dumps(content))

@@ -28,36 +28,49 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
     """
     folder.mkdir(parents=True, exist_ok=True)
     present = [loss for loss in LOSSES if loss not in absent]
-    _sweep(folder, Side.BASE, jax[0], dict.fromkeys(LOSSES, FIGURES))
     own = dict.fromkeys(present, FIGURES) | {"simpson": {**FIGURES, **simpson}}
-    _sweep(folder, Side.HEAD, jax[1], {loss: own[loss] for loss in present})
+    sides = {
+        "base": _side(BASE, jax[0], {}),
+        "head": _side(HEAD, jax[1], failures or {}, bounds),
+    }
+    sweeps = {
+        "base": _sweep(folder, jax[0], dict.fromkeys(LOSSES, FIGURES)),
+        "head": _sweep(folder, jax[1], {loss: own[loss] for loss in present}),
+    }
+    counters = {
+        "rounds_version": ROUNDS_VERSION,
+        "sides": {side: sides[side]["described"] for side in Side},
+        "sweeps": sweeps,
+    }
+    (folder / "counters.json").write_text(json.dumps(counters))
     content = {
         "rounds_version": ROUNDS_VERSION,
         "environment": ENVIRONMENT,
-        "sides": {
-            "base": _side(BASE, jax[0], {}),
-            "head": _side(HEAD, jax[1], failures or {}, bounds),
-        },
+        "sides": sides,
         "rows": [row._asdict() for row in _times(slower or {}, present, bounds)],
     }
     (folder / "rounds.json").write_text(json.dumps(content))
     return folder
 
 
-def _sweep(folder, side, version, figures):
+def _sweep(folder, version, figures):
     records = [
         record(loss, metric, value, n_cells=4096)
         for loss, own in figures.items()
         for metric, value in own.items()
     ]
-    sweep(folder / f"{side}.json", records, packages={"jax": version, "jaxlib": version})
+    path = sweep(folder / "sweep.json", records, packages={"jax": version, "jaxlib": version})
+    content = json.loads(path.read_text())
+    path.unlink()
+    return content
 
 
 def _side(commit, version, failures, bounds="ab"):
     versions = {"jax": version, "jaxlib": version}
     described = {
-        "commit": commit, "jax": None if version == INSTALLED[1] else version,
+        "commit": commit, "tree": commit, "jax": None if version == INSTALLED[1] else version,
         "program": HEAD, "changes": None, "lower_bounds": bounds,
+        "choices": {},
     }  # fmt: skip
     return {"commit": commit, "described": described, "versions": versions, "failures": failures}
 

@@ -1,0 +1,88 @@
+"""The files of two commits that were measured in rounds, as their reader demands them."""
+
+from typing import Annotated, Any
+
+from benchmarks.schema.rounds import Side, Stage
+from reports.sources.fields import (
+    CellCount,
+    Commit,
+    Count,
+    Device,
+    MetricName,
+    Name,
+    Ours,
+    Positive,
+    Program,
+    Text,
+    known,
+)
+from reports.sources.schemas import Digest, Environment, Packages, Version
+
+__all__ = ["CountersFile", "RoundRow", "RoundsFile", "RoundsSide", "SideDescribed"]
+
+
+class RoundRow(Ours):
+    """A ``RoundTime``."""
+
+    stage: Annotated[str, known(Stage)]
+    round: Count
+    side: Annotated[str, known(Side)]
+    benchmark: Program
+    n_cells: CellCount
+    device: Device
+    metric: MetricName
+    seconds: Positive
+    ratio: Positive
+
+
+class SideDescribed(Ours):
+    """All that decides what is measured of a side."""
+
+    commit: Commit
+    tree: Commit
+    jax: Version | None
+    program: Commit
+    changes: Text | None
+    lower_bounds: Digest
+    choices: dict[Name, Text]
+
+
+class RoundsSide(Ours):
+    """A side of the rounds: its commit, what was installed, and the programs that failed."""
+
+    commit: Commit
+    described: SideDescribed
+    versions: Packages
+    failures: dict[Program, Text]
+
+
+class _Sides(Ours):
+    base: RoundsSide
+    head: RoundsSide
+
+
+class RoundsFile(Ours):
+    """The rounds of two commits; the rows are checked one by one."""
+
+    rounds_version: int
+    environment: Environment
+    sides: _Sides
+    rows: list[Any]
+
+
+class _BothDescribed(Ours):
+    base: SideDescribed
+    head: SideDescribed
+
+
+class _BothSweeps(Ours):
+    base: dict[str, Any]
+    head: dict[str, Any]
+
+
+class CountersFile(Ours):
+    """The deterministic figures of two commits; the sweeps are checked as files of their own."""
+
+    rounds_version: int
+    sides: _BothDescribed
+    sweeps: _BothSweeps
