@@ -15,10 +15,11 @@ import jax
 import psutil
 from threadpoolctl import threadpool_info
 
+from benchmarks.schema.records import JAX_SETTINGS
+
 __all__ = ["environment", "uncommitted_code", "usable_cores"]
 
 _ROOT = Path(__file__).parents[2]
-_JAX_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 _CODE = ("diffbio", "reference", "benchmarks")
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scanpy", "torch", "asv", "diffbio")
 
@@ -43,7 +44,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: v for name in _PACKAGES if (v := _version(name))},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "jax_platforms": os.environ.get("JAX_PLATFORMS", ""),
-        **{name: getattr(jax.config, name) for name in _JAX_SETTINGS},
+        **{name: jax.config.values[name] for name in JAX_SETTINGS},
         "blas": _blas(),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }

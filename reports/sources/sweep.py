@@ -84,7 +84,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         file = checked(SweepFile, content)
     except DamagedError as error:
         raise DamagedError(f"not a complete sweep ({error})") from error
-    environment = content["environment"]
+    environment = file.environment.model_dump()
     rows, problems = _rows(file.records, _origin(environment, path))
     v_curves, wrong_curves = checked_rows(Curve, file.v_curves, "v_curves", noted=["loss"])
     ratios, wrong_ratios = ratios_frame(file.ratios)
