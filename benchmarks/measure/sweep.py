@@ -78,7 +78,7 @@ def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> No
 def _run(
     path: Path, tasks: Mapping[str, Task], losses: Sequence[str], cell_counts: Sequence[int]
 ) -> None:
-    scope = {"tier": TIER, "losses": list(losses), "n_cells": sorted(cell_counts)}
+    scope = {"tier": TIER, "losses": sorted(losses), "n_cells": sorted(cell_counts)}
     with reserved(path):
         checkpoint = Checkpoint(path, {**environment(), **scope}, list(tasks))
         with interruptible(path, checkpoint):

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import JAX_SETTINGS, Status
-from reports.judge.differences import differences
+from reports.judge.differences import differing
 from reports.judge.rules import judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, gates
 from reports.sources.baseline import BASELINE_COLUMNS, checked_baseline
@@ -120,7 +120,7 @@ def compare_with_baseline(results: Sweep) -> pd.DataFrame:
     path = baseline_path(results)
     baseline = _read_baseline(path)
     expected = {**baseline.key, **{name: getattr(baseline, name) for name in SWEEP_SCOPE}}
-    if found := differences(expected, {**key(results), **_scope(results)}):
+    if found := differing(expected, {**key(results), **_scope(results)}):
         raise IncomparableError(f"not comparable with {path.name}: {'; '.join(found)}")
     before = _figures(baseline)
     after = _deterministic(results)

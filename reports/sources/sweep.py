@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.schema.records import SCHEMA_VERSION, Status
+from benchmarks.schema.records import SCHEMA_VERSION, Source, Status
 from reports.sources.fields import checked, checked_rows
 from reports.sources.frame import (
     Complaint,
@@ -56,6 +56,12 @@ class Sweep:
         return rows.assign(value=rows["value"].astype(float))
 
     @property
+    def timed_sizes(self) -> list[int]:
+        """The numbers of simulated cells at which calls were timed."""
+        rows = self.frame[self.frame["source"] == Source.SIMULATED]
+        return sorted({int(n) for n in rows[rows["metric"] == "call_seconds"]["n_cells"]})
+
+    @property
     def measurements(self) -> Measurements:
         """The rows and the complaints."""
         return Measurements(self.frame, self.complaints)
@@ -93,10 +99,12 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
         raise DamagedError("; ".join(["records: nothing was measured", *problems]))
+    complaints = tuple(Complaint(str(path), problem) for problem in problems)
+    measurements = Measurements(as_frame(rows), complaints).once()
     return Sweep(
         path,
-        as_frame(rows),
-        tuple(Complaint(str(path), problem) for problem in problems),
+        measurements.frame,
+        measurements.complaints,
         environment,
         file.data_digests,
         [curve.model_dump() for curve in v_curves],

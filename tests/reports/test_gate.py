@@ -22,6 +22,8 @@ FIGURES = {
     "gradient_error": 1e-6,
 }
 
+TWICE = "a figure stands twice"
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -49,7 +51,7 @@ def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), more=(
     ]
     records += more
     path = folder / "quick.json"
-    scope = {"tier": "quick", "losses": ["simpson", "shannon"], "n_cells": [256]}
+    scope = {"tier": "quick", "losses": ["shannon", "simpson"], "n_cells": [256]}
     checkpoint = Checkpoint(path, {**ENVIRONMENT, **scope, **environment}, ["everything"])
     checkpoint.add("everything", Measured(records))
     return str(path)
@@ -199,7 +201,7 @@ def test_a_baseline_that_cannot_be_read_is_not_replaced_without_a_flag(folder):
         ({"tier": "smoke"}, "tier is 'smoke', was 'quick'"),
         ({"tier": None}, "says no tier"),
         ({"losses": ["simpson"]}, "losses without shannon"),
-        ({"losses": ["simpson", "shannon", "velocity"]}, "losses with velocity"),
+        ({"losses": ["shannon", "simpson", "velocity"]}, "losses with velocity"),
         ({"n_cells": [64]}, "n_cells without 256 and with 64"),
         ({"jax_disable_jit": True}, "jax_disable_jit is True, was False"),
         ({"jax_disable_most_optimizations": True}, "jax_disable_most_optimizations is True"),
@@ -212,6 +214,18 @@ def test_what_was_asked_of_the_sweep_is_not_the_changes_doing(folder, environmen
     worse = {"temp_bytes": 10**6}
     result = run("gate", sweep(folder, worse, left_out=["shannon:value"], **environment))
     assert (result.exit_code, said in result.stderr) == (2, True), result.output
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize("value", [100_000, 400_000])
+def test_a_sweep_with_a_figure_that_stands_twice_is_no_sweep(folder, value):
+    """Whichever of the two came first, and whether or not they agree."""
+    again = Record(
+        "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu", "temp_bytes", value
+    )
+    for command in ("gate", "baseline"):
+        result = run(command, sweep(folder, more=[again]))
+        assert (result.exit_code, "1 figures stand twice" in result.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("baseline")
@@ -246,11 +260,16 @@ def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the
         "[]",
         '{"schema_version": 9}',
         '{"schema_version": 2}',
+        TWICE,
     ],
 )
 def test_what_cannot_be_read_is_no_pass(folder, damage):
     path = sweep(folder)
-    gate.baseline_path(read_sweep(folder / "quick.json")).write_text(damage)
+    baseline = gate.baseline_path(read_sweep(folder / "quick.json"))
+    if damage == TWICE:
+        content = json.loads(baseline.read_text())
+        damage = json.dumps({**content, "rows": [*content["rows"], content["rows"][-1]]})
+    baseline.write_text(damage)
     result = run("gate", path)
     assert result.exit_code == 2
     assert "cpu-jaxlib-0.10.2.json: " in result.output
