@@ -252,10 +252,12 @@ _OF_TIER = click.option(
 @main.command()
 @_GIVEN
 @_OF_TIER
+@click.option("--shrink", is_flag=True, help="Let figures of the baseline before vanish.")
 @click.pass_context
-def baseline(context: click.Context, results: Path | None, tier: str) -> None:
+def baseline(context: click.Context, results: Path | None, tier: str, shrink: bool) -> None:
     """Make the deterministic figures of a tier the baseline that `gate` holds."""
-    click.echo(f"wrote {write_baseline(_results_of_tier(context, results, tier))}")
+    measured = _results_of_tier(context, results, tier)
+    click.echo(f"wrote {write_baseline(measured, shrink=shrink)}")
 
 
 @main.command()

@@ -14,18 +14,17 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from benchmarks.measure import checkout
+from benchmarks.schema.records import JAX_SETTINGS
 
 __all__ = ["CHOICES", "choices", "command_line", "environment", "usable_cores"]
 
-_JAX_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 # Variables that choose what is measured, or how it is compiled.
 CHOICES = (
     "DIFFBIO_BENCH_TIER",
     "DIFFBIO_BENCH_LOSSES",
     "XLA_FLAGS",
     "JAX_PLATFORMS",
-    "JAX_ENABLE_X64",
-    "JAX_DEFAULT_MATMUL_PRECISION",
+    *(name.upper() for name in JAX_SETTINGS),
 )
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scanpy", "torch", "asv", "diffbio")
 
@@ -54,7 +53,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: v for name in _PACKAGES if (v := _version(name))},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "jax_platforms": os.environ.get("JAX_PLATFORMS", ""),
-        **{name: getattr(jax.config, name) for name in _JAX_SETTINGS},
+        **{name: jax.config.values[name] for name in JAX_SETTINGS},
         "blas": _blas(),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }

@@ -18,7 +18,7 @@ from benchmarks.measure.timing import measure_times
 from benchmarks.measure.workbench import Workbench
 from benchmarks.schema.files import reserved
 from benchmarks.schema.records import Source
-from benchmarks.schema.suite import DEVICES, LOSSES, REFERENCE_CELLS
+from benchmarks.schema.suite import DEVICES, LOSSES, REFERENCE_CELLS, TIER
 
 __all__ = ["run_counters", "run_sweep"]
 
@@ -52,7 +52,7 @@ def run_sweep(
     tasks = _tasks(cell_counts, cases, real=real)
     if scaling:
         tasks["scaling"] = partial(measure_scaling, scaling, cases)
-    _run(path, tasks)
+    _run(path, tasks, losses, cell_counts)
 
 
 def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> None:
@@ -72,12 +72,16 @@ def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> No
     bench, cases = Workbench(), [case(name) for name in losses]
     steps = [step for device in DEVICES for step in steps_on(device, [n_cells], cases, real=False)]
     only = {"times": False, "other_blocks": False}
-    _run(path, {step.name: partial(measure_step, bench, step, **only) for step in steps})
+    tasks = {step.name: partial(measure_step, bench, step, **only) for step in steps}
+    _run(path, tasks, losses, [n_cells])
 
 
-def _run(path: Path, tasks: Mapping[str, Task]) -> None:
+def _run(
+    path: Path, tasks: Mapping[str, Task], losses: Sequence[str], cell_counts: Sequence[int]
+) -> None:
+    scope = {"tier": TIER, "losses": sorted(losses), "n_cells": sorted(cell_counts)}
     with reserved(path):
-        checkpoint = Checkpoint(path, environment(), list(tasks))
+        checkpoint = Checkpoint(path, {**environment(), **scope}, list(tasks))
         with interruptible(path, checkpoint):
             _fill(checkpoint, tasks)
 

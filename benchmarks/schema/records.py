@@ -6,9 +6,16 @@ from typing import Any, NamedTuple
 
 from benchmarks.schema.metrics import METRICS
 
-__all__ = ["SCHEMA_VERSION", "Ratio", "Record", "Source", "Status"]
+__all__ = ["JAX_SETTINGS", "SCHEMA_VERSION", "Ratio", "Record", "Source", "Status"]
 
 SCHEMA_VERSION = 5
+# Settings of jax that change what is compiled, or the arithmetic of what is called.
+JAX_SETTINGS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_disable_jit",
+    "jax_disable_most_optimizations",
+)
 
 
 class Source(StrEnum):

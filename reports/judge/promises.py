@@ -3,14 +3,13 @@
 A promise depends on what is the same then and now. Times are never promised: they inform.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from benchmarks.schema.metrics import METRICS, Kind
 from reports.judge.verdict import WALL_CLOCK
 
-__all__ = ["Conditions", "Promise", "Promised", "promise_of_data", "promise_of_figure"]
+__all__ = ["Differences", "Promise", "Promised", "promise_of_data", "promise_of_figure"]
 
 
 class Promise(StrEnum):
@@ -29,10 +28,11 @@ class Promised(NamedTuple):
     reason: str = ""
 
 
-class Conditions(NamedTuple):
-    """What is the same for two measurements of a figure.
+class Differences(NamedTuple):
+    """What differs between two measurements of a figure: phrases, empty where nothing does.
 
     Attributes:
+        settings: those of jax that change programs or their arithmetic.
         cells: the cells, by their digest.
         code: library, references and benchmarks.
         versions: jax, jaxlib, the backend and ``XLA_FLAGS``.
@@ -41,62 +41,58 @@ class Conditions(NamedTuple):
         numpy: the version of NumPy, which simulates the cells.
     """
 
-    cells: bool
-    code: bool
-    versions: bool
-    instruction_set: bool
-    cores: bool
-    numpy: bool
+    settings: str = ""
+    cells: str = ""
+    code: str = ""
+    versions: str = ""
+    instruction_set: str = ""
+    cores: str = ""
+    numpy: str = ""
 
 
-_REASONS: Mapping[str, str] = {
-    "cells": "other cells",
-    "code": "other code",
-    "versions": "another version of jax, backend or XLA_FLAGS",
-    "instruction_set": "another instruction set",
-    "cores": "another number of cores",
-    "numpy": "another version of NumPy",
-}
-_FOR_COUNTERS = ("code", "versions")
+# What must be the same for a promise.
+_FOR_ERRORS = ("settings",)
+_FOR_VALUES = ("settings", "cells")
+_FOR_COUNTERS = ("settings", "code", "versions")
 _FOR_FINGERPRINT = (*_FOR_COUNTERS, "cores")
-_FOR_BITS = ("cells", "code", "versions", "instruction_set", "cores")
+_FOR_BITS = ("settings", "cells", "code", "versions", "instruction_set", "cores")
 _FOR_DATA = ("code", "numpy", "instruction_set", "cores")
 
 
-def promise_of_figure(metric: str, same: Conditions) -> Promised:
+def promise_of_figure(metric: str, differences: Differences) -> Promised:
     """What a figure promises.
 
-    Errors are promised within their tolerances, whatever is the same: the losses agree with
-    their references everywhere. A value is promised for the same cells, within the tolerance
-    of ``value_error``, or in bits where all is the same that they depend on. Counters do not
-    depend on the cells, only on their number.
+    Errors are promised within their tolerances, by the same settings of jax: the losses agree
+    with their references everywhere. A value is promised for the same cells, within the
+    tolerance of ``value_error``, or in bits where all is the same that they depend on. Counters
+    do not depend on the cells, only on their number.
 
     Args:
         metric: one of ``METRICS``.
-        same: what is the same then and now.
+        differences: what differs between then and now.
     """
     kind = METRICS[metric].kind
     if kind in WALL_CLOCK:
         return Promised(Promise.NONE, "times and peaks inform")
     if kind == Kind.ACCURACY:
-        return Promised(Promise.TOLERANCE)
+        return _promised(Promise.TOLERANCE, differences, _FOR_ERRORS)
     if metric == "hlo_fingerprint":
-        return _promised(Promise.COUNTER, same, _FOR_FINGERPRINT)
+        return _promised(Promise.COUNTER, differences, _FOR_FINGERPRINT)
     if kind != Kind.RESULT:
-        return _promised(Promise.COUNTER, same, _FOR_COUNTERS)
-    bits = _promised(Promise.BITS, same, _FOR_BITS)
-    weaker = metric == "value" and same.cells and bits.promise == Promise.NONE
-    return Promised(Promise.TOLERANCE) if weaker else bits
+        return _promised(Promise.COUNTER, differences, _FOR_COUNTERS)
+    bits = _promised(Promise.BITS, differences, _FOR_BITS)
+    if metric == "value" and bits.promise == Promise.NONE:
+        return _promised(Promise.TOLERANCE, differences, _FOR_VALUES)
+    return bits
 
 
-def promise_of_data(same: Conditions) -> Promised:
+def promise_of_data(differences: Differences) -> Promised:
     """What the digest of a data set promises: simulations depend on BLAS and its kernels."""
-    return _promised(Promise.BITS, same, _FOR_DATA)
+    return _promised(Promise.BITS, differences, _FOR_DATA)
 
 
-def _promised(promise: Promise, same: Conditions, needed: tuple[str, ...]) -> Promised:
-    """The promise if all that it needs is the same, or else the first reason against it."""
-    for name in needed:
-        if not getattr(same, name):
-            return Promised(Promise.NONE, _REASONS[name])
-    return Promised(promise)
+def _promised(promise: Promise, differences: Differences, needed: tuple[str, ...]) -> Promised:
+    """The promise if all that it needs is the same, or else what differs first."""
+    reasons = [getattr(differences, name) for name in needed]
+    first = next(filter(None, reasons), "")
+    return Promised(Promise.NONE, first) if first else Promised(promise)

@@ -1,58 +1,93 @@
-"""What is the same of two sweeps: the machine, the software, the code and the cells."""
+"""What differs between two sweeps: the machine, the software, the code and the cells."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from benchmarks.schema import git
-from benchmarks.schema.records import Source
+from benchmarks.schema.records import JAX_SETTINGS, Source
 from reports.judge.baseline import key
-from reports.judge.promises import Conditions
+from reports.judge.differences import differing
+from reports.judge.promises import Differences
 from reports.sources.sweep import Sweep
 
-__all__ = ["Machines", "conditions", "differing_data", "machines", "same_cells"]
+__all__ = [
+    "differences",
+    "differing_data",
+    "is_absent",
+    "machines",
+    "not_asked_for",
+    "other_cells",
+]
 
 # The folders that decide what a sweep finds.
 _CODE = ("diffbio", "reference", "benchmarks")
+_INSTRUCTION_SET = ("architecture", "vector_extensions", "devices")
+_OTHER_CELLS = "other cells"
 
 
-class Machines(StrEnum):
-    """How the machines of two sweeps are related."""
+def not_asked_for(published: Sweep, again: Sweep) -> list[str]:
+    """What the published sweep has and the other one was not asked to measure, a phrase each.
 
-    SAME = "the same kind of machine"
-    INSTRUCTION_SET = "another machine of the same instruction set"
-    OTHER = "another instruction set"
+    Sweeps by the code of an older report do not say what they were asked: they pass.
+    """
+    then, now = published.environment, again.environment
+    if now["tier"] is None:
+        return []
+    expected = {
+        "losses": sorted(set(published.frame["loss"])),
+        "n_cells": published.timed_sizes,
+    }
+    found = {name: [one for one in names if one in now[name]] for name, names in expected.items()}
+    tier = {"tier": then["tier"] or now["tier"]}
+    return differing({**tier, **expected}, {"tier": now["tier"], **found})
 
 
-def machines(published: Sweep, again: Sweep) -> Machines:
-    """The relation of the machines.
+def is_absent(device: str, environment: Mapping[str, Any]) -> bool:
+    """Whether a machine lacks a device; every machine has a CPU, and as many of it as asked."""
+    backend = device.partition(" ")[0]
+    return backend not in {"cpu", *(one.partition(":")[0] for one in environment["devices"])}
+
+
+def machines(published: Sweep, again: Sweep) -> str:
+    """How the machines are related, in words."""
+    then, now = published.environment, again.environment
+    if other := _other_instruction_set(then, now):
+        return other
+    same = all(then[name] == now[name] for name in ("cpu", "cores"))
+    return "the same kind of machine" if same else "another machine of the same instruction set"
+
+
+def differences(published: Sweep, again: Sweep) -> Differences:
+    """What differs between the sweeps as a whole; ``cells`` if any data set differs."""
+    then, now = published.environment, again.environment
+    keys = key(published), key(again)
+    versions = [name for name in keys[0] if name not in JAX_SETTINGS]
+    numpy = ({"numpy": one["packages"].get("numpy")} for one in (then, now))
+    return Differences(
+        settings=_differing(*keys, JAX_SETTINGS),
+        cells=_OTHER_CELLS if differing_data(published, again) else "",
+        code="" if _same_code(then, now) else "other code",
+        versions=_differing(*keys, versions),
+        instruction_set=_other_instruction_set(then, now),
+        cores=_differing(then, now, ["cores"]),
+        numpy="; ".join(differing(*numpy)),
+    )
+
+
+def _differing(then: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str]) -> str:
+    return "; ".join(differing(*({name: one[name] for name in names} for one in (then, now))))
+
+
+def _other_instruction_set(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In what the instruction sets differ.
 
     Where no vector extensions are known, as on ARM, only the same processor tells that the
     instruction set is the same.
     """
-    then, now = published.environment, again.environment
-
-    def same(*names: str) -> bool:
-        return all(then[name] == now[name] for name in names)
-
-    known = bool(then["vector_extensions"]) or same("cpu")
-    if not (known and same("architecture", "vector_extensions", "devices")):
-        return Machines.OTHER
-    return Machines.SAME if same("cpu", "cores") else Machines.INSTRUCTION_SET
-
-
-def conditions(published: Sweep, again: Sweep) -> Conditions:
-    """What is the same of the sweeps as a whole; ``cells`` is whether no data set differs."""
-    then, now = published.environment, again.environment
-    return Conditions(
-        cells=not differing_data(published, again),
-        code=_same_code(then, now),
-        versions=key(published) == key(again),
-        instruction_set=machines(published, again) != Machines.OTHER,
-        cores=then["cores"] == now["cores"],
-        numpy=then["packages"].get("numpy") == now["packages"].get("numpy"),
-    )
+    unknown = [] if then["vector_extensions"] else ["cpu"]
+    found = _differing(then, now, [*_INSTRUCTION_SET, *unknown])
+    return f"another instruction set: {found}" if found else ""
 
 
 def differing_data(published: Sweep, again: Sweep) -> list[str]:
@@ -63,14 +98,15 @@ def differing_data(published: Sweep, again: Sweep) -> list[str]:
     ]
 
 
-def same_cells(differing: Sequence[str], source: str, n_cells: int) -> bool:
-    """Whether no data set from which a figure may have been computed differs.
+def other_cells(differing: Sequence[str], source: str, n_cells: int) -> str:
+    """The phrase, if a data set from which a figure may have been computed differs.
 
     A sweep does not say which simulation a loss reads: one that differs counts for all
     simulated cells of its size.
     """
     alike = [name for name in differing if name.endswith(f" {n_cells}")]
-    return not any(name.startswith("real ") == (source == Source.REAL) for name in alike)
+    differs = any(name.startswith("real ") == (source == Source.REAL) for name in alike)
+    return _OTHER_CELLS if differs else ""
 
 
 def _same_code(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

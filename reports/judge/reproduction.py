@@ -1,5 +1,6 @@
 """The comparison of a published sweep with the same sweep measured again, row by row."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,14 +11,22 @@ import pandas as pd
 from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Status
 from benchmarks.schema.tolerances import LEAST_VALUE, TOLERANCES
+from reports.judge.baseline import IncomparableError
 from reports.judge.promises import (
-    Conditions,
+    Differences,
     Promise,
     Promised,
     promise_of_data,
     promise_of_figure,
 )
-from reports.judge.relation import Machines, conditions, differing_data, machines, same_cells
+from reports.judge.relation import (
+    differences,
+    differing_data,
+    is_absent,
+    machines,
+    not_asked_for,
+    other_cells,
+)
 from reports.judge.rules import mark_unmeasured, tolerated
 from reports.judge.speeds import Speed, speeds
 from reports.judge.verdict import Answer
@@ -46,14 +55,14 @@ class Reproduction:
     Attributes:
         rows: every data set, then every figure of either sweep, with ``KEY``, ``kind``,
             ``published``, ``again``, ``promise``, ``outcome`` and the ``reason``.
-        same: what is the same of both sweeps.
+        differences: what differs between both sweeps.
         machines: how the machines are related.
         differing_data: names of the data sets whose digests differ.
     """
 
     rows: pd.DataFrame
-    same: Conditions
-    machines: Machines
+    differences: Differences
+    machines: str
     differing_data: list[str]
 
     @property
@@ -65,6 +74,12 @@ class Reproduction:
     def n_promised(self) -> int:
         """How many rows are promised here."""
         return int((self.rows["outcome"] != Outcome.NOT_PROMISED).sum())
+
+    @property
+    def not_promised(self) -> dict[str, int]:
+        """How many rows are not promised here, by the reason, the most frequent first."""
+        rows = self.rows[self.rows["outcome"] == Outcome.NOT_PROMISED]
+        return dict(Counter(rows["reason"]).most_common())
 
     @property
     def speeds(self) -> list[Speed]:
@@ -81,8 +96,14 @@ class Reproduction:
 
 
 def reproduced(published: Sweep, again: Sweep) -> Reproduction:
-    """Judge every data set and every figure of a sweep that was measured again."""
-    same, differing = conditions(published, again), differing_data(published, again)
+    """Judge every data set and every figure of a sweep that was measured again.
+
+    Raises:
+        IncomparableError: the sweep was not asked to measure all of the published one.
+    """
+    if lacking := not_asked_for(published, again):
+        raise IncomparableError(f"{again.path}: not a sweep of the report, {'; '.join(lacking)}")
+    found, differing = differences(published, again), differing_data(published, again)
     then = published.frame[_MEASURED]
     now = mark_unmeasured(published.frame, again.frame)[_MEASURED]
     merged = pd.concat(
@@ -92,10 +113,11 @@ def reproduced(published: Sweep, again: Sweep) -> Reproduction:
         ],
         ignore_index=True,
     )
-    judged = [_judge(row, same, differing) for row in merged.itertuples(index=False)]
+    merged["absent"] = [is_absent(name, again.environment) for name in merged["device"]]
+    judged = [_judge(row, found, differing) for row in merged.itertuples(index=False)]
     rows = merged[[*KEY, "kind"]].assign(published=merged["value_then"], again=merged["value_now"])
     rows[["promise", "outcome", "reason"]] = judged
-    return Reproduction(rows, same, machines(published, again), differing)
+    return Reproduction(rows, found, machines(published, again), differing)
 
 
 def _kind(metric: str) -> Kind:
@@ -113,33 +135,34 @@ def _merged(then: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     return then.merge(now, on=KEY, how="outer", suffixes=("_then", "_now"))
 
 
-def _judge(row: Any, same: Conditions, differing: Sequence[str]) -> tuple[Promise, Outcome, str]:
+def _judge(
+    row: Any, differences: Differences, differing: Sequence[str]
+) -> tuple[Promise, Outcome, str]:
     """What a row promises, what became of it, and why, where that is not obvious."""
-    promised = _promised(row, same, differing)
+    promised = _promised(row, differences, differing)
     if promised.promise == Promise.NONE:
         return promised.promise, Outcome.NOT_PROMISED, promised.reason
     if row.status_now != Status.OK:
-        reason = (
-            f"failed now: {row.detail_now}" if row.status_now == Status.FAILED else "missing now"
-        )
+        missing = pd.isna(row.status_now)
+        reason = "missing now" if missing else f"{row.status_now} now: {row.detail_now}"
         return promised.promise, Outcome.BROKEN, reason
     holds, reason = _holds(row, promised.promise)
     return promised.promise, Outcome.KEPT if holds else Outcome.BROKEN, reason
 
 
-def _promised(row: Any, same: Conditions, differing: Sequence[str]) -> Promised:
-    """The promise of a figure that was measured and published, if this machine can measure it."""
+def _promised(row: Any, differences: Differences, differing: Sequence[str]) -> Promised:
+    """The promise of a figure that was measured and published, if the device is here."""
     if row.status_then != Status.OK:
         reason = "not published" if pd.isna(row.status_then) else "not measured then"
         return Promised(Promise.NONE, reason)
-    if row.status_now == Status.SKIPPED:
+    if row.status_now == Status.SKIPPED and row.absent:
         return Promised(Promise.NONE, f"skipped here: {row.detail_now}")
     if row.kind == DATA:
-        return promise_of_data(same)
+        return promise_of_data(differences)
     if row.kind == Kind.ACCURACY and not tolerated(row.metric, row.value_then):
         return Promised(Promise.NONE, "not within its tolerance then")
-    cells = same_cells(differing, row.source, row.n_cells)
-    return promise_of_figure(row.metric, same._replace(cells=cells))
+    cells = other_cells(differing, row.source, row.n_cells)
+    return promise_of_figure(row.metric, differences._replace(cells=cells))
 
 
 def _holds(row: Any, promise: Promise) -> tuple[bool, str]:

@@ -35,7 +35,7 @@ def reproduction_text(found: Reproduction, published: Published, again: Sweep) -
         _promises(found),
         _broken(found),
         _speeds(found.speeds),
-        "" if found.same.code else _recipe(published),
+        _recipe(published) if found.differences.code else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -48,8 +48,9 @@ def reproduction_headline(found: Reproduction) -> str:
     speed = speed_of(found.speeds, "lower_bound_seconds")
     parts = [
         _outcome(found),
+        *([_not_promised(found)] if found.not_promised else []),
         *([_speed(speed)] if speed else []),
-        *([] if found.same.code else ["the code is not the report's"]),
+        *(["the code is not the report's"] if found.differences.code else []),
     ]
     return f"{_ANSWERS[found.answer]}{data}: {'; '.join(parts)}."
 
@@ -62,6 +63,13 @@ def _outcome(found: Reproduction) -> str:
     first = next(found.broken.itertuples(index=False))
     n = len(found.broken)
     return f"{n} of {found.n_promised} promised figures do not hold; first: {_row(first)}"
+
+
+def _not_promised(found: Reproduction) -> str:
+    """How many rows promise nothing here, and why."""
+    reasons = found.not_promised
+    told = "; ".join(f"{n}: {reason}" for reason, n in reasons.items())
+    return f"not promised here: {sum(reasons.values())} ({told})"
 
 
 def _row(row: Any) -> str:

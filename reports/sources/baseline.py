@@ -1,5 +1,6 @@
 """The file of a baseline: the deterministic figures that gate."""
 
+from collections import Counter
 from typing import Any
 
 from reports.sources.fields import checked, checked_rows
@@ -15,11 +16,14 @@ def checked_baseline(content: Any) -> BaselineFile:
     """What was loaded from a baseline's file; its rows are lists of ``BASELINE_COLUMNS``.
 
     Raises:
-        DamagedError: a field is missing, unknown or of another type or range; it is named.
+        DamagedError: a field is missing, unknown or of another type or range, or a figure stands
+            twice; it is named.
     """
     file = checked(BaselineFile, content)
     named = [_named(row) for row in file.rows]
     _, problems = checked_rows(BaselineRow, named, "rows", noted=["metric", "benchmark"])
+    figures = Counter(tuple(row[: len(KEY)]) for row in file.rows if not problems)
+    problems += [f"rows: {list(one)} stands twice" for one, n in figures.items() if n > 1][:1]
     if problems:
         raise DamagedError("; ".join(problems))
     return file

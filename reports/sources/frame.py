@@ -64,14 +64,16 @@ class Measurements:
 
     @classmethod
     def joined(cls, parts: Iterable["Measurements"]) -> "Measurements":
-        """All rows and all complaints.
-
-        Of a figure that stands twice, the last is kept, and a complaint says so.
-        """
+        """All rows and all complaints, ``once``."""
         parts = list(parts)
         frames = [part.frame for part in parts if not part.frame.empty]
         frame = pd.concat(frames, ignore_index=True) if frames else as_frame([])
         complaints = [complaint for part in parts for complaint in part.complaints]
+        return cls(frame, tuple(complaints)).once()
+
+    def once(self) -> "Measurements":
+        """Every figure once: of one that stands twice, the last, and a complaint says so."""
+        frame, complaints = self.frame, list(self.complaints)
         twice = frame.duplicated([*KEY, "commit", "date", "machine", "environment"], keep="last")
         for file, rows in frame[twice].groupby("file"):
             first = rows.iloc[0]
@@ -82,7 +84,7 @@ class Measurements:
                     f"{first.benchmark} at {first.n_cells} cells; the last of each counts",
                 )
             )
-        return cls(frame[~twice].reset_index(drop=True), tuple(complaints))
+        return Measurements(frame[~twice].reset_index(drop=True), tuple(complaints))
 
 
 def as_frame(measurements: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.schema.records import Source
 from reports.sources.fields import checked
 from reports.sources.frame import DamagedError, load_json
 from reports.sources.schemas import SWEEP, ManifestFile
@@ -38,8 +37,7 @@ def pack(source: Path, target: Path) -> Path:
 
 def manifest_of(sweep: Sweep, headline: str, files: Sequence[Path]) -> dict[str, Any]:
     """The manifest of a report on this sweep, made of these files."""
-    cells = sweep.frame[sweep.frame["source"] == Source.SIMULATED]
-    sizes = sorted({int(n) for n in cells[cells["metric"] == "call_seconds"]["n_cells"]})
+    sizes = sweep.timed_sizes
     options = " ".join(f"--n-cells={n}" for n in sizes)
     return {
         "schema_version": _SCHEMA_VERSION,

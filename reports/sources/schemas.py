@@ -30,6 +30,7 @@ from reports.sources.fields import (
 
 __all__ = [
     "SWEEP",
+    "SWEEP_SCOPE",
     "BaselineFile",
     "BaselineRow",
     "Curve",
@@ -40,6 +41,7 @@ __all__ = [
     "RatioRow",
     "RatiosFile",
     "RecordRow",
+    "SweepEnvironment",
     "SweepFile",
     "Version",
 ]
@@ -85,8 +87,27 @@ class Environment(Ours):
     jax_platforms: Text = ""
     jax_enable_x64: bool = False
     jax_default_matmul_precision: Text | None = None
+    jax_disable_jit: bool = False
+    jax_disable_most_optimizations: bool = False
     blas: list[Text] = Field(default=[])
     devices: Annotated[list[_DeviceKind], Field(min_length=1)]
+
+
+class SweepEnvironment(Environment):
+    """The environment of a sweep, and what the sweep was asked to measure.
+
+    Sweeps that were published earlier do not say what they were asked.
+    """
+
+    tier: Name | None = None
+    losses: list[Name] = Field(default=[])
+    n_cells: list[CellCount] = Field(default=[])
+
+
+# What a sweep was asked to measure.
+SWEEP_SCOPE = tuple(
+    name for name in SweepEnvironment.model_fields if name not in Environment.model_fields
+)
 
 
 class RecordRow(Ours):
@@ -171,7 +192,7 @@ class SweepFile(Ours):
     """A sweep; the rows of its lists are checked one by one."""
 
     schema_version: int
-    environment: Environment
+    environment: SweepEnvironment
     steps: list[Name]
     unfinished: list[Name]
     data_digests: dict[Name, Digest]
@@ -201,7 +222,7 @@ class ManifestFile(Ours):
     command: Name
     n_cells: list[CellCount]
     seed: Count
-    environment: Environment
+    environment: SweepEnvironment
     data_digests: dict[Name, Digest]
     results: dict[_FileName, Digest]
 
@@ -215,8 +236,11 @@ class ManifestFile(Ours):
 class BaselineFile(Ours):
     """The deterministic figures that gate; the rows are checked one by one."""
 
-    schema_version: Literal[1]
-    key: dict[Name, Text]
+    schema_version: Literal[2]
+    key: dict[Name, Text | bool | None]
+    tier: Name
+    losses: list[Name]
+    n_cells: list[CellCount]
     cores: Annotated[Count, Field(ge=1)]
     commit: Commit | None
     rows: Annotated[list[list[Any]], Field(min_length=1)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.schema.records import SCHEMA_VERSION, Status
+from benchmarks.schema.records import SCHEMA_VERSION, Source, Status
 from reports.sources.fields import checked, checked_rows
 from reports.sources.frame import (
     Complaint,
@@ -63,6 +63,12 @@ class Sweep:
         return commit_measured(self.environment["commit"], dirty=self.environment["dirty"])
 
     @property
+    def timed_sizes(self) -> list[int]:
+        """The numbers of simulated cells at which calls were timed."""
+        rows = self.frame[self.frame["source"] == Source.SIMULATED]
+        return sorted({int(n) for n in rows[rows["metric"] == "call_seconds"]["n_cells"]})
+
+    @property
     def measurements(self) -> Measurements:
         """The rows and the complaints."""
         return Measurements(self.frame, self.complaints)
@@ -91,7 +97,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         file = checked(SweepFile, content)
     except DamagedError as error:
         raise DamagedError(f"not a complete sweep ({error})") from error
-    environment = content["environment"]
+    environment = file.environment.model_dump()
     rows, problems = _rows(file.records, _origin(environment, path))
     v_curves, wrong_curves = checked_rows(Curve, file.v_curves, "v_curves", noted=["loss"])
     ratios, wrong_ratios = ratios_frame(file.ratios)
@@ -102,10 +108,12 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
         raise DamagedError("; ".join(["records: nothing was measured", *problems]))
+    complaints = tuple(Complaint(str(path), problem) for problem in problems)
+    measurements = Measurements(as_frame(rows), complaints).once()
     return Sweep(
         path,
-        as_frame(rows),
-        tuple(Complaint(str(path), problem) for problem in problems),
+        measurements.frame,
+        measurements.complaints,
         environment,
         file.data_digests,
         [curve.model_dump() for curve in v_curves],

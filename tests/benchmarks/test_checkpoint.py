@@ -22,7 +22,8 @@ from benchmarks.measure.measurement import measure_step
 from benchmarks.measure.steps import Step
 from benchmarks.measure.sweep import run_sweep
 from benchmarks.schema.files import reserved
-from benchmarks.schema.suite import DEVICES
+from benchmarks.schema.records import JAX_SETTINGS
+from benchmarks.schema.suite import DEVICES, TIER
 from reports.sources.sweep import read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,13 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
     assert whole.complaints == ()
     assert len(whole.frame) == len(partial.frame) + 1
     assert len(whole.v_curves) == 1
+
+
+@pytest.mark.usefixtures("short")
+def test_a_sweep_says_what_it_was_asked_to_measure(tmp_path):
+    run_short(tmp_path / "sweep.json", 80, 64)
+    said = read_sweep(tmp_path / "sweep.json").environment
+    assert (said["tier"], said["losses"], said["n_cells"]) == (TIER, ["simpson"], [64, 80])
 
 
 def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
@@ -237,10 +245,11 @@ def environment_with(**variables):
 def test_the_environment_records_what_changes_the_numbers():
     usual = environment_with()
     other = environment_with(
-        JAX_ENABLE_X64="1", JAX_DEFAULT_MATMUL_PRECISION="highest", OPENBLAS_CORETYPE="Nehalem"
-    )
+        JAX_ENABLE_X64="1", JAX_DEFAULT_MATMUL_PRECISION="highest", JAX_DISABLE_JIT="1",
+        JAX_DISABLE_MOST_OPTIMIZATIONS="1", OPENBLAS_CORETYPE="Nehalem",
+    )  # fmt: skip
     differing = {name for name in usual if usual[name] != other[name]} - {"command", "date"}
-    expected = {"jax_enable_x64", "jax_default_matmul_precision"}
+    expected = set(JAX_SETTINGS)
     if any("openblas" in library for library in usual["blas"]):
         expected.add("blas")
     assert differing == expected

@@ -22,6 +22,8 @@ FIGURES = {
     "gradient_error": 1e-6,
 }
 
+TWICE = "a figure stands twice"
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -49,13 +51,14 @@ def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), more=(
     ]
     records += more
     path = folder / "quick.json"
-    checkpoint = Checkpoint(path, {**ENVIRONMENT, **environment}, ["everything"])
+    scope = {"tier": "quick", "losses": ["shannon", "simpson"], "n_cells": [256]}
+    checkpoint = Checkpoint(path, {**ENVIRONMENT, **scope, **environment}, ["everything"])
     checkpoint.add("everything", Measured(records))
     return str(path)
 
 
-def run(command, path):
-    return CliRunner().invoke(main, [command, "--results", path])
+def run(command, path, *options):
+    return CliRunner().invoke(main, [command, "--results", path, *options])
 
 
 @pytest.fixture
@@ -151,8 +154,78 @@ def test_what_vanishes_gates_until_the_baseline_is_renewed(folder):
         assert (result.exit_code, words in result.output) == (1, True), result.output
         assert result.output.splitlines()[-1].startswith("Fails: ")
     path = sweep(folder, left_out=["simpson:value"])
-    assert run("baseline", path).exit_code == 0
+    assert run("baseline", path, "--shrink").exit_code == 0
     assert run("gate", path).exit_code == 0
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize(
+    ("figures", "change", "lost"),
+    [
+        (FIGURES, {"left_out": ["simpson:value"], "losses": ["shannon"]}, "7 of 14"),
+        (FIGURES, {"skipped": ["simpson:value"]}, "7 of 14"),
+        ({"temp_bytes": 1, "flops": 1e6}, {}, "10 of 14"),
+    ],
+)
+def test_a_baseline_that_would_shrink_is_refused_without_a_flag(folder, figures, change, lost):
+    path = folder / "baselines" / "cpu-jaxlib-0.10.2.json"
+    before = path.read_text()
+    fewer = sweep(folder, figures, **change)
+    refused = run("baseline", fewer)
+    assert (refused.exit_code, path.read_text()) == (2, before), refused.output
+    assert f"{path.name}: not replaced without --shrink, it would lose {lost}" in refused.stderr
+    assert run("baseline", fewer, "--shrink").exit_code == 0
+    assert run("gate", fewer).exit_code == 0
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_baseline_grows_without_a_flag(folder):
+    more = sweep(folder, {**FIGURES, "transcendentals": 3})
+    assert run("baseline", more).exit_code == 0
+    assert "16 unchanged" in run("gate", more).output
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_baseline_that_cannot_be_read_is_not_replaced_without_a_flag(folder):
+    path = folder / "baselines" / "cpu-jaxlib-0.10.2.json"
+    path.write_text(path.read_text().replace('"tier"', '"tear"'))
+    refused = run("baseline", sweep(folder))
+    assert (refused.exit_code, "not replaced without --shrink" in refused.stderr) == (2, True)
+    assert run("baseline", sweep(folder), "--shrink").exit_code == 0
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"tier": "smoke"}, "tier is 'smoke', was 'quick'"),
+        ({"tier": None}, "says no tier"),
+        ({"losses": ["simpson"]}, "losses without shannon"),
+        ({"losses": ["shannon", "simpson", "velocity"]}, "losses with velocity"),
+        ({"n_cells": [64]}, "n_cells without 256 and with 64"),
+        ({"jax_disable_jit": True}, "jax_disable_jit is True, was False"),
+        ({"jax_disable_most_optimizations": True}, "jax_disable_most_optimizations is True"),
+        ({"jax_enable_x64": True}, "jax_enable_x64 is True, was False"),
+        ({"jax_default_matmul_precision": "bfloat16"}, "matmul_precision is 'bfloat16', was None"),
+    ],
+)
+def test_what_was_asked_of_the_sweep_is_not_the_changes_doing(folder, environment, said):
+    """However much worse or fewer the figures are."""
+    worse = {"temp_bytes": 10**6}
+    result = run("gate", sweep(folder, worse, left_out=["shannon:value"], **environment))
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize("value", [100_000, 400_000])
+def test_a_sweep_with_a_figure_that_stands_twice_is_no_sweep(folder, value):
+    """Whichever of the two came first, and whether or not they agree."""
+    again = Record(
+        "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu", "temp_bytes", value
+    )
+    for command in ("gate", "baseline"):
+        result = run(command, sweep(folder, more=[again]))
+        assert (result.exit_code, "1 figures stand twice" in result.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("baseline")
@@ -186,12 +259,17 @@ def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the
         "{",
         "[]",
         '{"schema_version": 9}',
-        '{"schema_version": 1}',
+        '{"schema_version": 2}',
+        TWICE,
     ],
 )
 def test_what_cannot_be_read_is_no_pass(folder, damage):
     path = sweep(folder)
-    gate.baseline_path(read_sweep(folder / "quick.json")).write_text(damage)
+    baseline = gate.baseline_path(read_sweep(folder / "quick.json"))
+    if damage == TWICE:
+        content = json.loads(baseline.read_text())
+        damage = json.dumps({**content, "rows": [*content["rows"], content["rows"][-1]]})
+    baseline.write_text(damage)
     result = run("gate", path)
     assert result.exit_code == 2
     assert "cpu-jaxlib-0.10.2.json: " in result.output

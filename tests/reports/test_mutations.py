@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from benchmarks.schema.records import JAX_SETTINGS
 from reports.judge import agreement
 from reports.judge import baseline as gate
 from reports.judge.history import courses
@@ -43,7 +44,14 @@ _ENVIRONMENT = {
     r"environment\.packages\.\w+": (ANY_TEXT, "versions are named as packages like"),
     r"environment\.commit": ({"null"}, "outside of a repository"),
     r"environment\.changes": ({"null", "missing"}, "nothing is uncommitted; older sweeps"),
-    r"environment\.jax_platforms": ({"missing"}, "older sweeps do not say"),
+    r"environment\.(jax_platforms|jax_\w+_x64|jax_disable_\w+)": ({"missing"}, "older sweeps"),
+    r"environment\.jax_\w+_precision": ({"text", "null", "missing"}, "any; older sweeps"),
+    r"environment\.blas": ({"list", "missing"}, "none was found; older sweeps"),
+}
+_SCOPE = {
+    r"environment\.tier": ({"text", "null", "missing"}, "another tier; older sweeps"),
+    r"environment\.(losses|n_cells)": ({"list", "missing"}, "nothing; older sweeps"),
+    r"environment\.losses\.\d": (ANY_TEXT, "losses come and go"),
 }
 _RATIOS = {
     r"ratios\.\d\.(loss|other)": (ANY_TEXT, "losses and peers come and go"),
@@ -52,6 +60,7 @@ _RATIOS = {
 LEGAL = {
     "sweep": {
         **_ENVIRONMENT,
+        **_SCOPE,
         **_RATIOS,
         r"data_digests\.\w+": ({"missing"}, "one set of cells less"),
         r"records\.\d\.detail": (ANY_TEXT, "a reason is free text"),
@@ -88,6 +97,7 @@ LEGAL = {
     },
     "manifest": {
         **_ENVIRONMENT,
+        **_SCOPE,
         r"headline|command": (ANY_TEXT, "any text says something"),
         r"n_cells": ({"list"}, "a sweep that timed nothing"),
         r"data_digests\.\w+": ({"missing"}, "one set of cells less"),
@@ -97,6 +107,7 @@ LEGAL = {
 LEGAL["published sweep"] = LEGAL["sweep"]
 # Fields that complaints call by the name of their column.
 RENAMED = {"records": {"cells": "source"}, "benchmarks": {"median": "call_seconds"}}
+SCOPE = {"tier": "quick", "losses": ["shannon", "simpson"], "n_cells": [256]}
 TRACKED, TIMED = "bench_memory.Memory.track_temp_bytes", "bench_throughput.Call.time_call"
 
 
@@ -108,7 +119,8 @@ def write_sweep(folder):
         record("shannon", "call_seconds", None, status="skipped", detail="no memory"),
         record("simpson", "flops", None, status="failed", detail="boom"),
     ]
-    path = sweep(folder / "sweep.json", records, changes=None, jax_platforms="")
+    said = {"changes": None, "jax_platforms": "", "jax_disable_jit": False, **SCOPE}
+    path = sweep(folder / "sweep.json", records, **said)
     content = json.loads(path.read_text())
     for name in ("v_curves", "ratios"):
         del content[name][1:]
@@ -126,7 +138,8 @@ def write_published_sweep(folder):
 
 def write_ratios(folder):
     path, content = write_sweep(folder)
-    return path, {name: content[name] for name in ("environment", "ratios")}
+    environment = {name: held for name, held in content["environment"].items() if name not in SCOPE}
+    return path, {"environment": environment, "ratios": content["ratios"]}
 
 
 def write_asv(folder):
@@ -155,7 +168,8 @@ def write_baseline(folder):
         ["shannon:value", "simulated", 256, "cpu", "hlo_fingerprint", "ab"],
     ]
     key = {"backend": "cpu", "jax": "0.10.2", "jaxlib": "0.10.2", "xla_flags": ""}
-    content = {"schema_version": 1, "key": key, "cores": 2, "commit": "ab", "rows": rows}
+    key |= {**dict.fromkeys(JAX_SETTINGS, False), "jax_default_matmul_precision": None}
+    content = {"schema_version": 2, "key": key, **SCOPE, "cores": 2, "commit": "ab", "rows": rows}
     return folder / "cpu-jaxlib-0.10.2.json", content
 
 
@@ -254,7 +268,8 @@ pytestmark = pytest.mark.usefixtures("without_plots")
 def gated(tmp_path, monkeypatch):
     """A sweep to hold against baselines."""
     monkeypatch.setattr(gate, "_FOLDER", tmp_path)
-    GATED[:] = [read_sweep(sweep(tmp_path / "gated.json", [record("shannon", "flops", 1.5)]))]
+    path = sweep(tmp_path / "gated.json", [record("shannon", "flops", 1.5)], **SCOPE)
+    GATED[:] = [read_sweep(path)]
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -21,10 +21,14 @@ PLANTED = {
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory):
-    """A copy whose baseline was measured here."""
+    """A copy whose baseline was measured here, of fewer losses and sizes than the committed one."""
     folder = tmp_path_factory.mktemp("planted")
     copy_repository(folder)
     run = python(folder, "reports", "baseline", "--tier=smoke")
+    assert (run.returncode, "not replaced without --shrink" in run.stderr) == (2, True), run.stderr
+    run = python(folder, "reports", "gate", "--results=results/smoke.json")
+    assert (run.returncode, "losses without batch_mixing" in run.stderr) == (2, True), run.stderr
+    run = python(folder, "reports", "baseline", "--results=results/smoke.json", "--shrink")
     assert run.returncode == 0, run.stderr
     return folder
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from reports.judge.promises import Conditions, promise_of_data, promise_of_figure
+from reports.judge.promises import Differences, promise_of_data, promise_of_figure
 from reports.judge.relation import machines
 from reports.sources.sweep import read_sweep
 from tests.reports.reproducing import DIGESTS, OTHER_CODE, OTHER_MACHINE, figures, judged
 from tests.reports.written import ENVIRONMENT, sweep
 from tests.scratch import commit, git
 
-SAME = Conditions(*[True] * len(Conditions._fields))
+SAME = Differences()
 BITS, TOLERANCE, COUNTER, NONE = (
     "identical bits", "within tolerance", "equal counter", "not promised",
 )  # fmt: skip
@@ -18,6 +18,7 @@ BITS, TOLERANCE, COUNTER, NONE = (
 # What is left of the promises where one condition is not met.
 PROMISES = {
     None: (BITS, BITS, COUNTER, COUNTER),
+    "settings": (NONE, NONE, NONE, NONE),
     "cells": (NONE, NONE, COUNTER, COUNTER),
     "code": (TOLERANCE, NONE, NONE, NONE),
     "versions": (TOLERANCE, NONE, NONE, NONE),
@@ -28,26 +29,32 @@ PROMISES = {
 }
 
 
-@pytest.mark.parametrize("lacking", PROMISES)
-def test_a_promise_is_as_strong_as_its_conditions(lacking):
-    same = SAME._replace(**({lacking: False} if lacking else {}))
+def differing_in(name):
+    return SAME._replace(**({name: f"other {name}"} if name else {}))
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_a_promise_is_as_strong_as_what_is_the_same(name):
+    found = differing_in(name)
     metrics = ("value", "result_digest", "flops", "hlo_fingerprint")
-    assert tuple(promise_of_figure(name, same).promise for name in metrics) == PROMISES[lacking]
-    for name in ("value_error", "gradient_error", "finite_difference_error"):
-        assert promise_of_figure(name, same).promise == TOLERANCE
-    for name in ("call_seconds", "compile_seconds", "lower_bound_ratio", "peak_memory_bytes"):
-        assert promise_of_figure(name, same).promise == NONE
+    promised = [promise_of_figure(metric, found) for metric in metrics]
+    assert tuple(one.promise for one in promised) == PROMISES[name]
+    assert {one.reason for one in promised if one.promise == NONE} <= {f"other {name}"}
+    for metric in ("value_error", "gradient_error", "finite_difference_error"):
+        expected = NONE if name == "settings" else TOLERANCE
+        assert promise_of_figure(metric, found).promise == expected
+    for metric in ("call_seconds", "compile_seconds", "lower_bound_ratio", "peak_memory_bytes"):
+        assert promise_of_figure(metric, found).promise == NONE
 
 
-@pytest.mark.parametrize("lacking", [None, *Conditions._fields])
-def test_digests_of_data_are_promised_where_the_same_kernels_simulate_them(lacking):
-    same = SAME._replace(**({lacking: False} if lacking else {}))
-    expected = BITS if lacking in (None, "cells", "versions") else NONE
-    assert promise_of_data(same).promise == expected
+@pytest.mark.parametrize("name", [None, *Differences._fields])
+def test_digests_of_data_are_promised_where_the_same_kernels_simulate_them(name):
+    expected = BITS if name in (None, "settings", "cells", "versions") else NONE
+    assert promise_of_data(differing_in(name)).promise == expected
 
 
 @pytest.mark.parametrize(
-    ("changes", "conditions"),
+    ("changes", "expected"),
     [
         ({}, set()),
         ({"cpu": "Another"}, set()),
@@ -59,15 +66,19 @@ def test_digests_of_data_are_promised_where_the_same_kernels_simulate_them(lacki
         ({"packages": {"jax": "0.10.2", "jaxlib": "0.11.0"}}, {"versions"}),
         ({"packages": {**ENVIRONMENT["packages"], "numpy": "2"}}, {"numpy"}),
         ({"xla_flags": "--xla_x"}, {"versions"}),
+        ({"jax_enable_x64": True}, {"settings"}),
+        ({"jax_default_matmul_precision": "bfloat16"}, {"settings"}),
+        ({"jax_disable_jit": True}, {"settings"}),
+        ({"jax_disable_most_optimizations": True}, {"settings"}),
         (OTHER_CODE, {"code"}),
         ({"commit": None}, {"code"}),
         ({"changes": "abc"}, {"code"}),
         ({"digests": {**DIGESTS, "real 700": "00"}}, {"cells"}),
     ],
 )
-def test_what_is_the_same_is_read_off_the_environments(tmp_path, changes, conditions):
-    same = judged(tmp_path, figures(), **changes).same
-    assert {name for name, met in same._asdict().items() if not met} == conditions
+def test_what_differs_is_read_off_the_environments(tmp_path, changes, expected):
+    found = judged(tmp_path, figures(), **changes).differences
+    assert {name for name, phrase in found._asdict().items() if phrase} == expected
 
 
 @pytest.mark.parametrize(
@@ -76,13 +87,28 @@ def test_what_is_the_same_is_read_off_the_environments(tmp_path, changes, condit
         ({}, {}, "the same kind of machine"),
         ({}, {"cores": 8}, "another machine of the same instruction set"),
         ({}, {"cpu": "Another"}, "another machine of the same instruction set"),
-        ({}, OTHER_MACHINE, "another instruction set"),
+        (
+            {},
+            OTHER_MACHINE,
+            "another instruction set: vector_extensions with avx512f",
+        ),
+        (
+            {},
+            {"architecture": "aarch64", "vector_extensions": []},
+            "another instruction set: architecture is 'aarch64', was 'x86_64'; "
+            "vector_extensions without avx2",
+        ),
+        (
+            {"devices": ["gpu: A", "gpu: A"]},
+            {"devices": ["gpu: A"]},
+            "another instruction set: devices is ['gpu: A'], was ['gpu: A', 'gpu: A']",
+        ),
         # Without known extensions only the processor's name tells.
         ({"vector_extensions": []}, {"vector_extensions": []}, "the same kind of machine"),
         (
             {"vector_extensions": []},
             {"vector_extensions": [], "cpu": "Another"},
-            "another instruction set",
+            "another instruction set: cpu is 'Another', was 'A processor'",
         ),
     ],
 )
@@ -117,4 +143,4 @@ def test_commits_that_measure_alike_are_the_same_code(tmp_path, commits, at, cha
     environment = {"commit": commits[at], "changes": changes}
     published = {"commit": commits[0], "changes": changes}
     found = judged(tmp_path, figures(), published=published, **environment)
-    assert found.same.code == same
+    assert (found.differences.code == "") == same

@@ -59,14 +59,15 @@ def test_what_is_missing_or_failed_breaks_its_promise(tmp_path, where):
     lost = judged(tmp_path, figures(), then, **where)
     assert set(lost.broken["benchmark"]) == {"simpson:value_and_grad"}
     assert set(lost.broken["reason"]) == {"missing now"}
-    failure = record("simpson", "value", None, status="failed", detail="Boom")
-    failed = judged(tmp_path, [*figures(), failure], then, **where)
-    assert len(failed.broken) == len(lost.broken) >= 3
-    assert set(failed.broken["reason"]) == {"failed now: Boom"}
-    assert lost.answer == failed.answer == Answer.FAILS
+    for status in ("failed", "skipped"):
+        mark = record("simpson", "value", None, status=status, detail="Boom")
+        marked = judged(tmp_path, [*figures(), mark], then, **where)
+        assert len(marked.broken) == len(lost.broken) >= 3
+        assert set(marked.broken["reason"]) == {f"{status} now: Boom"}
+        assert lost.answer == marked.answer == Answer.FAILS
 
 
-def test_what_this_machine_cannot_measure_is_not_promised_here(tmp_path):
+def test_what_a_device_would_measure_that_is_absent_is_not_promised_here(tmp_path):
     then = [*figures(), record("simpson", "value_error", 1e-7, device="gpu")]
     skip = record("simpson", "value", None, device="gpu", status="skipped", detail="no gpu")
     found = judged(tmp_path, [*figures(), skip], then)
@@ -74,6 +75,38 @@ def test_what_this_machine_cannot_measure_is_not_promised_here(tmp_path):
     (skipped,) = found.rows.query("device == 'gpu' and metric == 'value_error'").itertuples()
     assert (skipped.outcome, skipped.reason) == ("not promised", "skipped here: no gpu")
     assert found.answer == Answer.PASSES
+    present = judged(tmp_path, [*figures(), skip], then, devices=["gpu: H100"], **OTHER_CODE)
+    assert set(present.broken["reason"]) == {"skipped now: no gpu"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"losses": ["simpson"]}, "losses without shannon"),
+        ({"n_cells": [64]}, "n_cells without 256"),
+        ({"tier": "smoke"}, "tier is 'smoke', was 'standard'"),
+    ],
+)
+def test_a_sweep_that_was_asked_for_less_than_the_report_is_no_verdict(tmp_path, asked, said):
+    scope = {"tier": "standard", "losses": ["shannon"], "n_cells": [256]}
+    code, _ = told(tmp_path, figures("simpson"), published=scope, **{**scope, **asked})
+    assert (code, said in (tmp_path / "err").read_text()) == (2, True)
+    more = {**scope, "losses": ["shannon", "simpson"], "n_cells": [64, 256]}
+    both = [*figures(), *figures("simpson")]
+    assert told(tmp_path, both, published=scope, **more)[0] == 0
+
+
+@pytest.mark.parametrize("change", [{"jax_enable_x64": True}, {"jax_disable_jit": True}])
+def test_other_settings_of_jax_are_no_broken_promise(tmp_path, change):
+    now = figures(value_error=1e-3, flops=101.0, value=-0.6)
+    code, (headline, *_) = told(tmp_path, now, **change)
+    assert code == 2
+    assert f"{next(iter(change))} is True, was False" in headline
+
+
+def test_a_figure_that_stands_twice_is_no_verdict(tmp_path):
+    code, _ = told(tmp_path, [*figures(), record("shannon", "value", -0.5)])
+    assert (code, "figures stand twice" in (tmp_path / "err").read_text()) == (2, True)
 
 
 def test_what_was_not_measured_or_not_within_its_tolerance_then_promises_nothing(tmp_path):
@@ -126,13 +159,14 @@ def test_speeds_are_quartiles_of_times_over_those_then(tmp_path):
     assert found["lower_bound_ratio"] == found["compile_seconds"] == (3, 1, 1, 1)
 
 
-def told(tmp_path, now, then=None, **again):
-    """Exit code, paragraphs and output of the command."""
+def told(tmp_path, now, then=None, *, published=None, **again):
+    """Exit code and paragraphs of the command; its errors are in the file ``err``."""
     (tmp_path / "then").mkdir(exist_ok=True)
-    publication(tmp_path / "then", then or figures())
+    publication(tmp_path / "then", then or figures(), **(published or {}))
     results = sweep(tmp_path / "again.json", now, **{"digests": DIGESTS, **again})
     result = CliRunner().invoke(main, ["reproduce", str(tmp_path / "then"), f"--results={results}"])
     assert "Traceback" not in result.stderr
+    (tmp_path / "err").write_text(result.stderr)
     return result.exit_code, result.stdout.split("\n\n")
 
 
@@ -140,7 +174,8 @@ def test_another_machine_that_is_twice_as_slow_reproduces(tmp_path):
     code, (headline, *parts) = told(tmp_path, figures(seconds=0.02), **OTHER_MACHINE)
     assert (code, headline) == (
         0,
-        "Reproduced: all 6 promised figures hold; "
+        "Reproduced: all 6 promised figures hold; not promised here: 8 "
+        "(4: another instruction set: vector_extensions with avx512f; 4: times and peaks inform); "
         "this machine is 2.00 x slower by its lower bounds.",
     )
     assert "another instruction set" in parts[0]
@@ -210,7 +245,8 @@ def test_nothing_comparable_is_no_verdict(tmp_path):
     code, (headline, *_) = told(tmp_path, records, records)
     assert (code, headline) == (
         2,
-        "Cannot be judged: no figure of the report is promised here.",
+        "Cannot be judged: no figure of the report is promised here; "
+        "not promised here: 1 (1: times and peaks inform).",
     )
 
 
