@@ -134,10 +134,11 @@ def test_rounds_say_what_measures_them_again_after_what_the_environment_chose(
     for name in CHOICES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DIFFBIO_BENCH_LOSSES", "shannon,simpson")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1 --xla_b=2")
+    flags = "--xla_cpu_enable_fast_math=false --xla_force_host_platform_device_count=1"
+    monkeypatch.setenv("XLA_FLAGS", flags)
     whole = "python -m reports compare aaaaaaaa bbbbbbbb --minutes 5"
     run_rounds(tmp_path / "rounds.json", sides, ALL._replace(number=1, command=whole))
-    chosen = "DIFFBIO_BENCH_LOSSES=shannon,simpson XLA_FLAGS='--xla_a=1 --xla_b=2'"
+    chosen = f"DIFFBIO_BENCH_LOSSES=shannon,simpson XLA_FLAGS='{flags}'"
     assert read_rounds(tmp_path).environment["command"] == f"{chosen} {whole}"
 
 
