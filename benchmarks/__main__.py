@@ -67,7 +67,8 @@ def main() -> None:
 )
 @click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
 @click.option("--loss", "losses", multiple=True, help="Losses instead of the environment's.")
-def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> None:
+@click.option("--times/--no-times", default=True, help="Whether anything is timed.")
+def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...], times: bool) -> None:
     """Measure the catalog once, in this process, into one JSON file.
 
     The file is whole after every step: interrupt it, and the same command goes on.
@@ -80,7 +81,7 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...]) -> No
         raise click.UsageError(str(error)) from error
     from benchmarks.measure.sweep import run_sweep
 
-    run_sweep(output, n_cells or CELL_COUNTS, names, scaling=SCALING)
+    run_sweep(output, n_cells or CELL_COUNTS, names, times=times, scaling=SCALING)
     click.echo(f"wrote {output}")
 
 

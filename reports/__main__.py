@@ -277,7 +277,7 @@ def gate(context: click.Context, results: Path | None, tier: str) -> None:
 def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sweep:
     if path is None:
         path = Path(f"results/{tier}.json")
-        _measure(context, path, tier=tier)
+        _measure(context, path, "--no-times", tier=tier)
     return read_complete_sweep(path)
 
 

@@ -31,6 +31,7 @@ def run_sweep(
     losses: Sequence[str] = LOSSES,
     *,
     real: bool = True,
+    times: bool = True,
     scaling: Scaling = (),
 ) -> None:
     """Measure losses of the catalog into a file, which is written after every step.
@@ -42,6 +43,7 @@ def run_sweep(
         cell_counts: sizes of the simulated data sets.
         losses: names of the catalog.
         real: whether the real cells are measured too.
+        times: whether compilation and calls are timed, too.
         scaling: numbers of cells, and the devices that each is spread over.
 
     Raises:
@@ -49,7 +51,7 @@ def run_sweep(
         KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
     cases = [case(name) for name in losses]
-    tasks = _tasks(cell_counts, cases, real=real)
+    tasks = _tasks(cell_counts, cases, real=real, times=times)
     if scaling:
         tasks["scaling"] = partial(measure_scaling, scaling, cases)
     _run(path, tasks, losses, cell_counts)
@@ -96,7 +98,9 @@ def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
             progress.update()
 
 
-def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> dict[str, Task]:
+def _tasks(
+    cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool, times: bool
+) -> dict[str, Task]:
     """What a sweep does, by name and in order; all steps of a device are timed together."""
     smallest = min(cell_counts)
     largest_checked = max((n for n in cell_counts if n <= REFERENCE_CELLS), default=smallest)
@@ -110,12 +114,14 @@ def _tasks(cell_counts: Sequence[int], cases: Sequence[Case], *, real: bool) -> 
         for step in steps:
             more = {
                 "compilation": step in timed,
+                "times": times,
                 "retraces": step in few_cells,
                 "other_blocks": step in in_blocks,
             }
             tasks[step.name] = partial(measure_step, bench, step, **more)
         tasks[f"second process {device}"] = partial(_compare_processes, bench, few_cells)
-        tasks[f"times {device}"] = partial(_measure_times, bench, timed)
+        if times:
+            tasks[f"times {device}"] = partial(_measure_times, bench, timed)
     tasks |= {f"{each.name} gradient check": partial(check_gradient, each) for each in cases}
     return tasks
 
