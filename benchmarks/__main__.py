@@ -115,7 +115,8 @@ def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | Non
 )
 @click.option("--compile", "compiled", multiple=True, help="Programs to compile; all by default.")
 @click.option("--call", "called", multiple=True, help="Programs to call; all by default.")
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="None begins later.")
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="None ends later.")
+@click.option("--fewest", type=int, default=1, show_default=True, help="Stop if fewer fit.")
 def rounds(
     base: str,
     head: str,
@@ -126,6 +127,7 @@ def rounds(
     compiled: tuple[str, ...],
     called: tuple[str, ...],
     minutes: float,
+    fewest: int,
 ) -> None:
     """Time two commits in turn, a fresh process each in every round, into FOLDER/rounds.json.
 
@@ -135,7 +137,7 @@ def rounds(
 
     some = bool(compiled or called)
     programs = (compiled if some else None, called if some else None)
-    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes)
+    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes, fewest=fewest)
     run_rounds(folder / "rounds.json", _sides(base, head, folder, releases), wanted)
     click.echo(f"wrote {folder / 'rounds.json'}")
 

@@ -36,6 +36,7 @@ __all__ = [
     "Curve",
     "Environment",
     "ManifestFile",
+    "MinutesFile",
     "RatioRow",
     "RatiosFile",
     "RecordRow",
@@ -171,7 +172,14 @@ class RoundsFile(Ours):
     rounds_version: int
     environment: Environment
     sides: _Sides
+    seconds: dict[Annotated[str, known(Stage)], list[Positive]] = Field(default_factory=dict)
     rows: list[Any]
+
+
+class MinutesFile(Ours):
+    """How many minutes a comparison takes with all of its rounds."""
+
+    needed: Positive
 
 
 class RatioRow(Ours):
