@@ -130,7 +130,8 @@ def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | Non
 )
 @click.option("--compile", "compiled", multiple=True, help="Programs to compile; all by default.")
 @click.option("--call", "called", multiple=True, help="Programs to call; all by default.")
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="None begins later.")
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="None ends later.")
+@click.option("--fewest", type=int, default=1, show_default=True, help="Stop if fewer fit.")
 @click.option("--command", help="What measures the same again, for the page; this by default.")
 def rounds(
     base: str,
@@ -142,6 +143,7 @@ def rounds(
     compiled: tuple[str, ...],
     called: tuple[str, ...],
     minutes: float,
+    fewest: int,
     command: str | None,
 ) -> None:
     """Time two commits in turn, a fresh process each in every round, into FOLDER/rounds.json.
@@ -152,7 +154,7 @@ def rounds(
 
     some = bool(compiled or called)
     programs = (compiled if some else None, called if some else None)
-    wanted = Rounds(Stage(stage), number, *programs, minutes=minutes, command=command)
+    wanted = Rounds(Stage(stage), number, *programs, minutes, fewest, command)
     path = folder / "rounds.json"
     with reserved(folder / "sides"):
         run_rounds(path, _sides(base, head, folder, releases), wanted)

@@ -14,7 +14,7 @@ import click
 from benchmarks.schema import git
 from benchmarks.schema.files import check_replaceable, csv_with, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
-from reports.judge import agreement, commits, error_rates
+from reports.judge import agreement, commits, coverage, error_rates
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
 from reports.judge.compare_asv import compare_asv
@@ -146,7 +146,7 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="No round begins after that.",
+    help="No round begins that would end later.",
 )
 @click.option(
     "--versions",
@@ -197,14 +197,29 @@ def _change(base: str, head: str | None, direct: bool, of_one: bool) -> commits.
 
 
 @main.command("error-rates")
-@click.option("--output", type=_PATH, default=error_rates.TABLE, show_default="the committed table")
+@click.option(
+    "--output",
+    type=_PATH,
+    default=error_rates.TABLE.parent,
+    show_default="that of the committed tables",
+    help="The folder of the tables.",
+)
 def simulate(output: Path) -> None:
-    """Simulate how often a comparison of times errs, in a minute, and write the table."""
-    check_replaceable(output, "error rates", csv_with(*error_rates.COLUMNS))
-    table = error_rates.error_rates()
-    write_text(output, table.to_csv(index=False))
-    click.echo(table.drop(columns="description").to_string(index=False))
-    click.echo(f"wrote {output}")
+    """Simulate, in minutes, how often a comparison of times errs, and write the tables."""
+    tables = {
+        output / module.TABLE.name: (module.COLUMNS, simulated)
+        for module, simulated in (
+            (error_rates, error_rates.error_rates),
+            (coverage, coverage.coverage),
+        )
+    }
+    for path, (columns, _) in tables.items():
+        check_replaceable(path, "error rates", csv_with(*columns))
+    for path, (_, simulated) in tables.items():
+        table = simulated()
+        write_text(path, table.to_csv(index=False))
+        click.echo(table.drop(columns="description", errors="ignore").to_string(index=False))
+        click.echo(f"wrote {path}")
 
 
 @main.command()

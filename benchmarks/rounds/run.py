@@ -1,6 +1,7 @@
 """Rounds of two sides: one fresh process each, in an order that is drawn, into one file."""
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,9 @@ from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Stage
 
 __all__ = ["Rounds", "run_rounds"]
 
+# Seconds; a clock may not see anything shorter.
+_SHORTEST_ROUND = 1e-3
+
 
 class Rounds(NamedTuple):
     """The rounds of a stage.
@@ -26,7 +30,9 @@ class Rounds(NamedTuple):
         number: how many the stage is to have in all.
         compiled: programs to compile, ``simpson:value_and_grad``; None for all.
         called: programs to call, likewise.
-        minutes: no round begins after that.
+        minutes: no round begins that would end later.
+        fewest: a stage of which fewer rounds fit is of no use. It ends after the first round,
+            whose seconds tell how many fit.
         command: what measures the same again, if these rounds are a part of something.
     """
 
@@ -35,6 +41,7 @@ class Rounds(NamedTuple):
     compiled: Sequence[str] | None
     called: Sequence[str] | None
     minutes: float
+    fewest: int = 1
     command: str | None = None
 
 
@@ -56,14 +63,27 @@ def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> Non
     content = _of_these_sides(path, sides) or _begun(path, sides, rounds.command)
     numbers = [row["round"] for row in content["rows"] if row["stage"] == rounds.stage]
     lots = np.random.default_rng()
+    seconds = content.setdefault("seconds", {}).setdefault(rounds.stage, [])
     left = range(max(numbers, default=-1) + 1, rounds.number)
     for number in tqdm(left, f"rounds, {rounds.stage}", unit="round", dynamic_ncols=True):
-        if time.monotonic() > ends:
+        began = time.monotonic()
+        if number + _n_fitting(ends - began, seconds) < max(rounds.fewest, number + 1):
             break
         for at in lots.permutation(len(sides)):
             answer = _asked(sides[at], rounds, seed=int(lots.integers(2**31)))
             content["rows"] += _rows(sides[at], answer, rounds.stage, number)
+        seconds.append(time.monotonic() - began)
         write_json(path, content)
+
+
+def _n_fitting(left: float, seconds: Sequence[float]) -> float:
+    """How many rounds fit into the seconds that are left, if they take as long as those before.
+
+    Nothing is known before the first round: it begins if there is any time.
+    """
+    if not seconds:
+        return math.inf if left > 0 else 0
+    return left // max(float(np.mean(seconds)), _SHORTEST_ROUND)
 
 
 def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any] | None:

@@ -8,14 +8,14 @@ import pandas as pd
 
 from benchmarks.schema.metrics import METRICS, Kind
 from benchmarks.schema.records import Source, Status
-from benchmarks.schema.rounds import Side
+from benchmarks.schema.rounds import Side, Stage
 from reports.judge.baseline import key
-from reports.judge.comparison import Comparison
-from reports.judge.rounds import RATE, Program, verdicts
+from reports.judge.comparison import Comparison, HeldRounds
+from reports.judge.rounds import AGAIN_ROUNDS, RATE, Program, verdicts
 from reports.judge.rules import is_unstable, judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, Verdict, gates
 from reports.sources.frame import DamagedError
-from reports.sources.rounds import Rounds, read_rounds, read_sides
+from reports.sources.rounds import Rounds, read_minutes, read_rounds, read_sides
 from reports.sources.rounds_file import RoundsSide
 from reports.sources.sweep import Sweep
 
@@ -46,8 +46,8 @@ def compare_rounds(
         names = " and ".join(commit[:8] for commit in held)
         raise DamagedError(f"{folder} holds rounds of {names}, not of {base[:8]} and {head[:8]}")
     sweeps = read_sides(folder, rounds.sides)
-    parts = [_counters(sweeps), _times(rounds, same_programs(sweeps))]
-    found = pd.concat(parts, ignore_index=True)
+    times = _times(rounds, same_programs(sweeps))
+    found = pd.concat([_counters(sweeps), times], ignore_index=True)
     machine = rounds.environment["machine"]
     found = found.assign(machine=machine, environment=_versions(rounds.sides))
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
@@ -61,6 +61,8 @@ def compare_rounds(
         baseline_renewed,
         rounds.environment["command"] + " --gate-on-time" * on_time,
         false_alarm_rate=RATE,
+        held=_held(folder, rounds.times, opened=bool(times["opened"].any())),
+        on_time=on_time,
     )
 
 
@@ -81,6 +83,19 @@ def judged_times(rounds: Rounds) -> pd.DataFrame:
     loss. The seconds then stand in for the ratios, too.
     """
     return rounds.times if rounds.same_bounds else rounds.times.assign(ratio=rounds.times.seconds)
+
+
+def _held(folder: Path, times: pd.DataFrame, *, opened: bool) -> HeldRounds:
+    """The rounds that both sides have, and how many there should be."""
+    minutes = read_minutes(folder)
+    sides = times.groupby(["stage", "round"])["side"].nunique()
+    both = sides[sides == len(Side)].groupby("stage").size()
+    return HeldRounds(
+        first=int(both.get(Stage.FIRST, 0)),
+        again=int(both.get(Stage.AGAIN, 0)),
+        again_planned=AGAIN_ROUNDS if opened else 0,
+        minutes_needed=None if minutes is None else minutes.needed,
+    )
 
 
 def _counters(sweeps: Mapping[Side, Sweep]) -> pd.DataFrame:

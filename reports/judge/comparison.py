@@ -1,15 +1,17 @@
 """The verdicts on two commits, as a page or a command asks for them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.schema.metrics import Kind
-from reports.judge.verdict import GATING, JUDGED, Answer, Verdict, urgent_first
+from reports.judge.rounds import FIRST_ROUNDS
+from reports.judge.verdict import GATING, JUDGED, WALL_CLOCK, Answer, Verdict, urgent_first
 from reports.sources.frame import Complaint
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "HeldRounds"]
 
 # Rows on which a reader need not act are folded away, in this order.
 _FOLDED = (
@@ -19,6 +21,26 @@ _FOLDED = (
     Verdict.UNDECIDED,
     Verdict.UNCHANGED,
 )
+
+
+class HeldRounds(NamedTuple):
+    """How many rounds of either stage were held.
+
+    Attributes:
+        first, again: rounds of which both sides were measured.
+        again_planned: how many new ones there should be, 0 where nothing was left open.
+        minutes_needed: how long all of them take; None where nobody measured that.
+    """
+
+    first: int
+    again: int
+    again_planned: int
+    minutes_needed: float | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether no round is missing."""
+        return self.first >= FIRST_ROUNDS and self.again >= self.again_planned
 
 
 @dataclass(frozen=True)
@@ -34,6 +56,8 @@ class Comparison:
         baseline_renewed: whether figures may vanish, because the head renews the baseline.
         command: what measures and judges the same again.
         false_alarm_rate: the share of reports that name a changed time by chance, at most.
+        held: the rounds that were held; None where asv measured.
+        on_time: whether times that got worse fail the change, so that all must be judged.
     """
 
     base: str
@@ -44,6 +68,8 @@ class Comparison:
     baseline_renewed: bool
     command: str
     false_alarm_rate: float
+    held: HeldRounds | None = None
+    on_time: bool = False
 
     @property
     def gates(self) -> pd.Series:
@@ -52,11 +78,19 @@ class Comparison:
 
     @property
     def answer(self) -> Answer:
-        """Whether the change passes; unjudged where files are damaged or nothing was measured."""
-        measured = self.verdicts["verdict"].isin([*JUDGED, Verdict.NOISE, *GATING])
+        """Whether the change passes.
+
+        Unjudged where files are damaged, nothing was measured, or times that decide were not
+        measured often enough.
+        """
+        found, kind = self.verdicts["verdict"], self.verdicts["kind"]
+        measured = found.isin([*JUDGED, Verdict.NOISE, *GATING])
+        undecided_times = (found == Verdict.UNDECIDED) & kind.isin(WALL_CLOCK)
+        missing = self.on_time and undecided_times.any()
         if self.gates.any():
             return Answer.FAILS
-        return Answer.UNJUDGED if self.complaints or not measured.any() else Answer.PASSES
+        unjudged = self.complaints or missing or not measured.any()
+        return Answer.UNJUDGED if unjudged else Answer.PASSES
 
     @property
     def listed(self) -> pd.DataFrame:
@@ -84,13 +118,12 @@ class Comparison:
 
     @property
     def n_tested(self) -> int:
-        """How many figures were judged by a test that can err."""
-        return int(self.verdicts["p"].notna().sum())
+        """How many figures were judged by a test that can err: it could have named them."""
+        return int(self._tested.sum())
 
     @property
-    def in_rounds(self) -> bool:
-        """Whether the times were measured in rounds, with a second look at what changed."""
-        return "measured_by" in self.verdicts
+    def _tested(self) -> pd.Series:
+        return self.verdicts["tested"].eq(True)
 
     @property
     def undetected(self) -> pd.DataFrame:
@@ -114,8 +147,8 @@ class Comparison:
 
     @property
     def time_per_loss(self) -> pd.Series:
-        """Geometric mean of the ratios of time, per loss, where they could be judged."""
-        judged = self.verdicts["verdict"].isin(JUDGED)
+        """Geometric mean of the ratios of time, per loss, where a test could have named them."""
+        judged = self.verdicts["verdict"].isin(JUDGED) & self._tested
         rows = self.verdicts[(self.verdicts["kind"] == Kind.TIME) & judged]
         return np.exp(np.log(rows["ratio"].astype(float)).groupby(_losses(rows)).mean())
 

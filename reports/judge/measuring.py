@@ -1,26 +1,32 @@
 """Two commits measured for a comparison, by the benchmarks in processes of their own."""
 
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from benchmarks.schema.files import reserved
+from benchmarks.schema.files import reserved, write_json
 from benchmarks.schema.rounds import Stage
 from reports.judge.commits import Change
 from reports.judge.compare_rounds import judged_times, same_programs
 from reports.judge.effects import effects
-from reports.judge.rounds import AGAIN_ROUNDS, FIRST_ROUNDS, worth_another_look
+from reports.judge.rounds import (
+    AGAIN_ROUNDS,
+    FEWEST_FIRST_ROUNDS,
+    FIRST_ROUNDS,
+    fewest_again_rounds,
+    worth_another_look,
+)
 from reports.sources.frame import DamagedError
-from reports.sources.rounds import read_rounds, read_sides
+from reports.sources.rounds import MINUTES, Rounds, read_rounds, read_sides
 
 __all__ = ["measure_commits"]
 
-# The share of the time that is left for looking again at what seems to have changed.
-_SHARE_OF_FIRST = 0.75
 _OPTION_OF = {"cold_compile_seconds": "--compile", "call_seconds": "--call"}
 
 
@@ -28,12 +34,13 @@ def measure_commits(folder: Path, change: Change, releases: Sequence[str], minut
     """Take the deterministic figures of both commits, and their times in rounds.
 
     Figures that seem to have changed are timed once more, in rounds that nobody chose them by.
+    The rounds of either stage are planned by the time that is left.
 
     Args:
         folder: where the sides are prepared and the files are written.
         change: the commits.
         releases: the releases of jax of base and head; none for the one that is installed.
-        minutes: a bound on the whole: no round begins after that.
+        minutes: a bound on the whole: no round begins that would end later.
 
     Raises:
         DamagedError: a commit could not be built or measured.
@@ -44,24 +51,42 @@ def measure_commits(folder: Path, change: Change, releases: Sequence[str], minut
 
 
 def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> None:
-    ends = time.monotonic() + 60 * minutes
+    began = time.monotonic()
     commits = [commit.name for commit in change.commits]
     given = [*commits, f"--folder={folder}", *(["--jax", *releases] if releases else [])]
     whole = f"--command={_command(change, releases, minutes)}"
 
-    def left() -> float:
-        return max(0.0, ends - time.monotonic()) / 60
+    def timed(stage: Stage, number: int, fewest: int, *options: str) -> None:
+        left = max(0.0, minutes - (time.monotonic() - began) / 60)
+        planned = [f"--rounds={number}", f"--fewest={fewest}", f"--minutes={left}"]
+        _run("rounds", *given, f"--stage={stage}", *planned, *options)
 
-    (folder / "rounds.json").unlink(missing_ok=True)
+    for name in ("rounds.json", MINUTES):
+        (folder / name).unlink(missing_ok=True)
     _run("counters", *given)
-    for_first = f"--minutes={_SHARE_OF_FIRST * left()}"
-    _run("rounds", *given, f"--rounds={FIRST_ROUNDS}", for_first, whole)
+    timed(Stage.FIRST, FIRST_ROUNDS, FEWEST_FIRST_ROUNDS, whole)
     rounds = read_rounds(folder)
     first = effects(judged_times(rounds))
     candidates = worth_another_look(first, same_programs(read_sides(folder, rounds.sides)))
     if not candidates.empty:
-        again = [f"--stage={Stage.AGAIN}", f"--rounds={AGAIN_ROUNDS}", f"--minutes={left()}"]
-        _run("rounds", *given, *again, *_named(candidates))
+        timed(Stage.AGAIN, AGAIN_ROUNDS, fewest_again_rounds(len(candidates)), *_named(candidates))
+    seconds = time.monotonic() - began
+    needed = _minutes_needed(seconds, read_rounds(folder), with_again=not candidates.empty)
+    write_json(folder / MINUTES, {"needed": needed})
+
+
+def _minutes_needed(seconds: float, rounds: Rounds, *, with_again: bool) -> int:
+    """The whole minutes that all rounds take, if they are as long as those that were held.
+
+    New rounds take at most as long as the first ones, as which they count before any is held.
+    """
+    held = {stage: rounds.seconds.get(stage, ()) for stage in Stage}
+    of_first = np.mean(held[Stage.FIRST])
+    of_again = np.mean(held[Stage.AGAIN]) if held[Stage.AGAIN] else of_first
+    complete = len(held[Stage.FIRST]) >= FIRST_ROUNDS
+    n_again = AGAIN_ROUNDS if with_again or not complete else 0
+    beside = seconds - sum(map(sum, held.values()))
+    return math.ceil((beside + FIRST_ROUNDS * of_first + n_again * of_again) / 60)
 
 
 def _command(change: Change, releases: Sequence[str], minutes: float) -> str:

@@ -24,16 +24,20 @@ class Noise(NamedTuple):
         program: draws what every program has of its own in every process.
         machine: draws what all programs of a process have in common; the last axis is the
             order in which the processes run.
+        bound_step: what the head's lower bounds take more, as a logarithm.
+        tick: what the clock counts in, as a share of the time.
     """
 
     description: str
     program: Draw
     machine: Draw
+    bound_step: float = 0.0
+    tick: float = 0.0
 
     def draw(
         self, rng: np.random.Generator, shape: tuple[int, int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithms of seconds, and of their ratios to the lower bound.
+        """Logarithms of a program's seconds, and of those of its lower bound.
 
         Args:
             rng: where the noise comes from.
@@ -41,9 +45,13 @@ class Noise(NamedTuple):
         """
         n_reports, _, n_processes = shape
         machine = self.machine(rng, (n_reports, 1, n_processes))
-        seconds = self.program(rng, shape) + machine
-        bound = self.program(rng, shape) + SHARED * machine
-        return seconds, seconds - bound
+        return self.program(rng, shape) + machine, self.program(rng, shape) + SHARED * machine
+
+    def read(self, logarithms: np.ndarray) -> np.ndarray:
+        """What the clock reads."""
+        if not self.tick:
+            return logarithms
+        return np.log(self.tick * np.maximum(1, np.round(np.exp(logarithms) / self.tick)))
 
 
 def _normal(deviation: float) -> Draw:
@@ -94,5 +102,17 @@ NOISES: Mapping[str, Noise] = {
         "3 % a process",
         _normal(0.03),
         _wandering,
+    ),
+    "clock ticks": Noise(
+        "3 % a process, and the clock counts in ticks of 6 % of the time",
+        _normal(0.03),
+        _nothing,
+        tick=0.06,
+    ),
+    "slower bound": Noise(
+        "the machine's speed wanders as before, and the lower bounds of the head are 15 % slower",
+        _normal(0.03),
+        _wandering,
+        bound_step=np.log(1.15),
     ),
 }

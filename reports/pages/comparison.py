@@ -11,7 +11,7 @@ from reports.judge.comparison import Comparison
 from reports.pages.folders import replacing_folder
 from reports.pages.judging import write_judging
 from reports.pages.templating import render_pages
-from reports.pages.words import verdict_headline
+from reports.pages.words import rounds_held, verdict_headline
 
 __all__ = ["build_comparison"]
 
@@ -36,6 +36,7 @@ def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> N
         "change": change,
         "files": _shortened(change.files),
         "headline": verdict_headline(comparison.verdicts, comparison.answer),
+        "rounds_held": "" if comparison.held is None else rounds_held(comparison.held),
         "complaints": comparison.complaints,
         "environments": list(comparison.verdicts["environment"].unique()),
         "listed": _rows(comparison.listed),
@@ -48,7 +49,7 @@ def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> N
     render_pages(
         folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"}
     )
-    if comparison.in_rounds:
+    if comparison.held:
         write_judging(folder)
     comment = folder / "comment.md"
     comment.write_text(comment.read_text()[:_LONGEST_COMMENT])

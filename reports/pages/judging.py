@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.judge import error_rates, rounds
-from reports.judge.effects import CONFIDENCE
+from reports.judge import coverage, error_rates, rounds
+from reports.judge.effects import CONFIDENCE, NOT_EXCLUDED_LEVEL
 from reports.judge.noise import SHARED
 from reports.judge.samples import SMALLEST_CHANGE
+from reports.judge.simulation import N_FIGURES
 from reports.judge.verdict import Verdict
 from reports.pages.quantities import percent
 from reports.pages.templating import render
@@ -18,13 +19,15 @@ __all__ = ["JUDGING_PAGE", "write_judging"]
 JUDGING_PAGE = "judging.html"
 _VERDICTS = {
     Verdict.REGRESSED: "Both looks show it slower by more than the smallest change that counts, "
-    "and the second one passes the test.",
+    "and the second one passes the test. Where the second one could not be held, the first one "
+    "passes a test of its own.",
     Verdict.IMPROVED: "The same, faster.",
     Verdict.UNCHANGED: "The effect is not larger than the smallest change that counts.",
     Verdict.NOISE: "The effect is larger, but it did not pass: chance can explain it. So is any "
     "larger effect between calls of identical compiled programs.",
-    Verdict.UNDECIDED: "The rounds are too few for any result to pass the test, or time ran out "
-    "before the second look.",
+    Verdict.UNDECIDED: "Not judged. The rounds are too few for any result to pass the test, or "
+    "time ran out before the second look, and the first one does not pass by itself. The row says "
+    "how many rounds are needed.",
 }
 
 
@@ -38,12 +41,18 @@ def write_judging(folder: Path) -> None:
         "again_rounds": rounds.AGAIN_ROUNDS,
         "open_level": rounds.OPEN_LEVEL,
         "rate": rounds.RATE,
+        "level": rounds.TEST_LEVEL,
+        "fewest": rounds.FEWEST_FIRST_ROUNDS,
+        "fewest_to_exclude": rounds.FEWEST_TO_EXCLUDE,
+        "missed": NOT_EXCLUDED_LEVEL / 2,
         "smallest_change": SMALLEST_CHANGE,
         "confidence": CONFIDENCE,
         "shared": SHARED,
         "verdicts": _VERDICTS,
         "rates": list(rates.itertuples(index=False)),
-        "n_figures": error_rates.N_FIGURES,
+        "n_figures": N_FIGURES,
+        "coverage": list(pd.read_csv(coverage.TABLE).itertuples(index=False)),
+        "coverage_step": coverage.STEP,
     }
     (folder / JUDGING_PAGE).write_text(render("judging.html.j2", content))
 

@@ -14,7 +14,7 @@ import pandas as pd
 from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
 from reports.pages.markdown import as_text
 from reports.pages.quantities import error, number, percent, quantity
-from reports.pages.words import note
+from reports.pages.words import excluded, note
 
 __all__ = ["render", "render_pages"]
 
@@ -47,6 +47,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters |= {
         "error": error,
+        "excluded": excluded,
         "note": note,
         "number": number,
         "percent": percent,

@@ -4,18 +4,28 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import MESHES
 from reports.judge.agreement import agreements
+from reports.judge.comparison import HeldRounds
+from reports.judge.rounds import FEWEST_TO_EXCLUDE, FIRST_ROUNDS
 from reports.judge.verdict import JUDGED, Answer, Verdict, urgent_first, worst
-from reports.pages.quantities import quantity
+from reports.pages.quantities import percent, quantity
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["note", "report_headline", "unusual_rows", "verdict_headline"]
+__all__ = [
+    "excluded",
+    "note",
+    "report_headline",
+    "rounds_held",
+    "unusual_rows",
+    "verdict_headline",
+]
 
 _ANSWERS = {
     Answer.PASSES: "Passes",
@@ -27,12 +37,30 @@ _GONE = {Verdict.FAILING: "failed", Verdict.REMOVED: "removed", Verdict.SKIPPED:
 
 
 def verdict_headline(verdicts: pd.DataFrame, answer: Answer) -> str:
-    """Pass or fail, how many of each verdict, and the worst row: what, where and how much."""
+    """Pass or fail, how many of each verdict, and the worst row: what, where and how much.
+
+    What passes is what was judged: figures that were not measured often enough are left out.
+    """
     counts = Counter(verdicts["verdict"])
+    n_left = counts[Verdict.UNDECIDED] if answer == Answer.PASSES else 0
+    without = f", {n_left} figure{'s' * (n_left > 1)} not judged" if n_left else ""
     parts = [f"{counts[name]} {name}" for name in Verdict if name in JUDGED or counts[name]]
     named = worst(verdicts)
     rest = "" if named is None else f"; worst: {_row(named)}"
-    return f"{_ANSWERS[answer]}: {', '.join(parts)}{rest}."
+    return f"{_ANSWERS[answer]}{without}: {', '.join(parts)}{rest}."
+
+
+def rounds_held(held: HeldRounds) -> str:
+    """How many rounds of how many were held, and the option that leaves time for all."""
+    again = (
+        f"{held.again} of {held.again_planned} second rounds were held"
+        if held.again_planned
+        else "no figure was open for second rounds"
+    )
+    said = f"{held.first} of {FIRST_ROUNDS} first rounds were held, and {again}."
+    if held.complete or held.minutes_needed is None:
+        return said
+    return f"{said} All of them take --minutes {held.minutes_needed:g} here."
 
 
 def _row(row: Any) -> str:
@@ -51,11 +79,28 @@ def _is_relative(row: Any) -> bool:
 
 
 def note(row: Any) -> str:
-    """How a time is given, whether it is unstable, and which slowdown would not show."""
+    """How a time is given, whether it is unstable, and what it does not exclude or lacks."""
     said = ["ratio to the bound"] * _is_relative(row) + ["unstable"] * bool(row.unstable)
     if row.verdict in (Verdict.NOISE, Verdict.UNCHANGED) and pd.notna(row.undetected):
-        said.append(f"a slowdown below {row.undetected:.0%} would not show")
+        said.append(
+            f"a slowdown below {row.undetected:.0%} would not show"
+            if np.isfinite(row.undetected)
+            else _excludes_nothing()
+        )
+    if pd.notna(needed := getattr(row, "rounds_needed", None)):
+        said.append(f"at least {needed:.0f} {'second ' * row.opened}rounds are needed")
     return "; ".join(said)
+
+
+def excluded(share: float) -> str:
+    """Beyond which change the times of a loss exclude one."""
+    if pd.isna(share):
+        return ""
+    return percent(share) if np.isfinite(share) else _excludes_nothing()
+
+
+def _excludes_nothing() -> str:
+    return f"excludes no change: at least {FEWEST_TO_EXCLUDE} rounds are needed"
 
 
 def unusual_rows(verdicts: pd.DataFrame) -> Iterator[str]:

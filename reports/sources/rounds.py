@@ -1,6 +1,6 @@
 """What the rounds of two commits left in their folder: times, and a sweep a side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from reports.sources.fields import checked, checked_rows
 from reports.sources.frame import Complaint, DamagedError, load_json
 from reports.sources.rounds_file import (
     CountersFile,
+    MinutesFile,
     RoundRow,
     RoundsFile,
     RoundsSide,
@@ -19,8 +20,10 @@ from reports.sources.rounds_file import (
 )
 from reports.sources.sweep import Sweep, read_complete_sweep
 
-__all__ = ["Rounds", "holds_rounds", "read_rounds", "read_sides"]
+__all__ = ["MINUTES", "Rounds", "holds_rounds", "read_minutes", "read_rounds", "read_sides"]
 
+# What a comparison writes beside the rounds: how long it takes.
+MINUTES = "minutes.json"
 _ROUNDS, _COUNTERS = "rounds.json", "counters.json"
 _File = TypeVar("_File", RoundsFile, CountersFile)
 
@@ -33,12 +36,14 @@ class Rounds:
         times: a row per ``RoundTime``.
         sides: commit, versions and failures of each side.
         environment: the machine and the software.
+        seconds: what every round took, by stage.
         complaints: rows that cannot be used.
     """
 
     times: pd.DataFrame
     sides: Mapping[Side, RoundsSide]
     environment: Mapping[str, Any]
+    seconds: Mapping[str, Sequence[float]]
     complaints: tuple[Complaint, ...]
 
     @property
@@ -72,8 +77,24 @@ def read_rounds(folder: Path) -> Rounds:
         times,
         {side: getattr(file.sides, side) for side in Side},
         content["environment"],
+        file.seconds,
         tuple(Complaint(str(path), problem) for problem in problems),
     )
+
+
+def read_minutes(folder: Path) -> MinutesFile | None:
+    """The minutes that a comparison takes; None for rounds that were measured without one.
+
+    Raises:
+        DamagedError: the file is damaged.
+    """
+    path = folder / MINUTES
+    if not path.exists():
+        return None
+    try:
+        return checked(MinutesFile, load_json(path))
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
 
 
 def read_sides(folder: Path, timed: Mapping[Side, RoundsSide]) -> dict[Side, Sweep]:

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from benchmarks.schema.rounds import Side, Stage
 from reports.sources.fields import (
     CellCount,
@@ -18,7 +20,7 @@ from reports.sources.fields import (
 )
 from reports.sources.schemas import Digest, Environment, Packages, Version
 
-__all__ = ["CountersFile", "RoundRow", "RoundsFile", "RoundsSide", "SideDescribed"]
+__all__ = ["CountersFile", "MinutesFile", "RoundRow", "RoundsFile", "RoundsSide", "SideDescribed"]
 
 
 class RoundRow(Ours):
@@ -67,7 +69,14 @@ class RoundsFile(Ours):
     rounds_version: int
     environment: Environment
     sides: _Sides
+    seconds: dict[Annotated[str, known(Stage)], list[Positive]] = Field(default_factory=dict)
     rows: list[Any]
+
+
+class MinutesFile(Ours):
+    """How many minutes a comparison takes with all of its rounds."""
+
+    needed: Positive
 
 
 class _BothDescribed(Ours):

@@ -11,7 +11,7 @@ from benchmarks.__main__ import main
 from benchmarks.catalog.cases import case
 from benchmarks.measure.environment import CHOICES
 from benchmarks.measure.programs import CompilePhases
-from benchmarks.rounds import process
+from benchmarks.rounds import process, run
 from benchmarks.rounds import sides as sides_of
 from benchmarks.rounds.counters import count
 from benchmarks.rounds.process import Request
@@ -92,6 +92,32 @@ def test_other_commits_begin_a_file_of_their_own(tmp_path, sides):
 def test_no_round_begins_after_the_time(tmp_path, sides):
     run_rounds(tmp_path / "rounds.json", sides, ALL._replace(minutes=0))
     assert asked_of(sides) == []
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that every process moves by ten seconds."""
+    now = [0.0]
+
+    def measured(self, *_, **__):
+        self.asked.append((self.side, {"compiled": None}))
+        now[0] += 10
+        return json.dumps(ANSWER)
+
+    monkeypatch.setattr(Answering, "run", measured)
+    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize(("fewest", "n_held"), [(1, 4), (4, 4), (5, 1)])
+def test_rounds_are_planned_by_the_seconds_of_the_first(tmp_path, sides, clock, fewest, n_held):
+    """The processes that fill the folders take 20 seconds, and a round as many."""
+    planned = ALL._replace(minutes=1.9, fewest=fewest)
+    run_rounds(tmp_path / "rounds.json", sides, planned)
+    found = read_rounds(tmp_path)
+    assert found.times["round"].nunique() == n_held
+    assert found.seconds == {"first": [20.0] * n_held}
+    assert clock[0] <= 60 * planned.minutes
 
 
 def test_an_interrupt_leaves_whole_rounds(tmp_path, sides, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -33,13 +34,14 @@ def verdict(comparison, metric, benchmark=SIMPSON):
 
 def test_equal_commits_pass_and_say_what_their_times_exclude(tmp_path):
     found = compared(tmp_path)
-    assert (found.answer, found.listed.empty, found.n_tested) == (Answer.PASSES, True, 4)
+    assert (found.answer, found.listed.empty, found.n_tested) == (Answer.PASSES, True, 2)
     assert list(found.undetected.index) == ["shannon", "simpson"]
     assert list(found.undetected) == ["call_seconds", "cold_compile_seconds"]
     assert ((found.undetected > 0) & (found.undetected < 0.1)).all(axis=None)
     page = build_comparison(found, change(), tmp_path / "page")
     assert "What the times exclude" in page.read_text()
-    assert "4 times were tested together" in page.read_text()
+    assert "2 times were tested together" in page.read_text()  # calls of one program are not
+    assert "8 of 8 first rounds were held, and no figure was open" in page.read_text()
     assert "How often this errs" in (page.parent / "judging.html").read_text()
 
 
@@ -208,9 +210,61 @@ def test_the_command_on_the_page_is_the_one_that_measured(tmp_path):
         assert f"Reproduce: `{expected}`" in (page.parent / "comment.md").read_text()
 
 
+def without(folder, **least):
+    """Rounds that ended early: those from a number on are left out, by stage."""
+    path = folder / "rounds.json"
+    content = json.loads(path.read_text())
+    kept = [row for row in content["rows"] if row["round"] < least.get(row["stage"], 99)]
+    path.write_text(json.dumps({**content, "rows": kept, "seconds": {"first": [30.0] * 8}}))
+    return folder
+
+
+@pytest.mark.usefixtures("named")
+def test_a_slowdown_is_named_though_time_ran_out_and_the_comment_says_so_first(tmp_path):
+    results = rounds(tmp_path / "rounds", slower={"call_seconds": 1.3}, hlo_fingerprint="bb")
+    (results / "minutes.json").write_text('{"needed": 14}')
+    arguments = ("base", "head", f"--results={without(results, again=2)}")
+    found = compare(*arguments, f"--output={tmp_path / 'page'}", "--gate-on-time")
+    headline, _, held, *_ = found.output.splitlines()
+    assert (found.exit_code, "call_seconds of simpson" in headline) == (1, True)
+    assert held == (
+        "8 of 8 first rounds were held, and 2 of 20 second rounds were held. "
+        "All of them take --minutes 14 here."
+    )
+
+
+@pytest.mark.usefixtures("named")
+def test_what_was_not_judged_does_not_pass(tmp_path):
+    results = rounds(tmp_path / "rounds", hlo_fingerprint="bb")
+    arguments = ("base", "head", f"--results={without(results, first=3)}")
+    found = compare(*arguments, f"--output={tmp_path / 'page'}")
+    assert found.exit_code == 0  # the counters decide, and were judged
+    assert found.output.startswith("**Passes, 3 figures not judged: 0 regressed")
+    assert "insufficient history; " in found.output
+    assert "at least 4 rounds are needed" in found.output
+    gated = compare(*arguments, f"--output={tmp_path / 'page'}", "--gate-on-time")
+    assert (gated.exit_code, gated.output.startswith("**Cannot be judged: ")) == (2, True)
+
+
+def test_calls_of_one_program_are_not_tested_and_have_no_mean(tmp_path):
+    found = compared(tmp_path)
+    tested = found.verdicts[found.verdicts["tested"].eq(True)]
+    assert set(tested["metric"]) == {"cold_compile_seconds"}
+    assert found.time_per_loss.empty
+    other = compared(tmp_path, hlo_fingerprint="bb")
+    assert (other.n_tested, list(other.time_per_loss.index)) == (3, ["simpson"])
+
+
 def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(measuring, "_run", lambda *arguments: asked.append(arguments))
+    now = [0.0]
+
+    def asks(*arguments):
+        asked.append(arguments)
+        now[0] += {"counters": 45.0}.get(arguments[0], 8 * 30.0)
+
+    monkeypatch.setattr(measuring, "_run", asks)
+    monkeypatch.setattr(measuring.time, "monotonic", lambda: now[0])
     unlink = Path.unlink  # of all but the rounds that are there
     monkeypatch.setattr(
         Path, "unlink", lambda path, **how: None if path.suffix == ".json" else unlink(path, **how)
@@ -220,16 +274,26 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
     content = json.loads(path.read_text())
     content["rows"] = [row for row in content["rows"] if row["stage"] == "first"]
     path.write_text(json.dumps(content))
-    measuring.measure_commits(tmp_path, change(), (), minutes=5)
+    content["seconds"] = {"first": [30.0] * 8, "again": [16.0] * 15}
+    path.write_text(json.dumps(content))
+    measuring.measure_commits(tmp_path, change(), (), minutes=10)
     assert [command for command, *_ in asked] == ["counters", "rounds", "rounds"]
+    assert {"--stage=first", "--rounds=8", "--fewest=4", "--minutes=9.25"} <= set(asked[1])
+    assert {"--stage=again", "--rounds=20", "--fewest=5", "--minutes=5.25"} <= set(asked[2])
     assert asked[2][-1] == f"--call={SIMPSON}"
-    assert "--command=python -m reports compare bbbbbbbb cccccccc --minutes 5" in asked[1]
+    assert "--command=python -m reports compare bbbbbbbb cccccccc --minutes 10" in asked[1]
     assert not any("--compile" in argument for argument in asked[2])
+    assert minutes_of(tmp_path) == {"needed": np.ceil((45 + 8 * 30 + 20 * 16) / 60)}
     asked.clear()
-    rounds(tmp_path)
+    without(rounds(tmp_path))
     measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=5)
     assert [command for command, *_ in asked] == ["counters", "rounds"]
     assert asked[0][-3:] == ("--jax", "0.10.1", "0.10.2")
+    assert minutes_of(tmp_path) == {"needed": np.ceil((45 + 8 * 30) / 60)}
     of_releases = "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2 --minutes 0.5"
     measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=0.5)
     assert f"--command={of_releases}" in asked[-1]
+
+
+def minutes_of(folder):
+    return json.loads((folder / "minutes.json").read_text())

@@ -4,8 +4,9 @@ import re
 
 import pandas as pd
 
-from reports.judge import rounds
-from reports.judge.error_rates import N_FIGURES, TABLE
+from reports.judge import coverage, rounds
+from reports.judge.error_rates import TABLE
+from reports.judge.simulation import N_FIGURES
 from reports.pages.judging import JUDGING_PAGE, write_judging
 
 
@@ -16,7 +17,10 @@ def test_the_page_has_the_numbers_of_the_rules_and_every_row_of_the_table(tmp_pa
         f"in {rounds.FIRST_ROUNDS} rounds",
         f"in {rounds.AGAIN_ROUNDS} fresh rounds",
         f"p ≤ {rounds.OPEN_LEVEL} and the effect is larger than 5 %",
-        f"procedure at {rounds.RATE:.0%}".replace("%", " %"),
+        f"procedure at {100 * rounds.TEST_LEVEL:.3g} %",
+        f"at most {100 * rounds.RATE:.3g} % of the reports name anything",
+        f"at least {rounds.FEWEST_FIRST_ROUNDS} rounds a side",
+        f"at least {rounds.FEWEST_TO_EXCLUDE} rounds a side",
         f"{N_FIGURES} figures were simulated",
     ):
         assert words in page, words
@@ -30,3 +34,8 @@ def test_the_page_has_the_numbers_of_the_rules_and_every_row_of_the_table(tmp_pa
             float(f"{100 * row.found_20:.3g}"), row.false_alarms_20,
         ]  # fmt: skip
     assert f"Of {table['reports'].sum()} simulated reports in which nothing changed" in page
+    held = re.search("How often an interval holds(.*?)</table>", page)[1]
+    for row in pd.read_csv(coverage.TABLE).itertuples():
+        shares = re.search(rf'"number">{row.rounds}</th>(.*?)</tr>', held)[1]
+        shown = [float(share) for share in re.findall(r'data-value="([^"]*)"', shares)]
+        assert shown == [row.with_ends, row.held, row.lowest, row.excluding, row.true]
