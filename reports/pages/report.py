@@ -45,6 +45,7 @@ def write_report(read: Results, folder: Path) -> None:
         "headline": report_headline(read),
         "complaints": read.measurements.complaints,
         "problems": problems(read.measurements.frame),
+        "left_out": read.measurements.left_out,
         "history": history,
         "plots": drawn,
         "ratios": read.ratios,

@@ -4,8 +4,9 @@ import gzip
 import json
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,10 +55,17 @@ class DamagedError(ValueError):
 
 @dataclass(frozen=True)
 class Measurements:
-    """Rows with the columns above, and what was wrong with the files they come from."""
+    """Rows with the columns above, and what else the files they come from hold.
+
+    Attributes:
+        frame: the rows.
+        complaints: what is wrong.
+        left_out: what is right but of another suite or version, and how often it occurs.
+    """
 
     frame: pd.DataFrame
     complaints: tuple[Complaint, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def joined(cls, parts: Iterable["Measurements"]) -> "Measurements":
@@ -79,7 +87,8 @@ class Measurements:
                     f"{first.benchmark} at {first.n_cells} cells; the last of each counts",
                 )
             )
-        return cls(frame[~twice].reset_index(drop=True), tuple(complaints))
+        left_out = sum((part.left_out for part in parts), Counter[str]())
+        return cls(frame[~twice].reset_index(drop=True), tuple(complaints), left_out)
 
 
 def as_frame(measurements: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
