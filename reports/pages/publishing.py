@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -58,12 +59,14 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
 def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
     """Build the pages of all published reports, their list and asv's pages; return the list.
 
+    Where asv cannot build its pages, as in a clone without the branches that its configuration
+    names, the list says so.
+
     The same files come of the same reports: byte for byte, where the same versions of the
     packages draw them.
 
     Raises:
-        DamagedError: no report was published, one is not as it was published, or asv cannot
-            build its pages.
+        DamagedError: no report was published, or one is not as it was published.
         UnwritableError: the folder is not one that may be replaced, or no room is left.
     """
     kept = sorted(_kept(published), key=_date, reverse=True)
@@ -75,9 +78,9 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
             place.mkdir()
             files = [one.folder / name for name in one.manifest["results"]]
             write_report(read_results(files), place)
-        if asv_results.exists():
-            _build_asv_pages(folder / "asv")
-        content = {"kept": kept, "has_asv": asv_results.exists()}
+        asv_problem = _build_asv_pages(folder / "asv") if asv_results.exists() else None
+        has_asv = (folder / "asv" / "index.html").exists()
+        content = {"kept": kept, "has_asv": has_asv, "asv_problem": asv_problem}
         (folder / "index.html").write_text(render("published.html.j2", content))
     return output / "index.html"
 
@@ -95,10 +98,15 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
         (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
 
 
-def _build_asv_pages(folder: Path) -> None:
+def _build_asv_pages(folder: Path) -> str | None:
+    """Let asv build its pages; where it cannot, leave none and return the last line it said."""
     command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
-    if subprocess.run(command, stdout=sys.stderr).returncode:
-        raise DamagedError("asv could not build its own pages")
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    sys.stderr.write(ended.stdout)
+    if not ended.returncode:
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    return (ended.stdout.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _complete(read: Results) -> Sweep:
