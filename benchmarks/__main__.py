@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
+from benchmarks.schema.console import print_in_any_locale
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.rounds import Side, SideError, Stage
 
@@ -18,6 +19,7 @@ class _Commands(click.Group):
     """Commands that say in one line what stops them: exit 2 for an error, 130 for an interrupt."""
 
     def invoke(self, context: click.Context) -> Any:
+        print_in_any_locale()
         try:
             return super().invoke(context)
         except (ProcessEndedError, SideError, UnwritableError) as error:

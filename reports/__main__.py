@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
-from benchmarks.schema.files import check_replaceable, csv_with, write_text
+from benchmarks.schema.console import print_in_any_locale
+from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, error_rates
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
@@ -51,6 +52,7 @@ class _Judging(click.Group):
     """Commands that exit 1 for a verdict alone, and 2 if anything stops them before it."""
 
     def invoke(self, context: click.Context) -> Any:
+        print_in_any_locale()
         try:
             return super().invoke(context)
         except (DamagedError, IncomparableError, OSError, subprocess.SubprocessError) as error:
@@ -172,7 +174,7 @@ def compare(
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
     page = build_comparison(comparison, output)
-    click.echo((page.parent / "comment.md").read_text())
+    click.echo(read_text(page.parent / "comment.md"))
     click.echo(f"page: {page.resolve()}")
     context.exit(comparison.answer)
 

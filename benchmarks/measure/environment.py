@@ -15,6 +15,8 @@ import jax
 import psutil
 from threadpoolctl import threadpool_info
 
+from benchmarks.schema.files import utf_8
+
 __all__ = ["environment", "uncommitted_code", "usable_cores"]
 
 _ROOT = Path(__file__).parents[2]
@@ -28,7 +30,7 @@ def environment() -> dict[str, Any]:
     cpu = cpuinfo.get_cpu_info()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", _module_name(), *sys.argv[1:]]),
+        "command": _as_text(" ".join(["python", "-m", _module_name(), *sys.argv[1:]])),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),
         "changes": uncommitted_code(),
@@ -59,6 +61,11 @@ def usable_cores() -> list[int]:
 def _module_name() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return spec.name.removesuffix(".__main__") if spec else "benchmarks"
+
+
+def _as_text(argument: str) -> str:
+    """What stands on the command line, which may be no text in this locale."""
+    return utf_8(argument).decode()
 
 
 def _version(package: str) -> str | None:
@@ -98,7 +105,7 @@ def _git(*arguments: str) -> str | None:
             ["git", *arguments],
             cwd=_ROOT,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             check=True,
         )

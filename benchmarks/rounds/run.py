@@ -68,7 +68,7 @@ def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]
     """What the file holds, if it is of the same commits, prepared in the same way."""
     if not path.exists():
         return None
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_bytes())
     described = {side.side: side.described for side in sides}
     held = {name: side["described"] for name, side in content["sides"].items()}
     return content if held == described else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.measure.environment import uncommitted_code
-from benchmarks.schema.files import write_json
+from benchmarks.schema.files import read_text, write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, Side, SideError
 
 __all__ = ["PreparedSide", "prepare"]
@@ -80,7 +80,7 @@ def prepare(side: Side, commit: str, folder: Path, jax: str | None) -> PreparedS
         "program": _output(["git", "rev-parse", "HEAD"], cwd=_ROOT).strip(),
         "changes": uncommitted_code(),
     }
-    if not (marker.exists() and json.loads(marker.read_text()) == wanted):
+    if not (marker.exists() and json.loads(marker.read_bytes()) == wanted):
         shutil.rmtree(folder, ignore_errors=True)
         _extract(commit, folder / "source")
         _install(folder, jax)
@@ -116,7 +116,7 @@ def _borrow_installed_packages(folder: Path) -> None:
     """Put this interpreter's packages behind those of the side's own environment."""
     paths = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     (packages,) = (folder / "environment").glob("[Ll]ib/**/site-packages")
-    (packages / "borrowed.pth").write_text("\n".join(paths))
+    (packages / "borrowed.pth").write_bytes(os.fsencode("\n".join(paths)))
 
 
 def _take_suite(folder: Path) -> None:
@@ -130,7 +130,7 @@ def _take_suite(folder: Path) -> None:
 
 def _rounds_version(source: Path) -> int | None:
     path = source / "benchmarks" / "schema" / "rounds.py"
-    found = re.search(r"^ROUNDS_VERSION = (\d+)$", path.read_text() if path.exists() else "", re.M)
+    found = re.search(r"^ROUNDS_VERSION = (\d+)$", read_text(path) if path.exists() else "", re.M)
     return int(found.group(1)) if found else None
 
 
@@ -149,7 +149,9 @@ def _output(command: Sequence[str], cwd: Path | None = None) -> str:
 
 
 def _ended(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, capture_output=True, text=True, **options)
+    return subprocess.run(
+        command, capture_output=True, encoding="locale", errors="replace", **options
+    )
 
 
 def _last_line(ended: "subprocess.CompletedProcess[str]") -> str:

@@ -16,7 +16,7 @@ def resolve(revision: str) -> str:
         DamagedError: there is no such commit.
     """
     command = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
-    found = subprocess.run(command, capture_output=True, text=True)
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if found.returncode:
         raise DamagedError(f"{revision!r} names no commit of this repository")
     return found.stdout.strip()
@@ -29,7 +29,7 @@ def renews_baseline(base: str, head: str) -> bool:
         DamagedError: git cannot tell.
     """
     command = ["git", "diff", "--quiet", base, head, "--", f":/{_BASELINES}"]
-    found = subprocess.run(command, capture_output=True, text=True)
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if found.returncode not in (0, 1):
         raise DamagedError(f"git diff: {found.stderr.strip()}")
     return found.returncode == 1

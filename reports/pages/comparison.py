@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.schema.files import put_text, read_text
 from reports.judge.comparison import Comparison
 from reports.pages.folders import replacing_folder
 from reports.pages.judging import write_judging
@@ -27,7 +28,7 @@ def build_comparison(comparison: Comparison, output: Path) -> Path:
 
 def _write_comparison(comparison: Comparison, folder: Path) -> None:
     verdicts = comparison.verdicts.to_csv(index=False)
-    (folder / "verdicts.csv").write_text(verdicts)
+    put_text(folder / "verdicts.csv", verdicts)
     content = {
         "comparison": comparison,
         "headline": verdict_headline(comparison.verdicts, comparison.answer),
@@ -46,7 +47,7 @@ def _write_comparison(comparison: Comparison, folder: Path) -> None:
     if comparison.in_rounds:
         write_judging(folder)
     comment = folder / "comment.md"
-    comment.write_text(comment.read_text()[:_LONGEST_COMMENT])
+    put_text(comment, read_text(comment)[:_LONGEST_COMMENT])
 
 
 def _rows(verdicts: pd.DataFrame) -> list[Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.schema.files import put_text
 from reports.judge import error_rates, rounds
 from reports.judge.effects import CONFIDENCE
 from reports.judge.noise import SHARED
@@ -45,7 +46,7 @@ def write_judging(folder: Path) -> None:
         "rates": list(rates.itertuples(index=False)),
         "n_figures": error_rates.N_FIGURES,
     }
-    (folder / JUDGING_PAGE).write_text(render("judging.html.j2", content))
+    put_text(folder / JUDGING_PAGE, render("judging.html.j2", content))
 
 
 def _headline(rates: pd.DataFrame) -> str:

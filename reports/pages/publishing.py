@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.schema.files import replacing_file
+from benchmarks.schema.files import put_text, replacing_file
 from reports.pages.folders import replacing_folder
 from reports.pages.plots import plots
 from reports.pages.report import write_plots, write_report
@@ -44,7 +44,7 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
     """
     sweep = _complete(read)
     folder = published / _name(sweep.environment)
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     if not _NEWEST.search(text):
         raise DamagedError(f"{readme}: no place marked for the newest report")
     others = _kept(published, folder)
@@ -52,7 +52,7 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
         _keep(read, sweep, new_folder)
         own = read_published(new_folder)._replace(folder=folder)
         part = _newest(max([own, *others], key=_date), readme)
-        new_readme.write_text(_NEWEST.sub(lambda marks: marks[1] + part + marks[2], text))
+        put_text(new_readme, _NEWEST.sub(lambda marks: marks[1] + part + marks[2], text))
     return folder
 
 
@@ -81,7 +81,7 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
         asv_problem = _build_asv_pages(folder / "asv") if asv_results.exists() else None
         has_asv = (folder / "asv" / "index.html").exists()
         content = {"kept": kept, "has_asv": has_asv, "asv_problem": asv_problem}
-        (folder / "index.html").write_text(render("published.html.j2", content))
+        put_text(folder / "index.html", render("published.html.j2", content))
     return output / "index.html"
 
 
@@ -91,7 +91,7 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
     for number, ratios in enumerate(read.beside, start=1):
         files.append(pack(ratios.path, folder / f"ratios-{number}.json.gz"))
     manifest = manifest_of(sweep, report_headline(read), files)
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
+    put_text(folder / "manifest.json", json.dumps(manifest, indent=1, allow_nan=False))
     plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
     with TemporaryDirectory() as written:
         write_plots(Path(written), [plot])
@@ -101,7 +101,13 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
 def _build_asv_pages(folder: Path) -> str | None:
     """Let asv build its pages; where it cannot, leave none and return the last line it said."""
     command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ended = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="locale",
+        errors="replace",
+    )
     sys.stderr.write(ended.stdout)
     if not ended.returncode:
         return None

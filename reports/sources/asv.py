@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.schema.files import utf_8
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import CALLS_PER_PROCESS, benchmark_version
@@ -86,7 +87,7 @@ def _read_file(path: Path, folder: Path) -> Measurements:
         return Measurements(as_frame([]), left_out=Counter([foreign]))
     try:
         file = checked(File, load_json(path))
-        machine, place = file.params.machine, path.parent.name
+        machine, place = file.params.machine, utf_8(path.parent.name).decode()
         if machine != place:
             raise DamagedError(f"params.machine: it is {machine!r}, and the folder {place!r}")
     except DamagedError as error:
