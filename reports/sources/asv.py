@@ -77,8 +77,9 @@ def _with_whole_rounds(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _is_results_file(path: Path, folder: Path) -> bool:
     """Whether asv writes its results there; editors and systems leave other files beside them."""
-    in_a_machine = path.parent != folder and path.is_file()
-    return in_a_machine and path.suffix == ".json" and not path.name.startswith(".")
+    names = path.relative_to(folder).parts
+    hidden = any(name.startswith(".") for name in names)
+    return len(names) == 2 and path.suffix == ".json" and path.is_file() and not hidden
 
 
 def _read_file(path: Path, folder: Path) -> Measurements:

@@ -79,6 +79,13 @@ def hidden_json(path):
     return f"m/._{path.name} is no results file of asv"
 
 
+def hidden_folder(path):
+    place = path.parents[1] / ".ipynb_checkpoints"
+    place.mkdir()
+    (place / path.name).write_bytes(path.read_bytes())
+    return f".ipynb_checkpoints/{path.name} is no results file of asv"
+
+
 def half_a_file(path):
     path.with_name("half.json.tmp").write_text("{")
     return "m/half.json.tmp is no results file of asv"
@@ -107,7 +114,8 @@ def renamed_benchmark(path):
 
 OLD = [
     removed_benchmark, removed_benchmark_of_another_shape, dropped_device, dropped_transform,
-    later_version, hashed_version, swap_file, hidden_json, half_a_file, beside_the_machines,
+    later_version, hashed_version, swap_file, hidden_json, hidden_folder, half_a_file,
+    beside_the_machines,
     folder_in_a_machine, renamed_benchmark,
 ]  # fmt: skip
 
@@ -174,6 +182,14 @@ def test_a_renamed_folder_of_a_machine_is_explained(tmp_path, monkeypatch, comma
     result = CliRunner().invoke(main, [command, *given, *options])
     assert result.exit_code == 2
     assert "params.machine: it is 'm', and the folder 'renamed'" in result.output
+
+
+def test_hidden_files_in_a_folder_of_results_are_not_read(tmp_path):
+    for name in ("pytest.json", "._pytest.json"):
+        pytest_benchmark(tmp_path / name)
+    (tmp_path / "._pytest.json").write_bytes(b"\xff")
+    read = read_results([tmp_path]).measurements
+    assert (len(read.frame), read.complaints) == (4, ())
 
 
 def test_benchmarks_of_others_under_pytest_are_left_out_and_damaged_ones_named(tmp_path):
