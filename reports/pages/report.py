@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.schema.files import put_text
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.agreement import agreements
-from reports.judge.history import courses
+from reports.judge.history import NEWEST_COMMITS, courses
 from reports.pages.folders import replacing_folder
 from reports.pages.panels import Plot
 from reports.pages.plots import plots
@@ -48,10 +48,10 @@ def write_report(read: Results, folder: Path) -> None:
         "problems": problems(read.measurements.frame),
         "left_out": read.measurements.left_out,
         "history": history,
+        "newest_commits": NEWEST_COMMITS,
         "plots": drawn,
         "ratios": read.ratios,
         "tolerances": TOLERANCES,
-        "measurements": measurements,
         **_sweep_content(read.newest),
     }
     if read.newest is not None:
