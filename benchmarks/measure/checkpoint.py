@@ -3,15 +3,26 @@
 import fcntl
 import json
 import os
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
+import click
+
 from benchmarks.schema.files import UnwritableError, write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
-__all__ = ["Checkpoint", "CheckpointError", "Measured", "Parts", "interruptible", "reserved"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Measured",
+    "Parts",
+    "differing",
+    "interruptible",
+    "reserved",
+]
 
 # Lists that grow by rows, and mappings that grow by names.
 Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
@@ -55,7 +66,8 @@ class Checkpoint:
     """What was measured so far, and which steps are left.
 
     An interrupted run of the same steps, by the same code in the same environment, is taken
-    up where it stopped. Anything else in the file is replaced by the first step.
+    up where it stopped. Anything else in the file is replaced by the first step. Where that is
+    an interrupted run, what differs is said on the standard error.
     """
 
     def __init__(
@@ -70,9 +82,12 @@ class Checkpoint:
         self._path = path
         earlier = _read(path)
         header = {"schema_version": version, "environment": dict(environment)}
-        if _goes_on(earlier, header, steps):
+        differences = _differences(earlier, {**header, "steps": list(steps)})
+        if earlier.get("unfinished") and not differences:
             self._content = earlier
         else:
+            if earlier.get("unfinished"):
+                click.echo(f"{path}: starts over, since {'; '.join(differences)}", err=True)
             parts = Measured([]).parts() if empty is None else empty
             left = {"steps": list(steps), "unfinished": list(steps)}
             self._content = {**header, **left, **parts}
@@ -171,10 +186,21 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _goes_on(earlier: Mapping[str, Any], header: Mapping[str, Any], steps: Sequence[str]) -> bool:
-    """Whether the file holds a part of this very run."""
-    if earlier.get("schema_version") != header["schema_version"] or not earlier.get("unfinished"):
-        return False
-    then, now = earlier["environment"], header["environment"]
-    same = all(then.get(name) == now[name] for name in now if name not in _FREE)
-    return same and earlier["steps"] == list(steps)
+def _differences(earlier: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """What of the file is not of this very run."""
+    found = differing(earlier, run, left_out=["environment"])
+    then, now = earlier.get("environment"), run["environment"]
+    if not isinstance(then, Mapping):
+        return [*found, "environment is missing in the file"]
+    return found + [f"environment.{one}" for one in differing(then, now, left_out=_FREE)]
+
+
+def differing(
+    then: Mapping[str, Any], now: Mapping[str, Any], *, left_out: Sequence[str] = ()
+) -> list[str]:
+    """Each field of now that was something else then, with both values."""
+    return [
+        f"{name} was {reprlib.repr(then.get(name))} and is {reprlib.repr(value)}"
+        for name, value in now.items()
+        if name not in left_out and then.get(name) != value
+    ]
