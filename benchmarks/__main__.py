@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
+from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.console import print_in_any_locale
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.rounds import Side, SideError, Stage
@@ -293,4 +294,5 @@ def distributed(
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from benchmarks.schema.children import run_child
 from benchmarks.schema.console import print_in_any_locale
 from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
@@ -87,7 +89,7 @@ def run(context: click.Context, output: Path) -> None:
 def _measure(context: click.Context, path: Path, *options: str, tier: str = "standard") -> None:
     """Run the sweep in a process of its own; exit 2 if it does not finish."""
     command = [sys.executable, "-m", "benchmarks", "sweep", "--output", str(path), *options]
-    if subprocess.run(command, env={**os.environ, "DIFFBIO_BENCH_TIER": tier}).returncode:
+    if run_child(command, env={**os.environ, "DIFFBIO_BENCH_TIER": tier}).returncode:
         _stop(context, "the sweep did not finish")
 
 
@@ -263,4 +265,5 @@ def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sw
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

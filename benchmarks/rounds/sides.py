@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.measure.environment import uncommitted_code
+from benchmarks.schema.children import run_child
 from benchmarks.schema.files import read_text, write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, Side, SideError
 
@@ -149,9 +150,7 @@ def _output(command: Sequence[str], cwd: Path | None = None) -> str:
 
 
 def _ended(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command, capture_output=True, encoding="locale", errors="replace", **options
-    )
+    return run_child(command, capture_output=True, encoding="locale", errors="replace", **options)
 
 
 def _last_line(ended: "subprocess.CompletedProcess[str]") -> str:

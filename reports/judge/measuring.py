@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.schema.children import run_child
 from benchmarks.schema.rounds import Stage
 from reports.judge.compare_rounds import judged_times, same_programs
 from reports.judge.effects import effects
@@ -63,5 +64,5 @@ def _named(candidates: pd.DataFrame) -> list[str]:
 
 def _run(*arguments: str) -> None:
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+    if run_child(command, stdout=subprocess.DEVNULL).returncode:
         raise DamagedError(f"benchmarks {arguments[0]} did not finish")
