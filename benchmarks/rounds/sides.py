@@ -106,9 +106,12 @@ def _install(folder: Path, jax: str | None) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     _output([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder),
              str(folder / "source")])  # fmt: skip
-    venv.create(folder / "environment")
+    environment = folder / "environment"
+    venv.create(environment)
     releases = [] if jax is None else [f"jax=={jax}", f"jaxlib=={jax}"]
-    install = ["--python", str(_python(folder)), "install", "--no-deps"]
+    # The settings of pip, in files or variables, may name another place.
+    there = ["--no-user", "--target=", f"--prefix={environment}", "--root=/"]
+    install = ["--python", str(_python(folder)), "install", "--no-deps", *there]
     _output([*pip, *install, *map(str, folder.glob("*.whl")), *releases])
     _borrow_installed_packages(folder)
 
