@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import functools
 import hashlib
 import itertools
 import math
@@ -200,6 +201,7 @@ def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, An
         }
 
 
+@functools.cache  # a history repeats the same few parameters
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
@@ -217,7 +219,7 @@ def _of_each(result: Result, n_places: int, n_calls: int) -> Iterator[dict[str, 
             n_stored = len(columns[name])
             raise DamagedError(f"{name}: {n_stored} elements for {n_places} combinations")
     for value, samples, low, high in zip(*columns.values(), strict=True):
-        processes = _of_processes(samples or (), n_calls)
+        processes = _of_processes(samples, n_calls) if samples else ()
         own = {"value": value, "samples": processes, "ci_low": low, "ci_high": high}
         if value is None:
             own |= {"status": Status.FAILED, "detail": _RAISED}
