@@ -181,3 +181,8 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
     measuring.measure_commits(tmp_path, (BASE, HEAD), ("0.10.1", "0.10.2"), minutes=5)
     assert [command for command, *_ in asked] == ["counters", "rounds"]
     assert asked[0][-3:] == ("--jax", "0.10.1", "0.10.2")
+
+
+def test_a_measurement_that_does_not_finish_is_named():
+    with pytest.raises(DamagedError, match="benchmarks nonsense did not finish"):
+        measuring._run("nonsense")
