@@ -1,6 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Settings of pip that would install beside the environment.
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT
+
 .PHONY: report claims test test-all check gate matrix compare bench bench-pytest peers docs tutorials dist
 
 report: .venv/.complete

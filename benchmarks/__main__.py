@@ -8,6 +8,8 @@ import click
 
 from benchmarks.distributed.launcher import ProcessEndedError
 from benchmarks.measure.checkout import UncommittedError, clean_commit
+from benchmarks.schema.children import end_with_caller
+from benchmarks.schema.console import print_in_any_locale
 from benchmarks.schema.files import (
     UnwritableError,
     check_replaceable,
@@ -30,6 +32,7 @@ class _Commands(click.Group):
     """Commands that say in one line what stops them: exit 2 for an error, 130 for an interrupt."""
 
     def invoke(self, context: click.Context) -> Any:
+        print_in_any_locale()
         try:
             return super().invoke(context)
         except _STOPPING as error:
@@ -318,4 +321,5 @@ def distributed(
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

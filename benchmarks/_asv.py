@@ -53,7 +53,7 @@ class Swept:
 
         path = Path("sweep.json").resolve()
         run_sweep(path, CELL_COUNTS, real=False, scaling=[TRACKED_SCALING])
-        return swept_table(json.loads(path.read_text())["records"])
+        return swept_table(json.loads(path.read_bytes())["records"])
 
 
 def swept_table(records: Iterable[Mapping[str, Any]]) -> Table:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -12,7 +13,9 @@ from typing import Any, NoReturn
 import click
 
 from benchmarks.schema import git
-from benchmarks.schema.files import check_replaceable, csv_with, write_text
+from benchmarks.schema.children import run_child
+from benchmarks.schema.console import print_in_any_locale
+from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, coverage, error_rates
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
@@ -54,6 +57,7 @@ class _Judging(click.Group):
     """Commands that exit 1 for a verdict alone, and 2 if anything stops them before it."""
 
     def invoke(self, context: click.Context) -> Any:
+        print_in_any_locale()
         try:
             return super().invoke(context)
         except _STOPPING as error:
@@ -88,7 +92,7 @@ def run(context: click.Context, output: Path) -> None:
 def _measure(context: click.Context, path: Path, *options: str, tier: str = "standard") -> None:
     """Run the sweep in a process of its own; exit 2 if it does not finish."""
     command = [sys.executable, "-m", "benchmarks", "sweep", "--output", str(path), *options]
-    if subprocess.run(command, env={**os.environ, "DIFFBIO_BENCH_TIER": tier}).returncode:
+    if run_child(command, env={**os.environ, "DIFFBIO_BENCH_TIER": tier}).returncode:
         _stop(context, "the sweep did not finish")
 
 
@@ -106,14 +110,13 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
     """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""
     check_folder(output)
     read = read_results(results)
-    complaints = read.measurements.complaints
-    for complaint in complaints:
+    for complaint in read.measurements.complaints:
         click.echo(str(complaint), err=True)
+    for what, n in read.measurements.left_out.items():
+        click.echo(f"left out, {n} times: {what}", err=True)
     click.echo(f"report: {build_report(read, output).resolve()}")
     click.echo(report_headline(read))
-    if not agreement.holds(read):
-        context.exit(2 if read.newest is None and complaints else 1)
-    context.exit(2 if complaints else 0)
+    context.exit(agreement.answer(read))
 
 
 @main.command()
@@ -182,7 +185,7 @@ def compare(
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
     page = build_comparison(comparison, change, output)
-    click.echo((page.parent / "comment.md").read_text())
+    click.echo(read_text(page.parent / "comment.md"))
     click.echo(f"page: {page.resolve()}")
     context.exit(comparison.answer)
 
@@ -297,4 +300,5 @@ def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sw
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from benchmarks.measure.processes import end_with_parent
+from benchmarks.schema.files import read_text
 
 __all__ = ["Member", "ProcessEndedError", "answers_of"]
 
@@ -106,7 +107,7 @@ def _require_success(processes: Sequence[BaseProcess], logs: Sequence[Path]) -> 
         return
     # Where one was killed, the others may have ended because of it.
     number = min(failed, key=lambda number: processes[number].exitcode or 0)
-    process, said = processes[number], _last_line(logs[number].read_text(errors="replace"))
+    process, said = processes[number], _last_line(read_text(logs[number]))
     raise ProcessEndedError(
         f"process {number} of {len(processes)} (pid {process.pid}) ended with exit code "
         f"{_described(process.exitcode)}, its last line: {said}; "

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import click
+
+from benchmarks.schema.differences import differing
 from benchmarks.schema.files import naming, write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
@@ -49,7 +52,8 @@ class Checkpoint:
     """What was measured so far, and which steps are left.
 
     An interrupted run of the same steps, by the same code in the same environment, is taken
-    up where it stopped. Anything else in the file is replaced by the first step.
+    up where it stopped. Anything else in the file is replaced by the first step. Where that is
+    an interrupted run, what differs is said on the standard error.
     """
 
     def __init__(
@@ -64,9 +68,12 @@ class Checkpoint:
         self._path = path
         earlier = _read(path)
         header = {"schema_version": version, "environment": dict(environment)}
-        if _goes_on(earlier, header, steps):
+        differences = _differences(earlier, {**header, "steps": list(steps)})
+        if earlier.get("unfinished") and not differences:
             self._content = earlier
         else:
+            if earlier.get("unfinished"):
+                click.echo(f"{path}: starts over, since {'; '.join(differences)}", err=True)
             parts = Measured([]).parts() if empty is None else empty
             left = {"steps": list(steps), "unfinished": list(steps)}
             self._content = {**header, **left, **parts}
@@ -114,16 +121,17 @@ def interruptible(path: Path, checkpoint: Checkpoint) -> Iterator[None]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _goes_on(earlier: Mapping[str, Any], header: Mapping[str, Any], steps: Sequence[str]) -> bool:
-    """Whether the file holds a part of this very run."""
-    if earlier.get("schema_version") != header["schema_version"] or not earlier.get("unfinished"):
-        return False
-    then, now = earlier["environment"], header["environment"]
-    same = all(then.get(name) == now[name] for name in now if name not in _FREE)
-    return same and earlier["steps"] == list(steps)
+def _differences(earlier: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """What of the file is not of this very run."""
+    found = differing(earlier, run, [name for name in run if name != "environment"])
+    then, now = earlier.get("environment"), run["environment"]
+    if not isinstance(then, Mapping):
+        return [*found, "environment is missing in the file"]
+    named = [name for name in now if name not in _FREE]
+    return found + [f"environment.{one}" for one in differing(then, now, named)]

@@ -14,6 +14,7 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from benchmarks.measure import checkout
+from benchmarks.schema.files import utf_8
 from benchmarks.schema.records import JAX_SETTINGS
 
 __all__ = ["CHOICES", "choices", "command_line", "environment", "usable_cores"]
@@ -65,8 +66,12 @@ def choices() -> dict[str, str]:
 
 
 def command_line(command: str) -> str:
-    """What a shell is told to do the same: the choices of the environment, then the command."""
-    return " ".join([*(f"{name}={shlex.quote(v)}" for name, v in choices().items()), command])
+    """What a shell is told to do the same: the choices of the environment, then the command.
+
+    What stands there may be no text in this locale.
+    """
+    chosen = (f"{name}={shlex.quote(value)}" for name, value in choices().items())
+    return utf_8(" ".join([*chosen, command])).decode()
 
 
 def usable_cores() -> list[int]:

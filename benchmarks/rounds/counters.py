@@ -39,6 +39,6 @@ def _counted(side: PreparedSide) -> dict[str, Any]:
     path = side.folder / "counters.json"
     path.unlink(missing_ok=True)
     side.run("benchmarks.rounds.counting", str(path.resolve()))
-    sweep: dict[str, Any] = json.loads(path.read_text())
+    sweep: dict[str, Any] = json.loads(path.read_bytes())
     sweep["environment"] |= {"commit": side.commit, "dirty": False, "changes": None}
     return sweep

@@ -26,6 +26,7 @@ from benchmarks.measure.programs import (
 )
 from benchmarks.measure.ratio import contest
 from benchmarks.measure.timing import visit_in_turn
+from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.files import replacing_file
 from benchmarks.schema.rounds import CALLED_CELLS, COMPILED_CELLS
 from benchmarks.schema.suite import GRADIENT_PROGRAMS
@@ -167,4 +168,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks.measure.environment import command_line, environment
 from benchmarks.rounds.sides import PreparedSide
+from benchmarks.schema.differences import differing
 from benchmarks.schema.files import write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Stage
 
@@ -87,13 +89,22 @@ def _n_fitting(left: float, seconds: Sequence[float]) -> float:
 
 
 def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any] | None:
-    """What the file holds, if it is of the same commits, prepared in the same way."""
+    """What the file holds, if it is of the same commits, prepared in the same way.
+
+    Otherwise, what differs is said on the standard error.
+    """
     if not path.exists():
         return None
-    content = json.loads(path.read_text())
-    described = {side.side: side.described for side in sides}
-    held = {name: side["described"] for name, side in content["sides"].items()}
-    return content if held == described else None
+    content = json.loads(path.read_bytes())
+    differences = [
+        f"{side.side}.{one}"
+        for side in sides
+        for one in differing(content["sides"][side.side]["described"], side.described)
+    ]
+    if not differences:
+        return content
+    click.echo(f"{path}: starts over, since {'; '.join(differences)}", err=True)
+    return None
 
 
 def _begun(path: Path, sides: Sequence[PreparedSide], command: str | None) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from benchmarks.measure import checkout
 from benchmarks.measure.environment import choices
 from benchmarks.schema import git
-from benchmarks.schema.files import write_json
+from benchmarks.schema.children import run_child
+from benchmarks.schema.files import read_text, write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, Side, SideError
 
 __all__ = ["PreparedSide", "prepare"]
@@ -87,7 +88,7 @@ def prepare(side: Side, revision: str, folder: Path, jax: str | None) -> Prepare
         "program": program,
         "changes": checkout.uncommitted_code(),
     }
-    if not (marker.exists() and json.loads(marker.read_text()) == wanted):
+    if not (marker.exists() and json.loads(marker.read_bytes()) == wanted):
         shutil.rmtree(folder, ignore_errors=True)
         _extract(commit, folder / "source")
         _install(folder, jax)
@@ -117,9 +118,12 @@ def _install(folder: Path, jax: str | None) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     _output([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder),
              str(folder / "source")])  # fmt: skip
-    venv.create(folder / "environment")
+    environment = folder / "environment"
+    venv.create(environment)
     releases = [] if jax is None else [f"jax=={jax}", f"jaxlib=={jax}"]
-    install = ["--python", str(_python(folder)), "install", "--no-deps"]
+    # The settings of pip, in files or variables, may name another place.
+    there = ["--no-user", "--target=", f"--prefix={environment}", "--root=/"]
+    install = ["--python", str(_python(folder)), "install", "--no-deps", *there]
     _output([*pip, *install, *map(str, folder.glob("*.whl")), *releases])
     _borrow_installed_packages(folder)
 
@@ -128,7 +132,7 @@ def _borrow_installed_packages(folder: Path) -> None:
     """Put this interpreter's packages behind those of the side's own environment."""
     paths = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     (packages,) = (folder / "environment").glob("[Ll]ib/**/site-packages")
-    (packages / "borrowed.pth").write_text("\n".join(paths))
+    (packages / "borrowed.pth").write_bytes(os.fsencode("\n".join(paths)))
 
 
 def _take_suite(folder: Path) -> None:
@@ -142,7 +146,7 @@ def _take_suite(folder: Path) -> None:
 
 def _rounds_version(source: Path) -> int | None:
     path = source / "benchmarks" / "schema" / "rounds.py"
-    found = re.search(r"^ROUNDS_VERSION = (\d+)$", path.read_text() if path.exists() else "", re.M)
+    found = re.search(r"^ROUNDS_VERSION = (\d+)$", read_text(path) if path.exists() else "", re.M)
     return int(found.group(1)) if found else None
 
 
@@ -161,7 +165,7 @@ def _output(command: Sequence[str]) -> str:
 
 
 def _ended(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, capture_output=True, text=True, **options)
+    return run_child(command, capture_output=True, encoding="locale", errors="replace", **options)
 
 
 def _last_line(ended: "subprocess.CompletedProcess[str]") -> str:

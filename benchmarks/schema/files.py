@@ -14,8 +14,11 @@ __all__ = [
     "csv_with",
     "json_with",
     "naming",
+    "put_text",
+    "read_text",
     "replacing_file",
     "reserved",
+    "utf_8",
     "write_json",
     "write_text",
 ]
@@ -40,7 +43,7 @@ def check_replaceable(path: Path, kind: str, is_one: Callable[[str], bool]) -> N
         raise UnwritableError(f"{path}: not a file, it is not replaced")
     if not path.exists() or path.stat().st_size == 0:
         return
-    if not is_one(path.read_text(errors="replace")):
+    if not is_one(read_text(path)):
         raise UnwritableError(f"{path}: does not hold {kind}, it is not replaced")
 
 
@@ -75,7 +78,27 @@ def write_text(path: Path, text: str) -> None:
         UnwritableError: it cannot be written; what was there is still there.
     """
     with replacing_file(path) as aside:
-        aside.write_text(text)
+        put_text(aside, text)
+
+
+def put_text(path: Path, text: str) -> None:
+    """Write a file that nobody reads meanwhile, in UTF-8 whatever the locale."""
+    path.write_bytes(utf_8(text))
+
+
+def utf_8(text: str) -> bytes:
+    """The text in UTF-8.
+
+    Of files' names, Python holds bytes that are no text in this locale as surrogates: they become
+    these bytes again, and where these are no UTF-8 either, they are escaped.
+    """
+    found = text.encode(errors="surrogateescape")
+    return found.decode(errors="backslashreplace").encode()
+
+
+def read_text(path: Path) -> str:
+    """The text of a file: UTF-8, whatever the locale; what is none is replaced."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager

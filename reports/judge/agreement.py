@@ -8,10 +8,11 @@ import pandas as pd
 from benchmarks.schema.records import Source, Status
 from benchmarks.schema.suite import LOSSES
 from reports.judge.rules import tolerated
+from reports.judge.verdict import Answer
 from reports.sources.results import Results
 from reports.sources.sweep import Sweep
 
-__all__ = ["Agreement", "agreements", "holds"]
+__all__ = ["Agreement", "agreements", "answer"]
 
 _DIFFERING = ("differing_repeats", "differing_processes")
 
@@ -70,11 +71,20 @@ def agreements(sweep: Sweep) -> list[Agreement]:
     return [_agreement(loss, sweep.frame[sweep.frame["loss"] == loss]) for loss in LOSSES]
 
 
-def holds(read: Results) -> bool:
-    """Whether every loss was shown to agree with its reference, and nothing failed."""
-    if (read.measurements.frame["status"] == Status.FAILED).any() or read.newest is None:
-        return False
-    return all(row.holds for row in agreements(read.newest))
+def answer(read: Results) -> Answer:
+    """Whether nothing failed, and every loss was shown to agree with its reference.
+
+    Only a sweep says how far the losses are from their references. Without one, what failed
+    is all that there is to judge.
+    """
+    frame, complaints = read.measurements.frame, read.measurements.complaints
+    unjudged = bool(complaints) or frame.empty
+    if read.newest is None and unjudged:
+        return Answer.UNJUDGED
+    failed = (frame["status"] == Status.FAILED).any()
+    if failed or (read.newest and not all(row.holds for row in agreements(read.newest))):
+        return Answer.FAILS
+    return Answer.UNJUDGED if unjudged else Answer.PASSES
 
 
 def _agreement(loss: str, rows: pd.DataFrame) -> Agreement:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.schema.differences import differing
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import JAX_SETTINGS, Status
-from reports.judge.differences import differing
 from reports.judge.rules import judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, gates
 from reports.sources.baseline import BASELINE_COLUMNS, checked_baseline

@@ -32,10 +32,11 @@ def compare_asv(
     read = read_asv(folder)
     places = _measured_places(read.frame, base, head)
     if not places:
-        raise DamagedError(
+        absent = (
             f"{folder}: no results of both {base[:8]} and {head[:8]} at the same sizes; "
             f"`asv continuous --interleave-rounds {base[:8]} {head[:8]}` measures them"
         )
+        raise DamagedError("\n".join([*map(str, read.complaints), absent]))
     significance = significance_of(sum(_n_sampled(rows, head) for rows in places.values()))
     parts = []
     for place, rows in places.items():

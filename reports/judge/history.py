@@ -11,7 +11,10 @@ from benchmarks.schema.metrics import Direction
 from benchmarks.schema.records import Source, Status
 from reports.sources.frame import KEY
 
-__all__ = ["Course", "Step", "courses"]
+__all__ = ["NEWEST_COMMITS", "Course", "Step", "courses"]
+
+# A page must stay small, however many commits were measured.
+NEWEST_COMMITS = 100
 
 _SERIES = [*KEY, "unit", "machine", "environment"]
 # A step of a smaller share of the level before is not worth a line on the page.
@@ -28,7 +31,7 @@ class Step(NamedTuple):
 
 
 class Course(NamedTuple):
-    """One figure on one machine and environment, oldest first."""
+    """One figure on one machine and environment, oldest first, at the newest commits."""
 
     benchmark: str
     n_cells: int
@@ -61,6 +64,7 @@ def _courses(rows: pd.DataFrame) -> Iterator[Course]:
     for names, own in rows.groupby(_SERIES, sort=True, dropna=False):
         if len(own) < 2:
             continue
+        own = own.tail(NEWEST_COMMITS)
         named = dict(zip(_SERIES, names, strict=True))
         values = own["value"].astype(float)
         yield Course(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.schema.children import run_child
 from benchmarks.schema.files import reserved, write_json
 from benchmarks.schema.rounds import Stage
 from reports.judge.commits import Change
@@ -104,5 +105,5 @@ def _named(candidates: pd.DataFrame) -> list[str]:
 
 def _run(*arguments: str) -> None:
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+    if run_child(command, stdout=subprocess.DEVNULL).returncode:
         raise DamagedError(f"benchmarks {arguments[0]} did not finish")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.schema import git
+from benchmarks.schema.differences import differing
 from benchmarks.schema.records import JAX_SETTINGS, Source
 from reports.judge.baseline import key
-from reports.judge.differences import differing
 from reports.judge.promises import Differences
 from reports.sources.sweep import Sweep
 
@@ -76,7 +76,7 @@ def differences(published: Sweep, again: Sweep) -> Differences:
 
 
 def _differing(then: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str]) -> str:
-    return "; ".join(differing(*({name: one[name] for name in names} for one in (then, now))))
+    return "; ".join(differing(then, now, names))
 
 
 def _other_instruction_set(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

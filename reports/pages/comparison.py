@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.schema.files import put_text, read_text
 from reports.judge.commits import Change
 from reports.judge.comparison import Comparison
 from reports.pages.folders import replacing_folder
@@ -30,7 +31,7 @@ def build_comparison(comparison: Comparison, change: Change, output: Path) -> Pa
 
 def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> None:
     verdicts = comparison.verdicts.to_csv(index=False)
-    (folder / "verdicts.csv").write_text(verdicts)
+    put_text(folder / "verdicts.csv", verdicts)
     content = {
         "comparison": comparison,
         "change": change,
@@ -52,7 +53,7 @@ def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> N
     if comparison.held:
         write_judging(folder)
     comment = folder / "comment.md"
-    comment.write_text(comment.read_text()[:_LONGEST_COMMENT])
+    put_text(comment, read_text(comment)[:_LONGEST_COMMENT])
 
 
 def _shortened(files: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ def check_folder(folder: Path) -> None:
         raise UnwritableError(
             f"{folder}: this program did not make it (no {PAGE_MARKER} in it), it is not replaced"
         )
-    made = {PAGE_MARKER, *(folder / PAGE_MARKER).read_text(errors="replace").splitlines()}
+    made = {PAGE_MARKER, *os.fsdecode((folder / PAGE_MARKER).read_bytes()).splitlines()}
     if foreign := sorted(held - made):
         raise UnwritableError(f"{folder}: {foreign[0]} is not of this program, it is not replaced")
 
@@ -75,7 +75,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 def _mark(folder: Path) -> None:
     """List the files that were written, so that the next report may replace them."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    (folder / PAGE_MARKER).write_text("".join(f"{name}\n" for name in names))
+    (folder / PAGE_MARKER).write_bytes(os.fsencode("".join(f"{name}\n" for name in names)))
 
 
 def _exchange(folder: Path, new: Path, old: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.schema.files import put_text
 from reports.judge import coverage, error_rates, rounds
 from reports.judge.effects import CONFIDENCE, NOT_EXCLUDED_LEVEL
 from reports.judge.noise import SHARED
@@ -54,7 +55,7 @@ def write_judging(folder: Path) -> None:
         "coverage": list(pd.read_csv(coverage.TABLE).itertuples(index=False)),
         "coverage_step": coverage.STEP,
     }
-    (folder / JUDGING_PAGE).write_text(render("judging.html.j2", content))
+    put_text(folder / JUDGING_PAGE, render("judging.html.j2", content))
 
 
 def _headline(rates: pd.DataFrame) -> str:

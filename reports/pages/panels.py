@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,19 +30,6 @@ __all__ = [
 BLUE, GREY = "#0072B2", "#666666"
 ORANGE = "#D55E00"
 STYLES = {"value": (BLUE, "o", "value"), "value_and_grad": (ORANGE, "s", "value and gradient")}
-
-matplotlib.rcParams.update(
-    {
-        "svg.hashsalt": "diffbio",
-        "svg.fonttype": "none",
-        "font.family": "sans-serif",
-        "font.size": 9,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-)
 
 
 @dataclass(frozen=True)

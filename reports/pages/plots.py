@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from benchmarks.schema.records import Source, Status
 from benchmarks.schema.suite import DEVICES, MESHES, TRANSFORMS
 from benchmarks.schema.tolerances import TOLERANCES
-from reports.judge.history import Course
+from reports.judge.history import NEWEST_COMMITS, Course
 from reports.pages.panels import BLUE, GREY, STYLES, Plot, curves, dashed, grid, say, say_missing
 from reports.pages.scaling import scaling_plot
 from reports.sources.results import Results
@@ -196,8 +196,8 @@ def _history_plot(calls: list[Course]) -> Plot:
     return Plot(
         "history",
         "Time per call over the commits",
-        "Per loss, the time of a call at its largest size at every commit that was measured, "
-        "over that of the first, oldest on the left: 1 is as fast as it was.",
+        f"Per loss, the time of a call at its largest size at the newest {NEWEST_COMMITS} commits "
+        "at most, over that of the first of them, oldest on the left: 1 is as fast as it was.",
         grid(draw, "commit, oldest first", "time / first", log_x=False),
         pd.DataFrame(data, columns=columns),
     )

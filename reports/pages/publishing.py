@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.schema import git
-from benchmarks.schema.files import replacing_file
+from benchmarks.schema.files import put_text, replacing_file
 from reports.pages.folders import replacing_folder
 from reports.pages.plots import plots
 from reports.pages.report import write_plots, write_report
@@ -49,7 +50,7 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
     sweep = _complete(read)
     folder = published / _name(sweep.environment)
     _check_same_origin(folder, sweep)
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     if not _NEWEST.search(text):
         raise DamagedError(f"{readme}: no place marked for the newest report")
     others = _kept(published, folder)
@@ -57,19 +58,21 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
         _keep(read, sweep, new_folder)
         own = read_published(new_folder)._replace(folder=folder)
         part = _newest(max([own, *others], key=_date), readme)
-        new_readme.write_text(_NEWEST.sub(lambda marks: marks[1] + part + marks[2], text))
+        put_text(new_readme, _NEWEST.sub(lambda marks: marks[1] + part + marks[2], text))
     return folder
 
 
 def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
     """Build the pages of all published reports, their list and asv's pages; return the list.
 
+    Where asv cannot build its pages, as in a clone without the branches that its configuration
+    names, the list says so.
+
     The same files come of the same reports: byte for byte, where the same versions of the
     packages draw them.
 
     Raises:
-        DamagedError: no report was published, one is not as it was published, or asv cannot
-            build its pages.
+        DamagedError: no report was published, or one is not as it was published.
         UnwritableError: the folder is not one that may be replaced, or no room is left.
     """
     kept = sorted(_kept(published), key=_date, reverse=True)
@@ -81,10 +84,10 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
             place.mkdir()
             files = [one.folder / name for name in one.manifest["results"]]
             write_report(read_results(files), place)
-        if asv_results.exists():
-            _build_asv_pages(folder / "asv")
-        content = {"kept": kept, "has_asv": asv_results.exists()}
-        (folder / "index.html").write_text(render("published.html.j2", content))
+        asv_problem = _build_asv_pages(folder / "asv") if asv_results.exists() else None
+        has_asv = (folder / "asv" / "index.html").exists()
+        content = {"kept": kept, "has_asv": has_asv, "asv_problem": asv_problem}
+        put_text(folder / "index.html", render("published.html.j2", content))
     return output / "index.html"
 
 
@@ -94,18 +97,29 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
     for number, ratios in enumerate(read.beside, start=1):
         files.append(pack(ratios.path, folder / f"ratios-{number}.json.gz"))
     manifest = manifest_of(sweep, report_headline(read), files)
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False))
+    put_text(folder / "manifest.json", json.dumps(manifest, indent=1, allow_nan=False))
     plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
     with TemporaryDirectory() as written:
         write_plots(Path(written), [plot])
         (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
 
 
-def _build_asv_pages(folder: Path) -> None:
+def _build_asv_pages(folder: Path) -> str | None:
+    """Let asv build its pages; where it cannot, leave none and return the last line it said."""
     command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
-    surroundings = git.environment_without_git()  # asv calls git
-    if subprocess.run(command, stdout=sys.stderr, env=surroundings).returncode:
-        raise DamagedError("asv could not build its own pages")
+    ended = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=git.environment_without_git(),  # asv calls git
+        encoding="locale",
+        errors="replace",
+    )
+    sys.stderr.write(ended.stdout)
+    if not ended.returncode:
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    return (ended.stdout.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _complete(read: Results) -> Sweep:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.schema.files import put_text
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.judge.agreement import agreements
-from reports.judge.history import courses
+from reports.judge.history import NEWEST_COMMITS, courses
 from reports.pages.folders import replacing_folder
 from reports.pages.panels import Plot
 from reports.pages.plots import plots
@@ -40,29 +41,30 @@ def write_report(read: Results, folder: Path) -> None:
     drawn = list(plots(read, history))
     write_plots(folder, drawn)
     measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
-    (folder / "measurements.csv").write_text(measurements)
+    put_text(folder / "measurements.csv", measurements)
     content = {
         "headline": report_headline(read),
         "complaints": read.measurements.complaints,
         "problems": problems(read.measurements.frame),
+        "left_out": read.measurements.left_out,
         "history": history,
+        "newest_commits": NEWEST_COMMITS,
         "plots": drawn,
         "ratios": read.ratios,
         "tolerances": TOLERANCES,
-        "measurements": measurements,
         **_sweep_content(read.newest),
     }
     if read.newest is not None:
-        (folder / "sweep.json").write_text(read_text(read.newest.path))
+        put_text(folder / "sweep.json", read_text(read.newest.path))
     render_pages(folder, content, {"report.html.j2": "index.html", "report.md.j2": "report.md"})
 
 
 def write_plots(folder: Path, drawn: Sequence[Plot]) -> None:
     """Write each plot as SVG and PNG, and its numbers as CSV."""
     for plot in drawn:
-        (folder / f"{plot.name}.svg").write_text(plot.svg)
+        put_text(folder / f"{plot.name}.svg", plot.svg)
         plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
-        (folder / f"{plot.name}.csv").write_text(plot.csv)
+        put_text(folder / f"{plot.name}.csv", plot.csv)
 
 
 def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:

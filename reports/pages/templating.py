@@ -11,6 +11,7 @@ import jinja2
 import markupsafe
 import pandas as pd
 
+from benchmarks.schema.files import put_text, utf_8
 from reports.judge.verdict import GATING, WALL_CLOCK, Verdict
 from reports.pages.markdown import as_text
 from reports.pages.quantities import error, number, percent, quantity
@@ -22,7 +23,7 @@ __all__ = ["render", "render_pages"]
 def render_pages(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
     """Fill in templates, each into the file that it is mapped to."""
     for template, page in pages.items():
-        (folder / page).write_text(render(template, content))
+        put_text(folder / page, render(template, content))
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
@@ -73,7 +74,7 @@ def _tone(verdict: str) -> str:
 
 
 def _data_uri(csv: str) -> str:
-    return f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
+    return f"data:text/csv;base64,{base64.b64encode(utf_8(csv)).decode()}"
 
 
 def _unbroken(text: str) -> markupsafe.Markup:

@@ -134,7 +134,8 @@ def _of_results(read: Results) -> str:
     if read.newest is None:
         commits = frame["commit"].nunique()
         return (
-            f"No sweep among the results: {len(frame)} figures of {commits} commits; "
+            f"Agreement is not judged, since there is no sweep: {len(frame)} figures of "
+            f"{commits} commits; "
             f"failed benchmarks: {n_failed}"
         )
     return f"{_of_agreement(read.newest, n_failed)} ({_worst_errors(read.newest)})"

@@ -2,9 +2,11 @@
 
 import ast
 import datetime
+import functools
 import hashlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.schema.files import utf_8
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import CALLS_PER_PROCESS, benchmark_version
-from reports.sources.asv_file import File, Place, Result, result_of
-from reports.sources.fields import checked, misfit
+from reports.sources.asv_file import File, Result, result_of
+from reports.sources.fields import Place, checked, misfit
 from reports.sources.frame import (
+    KEY,
     Complaint,
     DamagedError,
     Measurements,
@@ -51,15 +55,18 @@ def metric_of(name: str) -> str:
 
 
 def read_asv(folder: Path) -> Measurements:
-    """All results, with a complaint for every file or benchmark that cannot be used."""
-    parts = [_read_file(path) for path in sorted(folder.glob("*/*"))]
-    parts += [_foreign(path) for path in sorted(folder.glob("*")) if path.is_file()]
-    read = [part for part in parts if part is not None]
-    if not read:
-        nothing = Complaint(str(folder), "asv's results folder holds no results")
-        return Measurements(as_frame([]), (nothing,))
-    joined = Measurements.joined(read)
-    return Measurements(_with_whole_rounds(joined.frame), joined.complaints)
+    """All results of this suite, with a complaint for every one that cannot be used.
+
+    What another version of the suite measured is counted and left out, as are files that are
+    none of asv's: both stay in the folder for ever.
+    """
+    paths = [*folder.glob("*/*"), *(path for path in folder.glob("*") if path.is_file())]
+    paths = sorted(path for path in paths if path.name not in _BESIDE_RESULTS)
+    read = Measurements.joined(_read_file(path, folder) for path in paths)
+    complaints = read.complaints
+    if read.frame.empty and not complaints:
+        complaints = (Complaint(str(folder), "asv's results folder holds no results of the suite"),)
+    return Measurements(_with_whole_rounds(read.frame), complaints, read.left_out)
 
 
 def _with_whole_rounds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,37 +76,55 @@ def _with_whole_rounds(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(round_seconds=commits.transform("sum"))
 
 
-def _foreign(path: Path) -> Measurements | None:
-    if path.name in _BESIDE_RESULTS:
-        return None
-    return Measurements(as_frame([]), (Complaint(str(path), "not a results file of asv"),))
+def _is_results_file(path: Path, folder: Path) -> bool:
+    """Whether asv writes its results there; editors and systems leave other files beside them."""
+    names = path.relative_to(folder).parts
+    hidden = any(name.startswith(".") for name in names)
+    return len(names) == 2 and path.suffix == ".json" and path.is_file() and not hidden
 
 
-def _read_file(path: Path) -> Measurements | None:
-    if path.suffix != ".json" or path.name in _BESIDE_RESULTS:
-        return _foreign(path)
+def _read_file(path: Path, folder: Path) -> Measurements:
+    if not _is_results_file(path, folder):
+        foreign = f"{path.relative_to(folder)} is no results file of asv"
+        return Measurements(as_frame([]), left_out=Counter([foreign]))
     try:
         file = checked(File, load_json(path))
-        if file.params.machine != path.parent.name:
-            raise DamagedError(f"params.machine: {file.params.machine!r} is another folder's")
+        machine, place = file.params.machine, utf_8(path.parent.name).decode()
+        if machine != place:
+            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {place!r}")
     except DamagedError as error:
         return Measurements(as_frame([]), (Complaint(str(path), f"not asv's results: {error}"),))
     origin = _origin(file, path)
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
+    left_out: Counter[str] = Counter()
     seconds = sum(file.durations.values())
     for name, stored in file.results.items():
+        if metric_of(name) not in METRICS:
+            left_out[f"{name} is no benchmark of this suite"] += 1
+            continue
         try:
             result = result_of(file.result_columns, stored)
-            found, infinite = _measured(name, result, origin)
+            found, infinite = _measured(name, result, origin, left_out)
         except DamagedError as error:
             problems.append(f"{name} {error}")
         else:
             rows += found
             problems += infinite
             seconds += result.duration or 0
-    frame = as_frame(rows).assign(round_seconds=seconds)
-    return Measurements(frame, tuple(Complaint(str(path), p) for p in problems))
+    frame = _of_newest_names(as_frame(rows), left_out).assign(round_seconds=seconds)
+    return Measurements(frame, tuple(Complaint(str(path), p) for p in problems), left_out)
+
+
+def _of_newest_names(frame: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
+    """The frame with every figure once: a benchmark that was renamed stands under both names."""
+    newest_last = frame.sort_values("started", kind="stable", na_position="first")
+    earlier = newest_last.duplicated(KEY, keep="last")
+    if earlier.any():
+        left_out["figures that another benchmark of the same commit measured later"] += (
+            earlier.sum()
+        )
+    return newest_last[~earlier].sort_index()
 
 
 def _origin(file: File, path: Path) -> dict[str, Any]:
@@ -126,29 +151,29 @@ def _environment(name: str, jax: str | None) -> str:
 
 
 def _measured(
-    name: str, result: Result, origin: Mapping[str, Any]
+    name: str, result: Result, origin: Mapping[str, Any], left_out: Counter[str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of a benchmark, and a line if some are infinite.
 
-    There are none of an older version of the benchmark: asv's own pages leave these out, too.
+    Of another version of the benchmark, and of programs and devices that the suite no longer
+    has, there are none: they are counted in ``left_out``.
 
     Raises:
-        DamagedError: the benchmark is not of this suite or version, or its lists do not fit
-            each other.
+        DamagedError: the lists of the benchmark do not fit each other.
     """
     metric = metric_of(name)
-    if metric not in METRICS:
-        raise DamagedError("is no benchmark of this suite")
-    if _is_older(result.version, current := benchmark_version(metric)):
+    if result.version != benchmark_version(metric):
+        left_out[f"{name} of version {result.version}"] += 1
         return [], []
-    if result.version != current:
-        raise DamagedError(f"has version {result.version!r}, not {current!r}")
     places = list(_places(name, result.params))
     n_calls = CALLS_PER_PROCESS if metric == "call_seconds" else 1
     started = None if result.started_at is None else result.started_at / 1000
     rows = []
     for place, own in zip(places, _of_each(result, len(places), n_calls), strict=True):
         value = own["value"]
+        if unknown := place.pop("unknown"):
+            left_out[f"figures of {unknown}, which this suite does not have"] += 1
+            continue
         if own["status"] == Status.OK and (problem := misfit(metric, value)):
             raise DamagedError(f"result: {problem}")
         own |= {**origin, **place, "started": started}
@@ -157,24 +182,26 @@ def _measured(
     return rows, [f"{name} has {n_infinite} infinite values"] if n_infinite else []
 
 
-def _is_older(version: str | None, current: str) -> bool:
-    return version is not None and version.isdecimal() and int(version) < int(current)
-
-
 def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
-    """Benchmark, cells and device of each combination of parameters."""
+    """Benchmark, cells and device of each combination of parameters, and what is unknown of it."""
     if not params:
         benchmark = f"import:{name.rpartition('timeraw_')[2]}"
-        yield {"benchmark": benchmark, "n_cells": 0, "device": "cpu"}
+        yield {"benchmark": benchmark, "n_cells": 0, "device": "cpu", "unknown": None}
         return
     if len(params) != len(Place.model_fields):
         raise DamagedError(f"params: {len(params)} parameters, not program, n_cells and device")
     for combination in itertools.product(*params):
         values = map(_literal, combination)
         place = checked(Place, dict(zip(Place.model_fields, values, strict=True)))
-        yield {"benchmark": place.program, "n_cells": place.n_cells, "device": place.device}
+        yield {
+            "benchmark": place.program,
+            "n_cells": place.n_cells,
+            "device": place.device,
+            "unknown": place.unknown,
+        }
 
 
+@functools.cache  # a history repeats the same few parameters
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
@@ -192,7 +219,7 @@ def _of_each(result: Result, n_places: int, n_calls: int) -> Iterator[dict[str, 
             n_stored = len(columns[name])
             raise DamagedError(f"{name}: {n_stored} elements for {n_places} combinations")
     for value, samples, low, high in zip(*columns.values(), strict=True):
-        processes = _of_processes(samples or (), n_calls)
+        processes = _of_processes(samples, n_calls) if samples else ()
         own = {"value": value, "samples": processes, "ci_low": low, "ci_high": high}
         if value is None:
             own |= {"status": Status.FAILED, "detail": _RAISED}

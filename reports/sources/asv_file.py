@@ -6,19 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from reports.sources.fields import (
-    CellCount,
     Commit,
-    Device,
     Name,
     Positive,
-    Program,
     Text,
     Theirs,
     checked,
 )
 from reports.sources.frame import DamagedError
 
-__all__ = ["File", "Place", "Result", "result_of"]
+__all__ = ["File", "Result", "result_of"]
 
 _LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
 
@@ -70,14 +67,6 @@ class Result(Theirs):
     samples: list[list[Positive] | None] | None = None
     stats_ci_99_a: list[float | None] | None = None
     stats_ci_99_b: list[float | None] | None = None
-
-
-class Place(Theirs):
-    """A combination of parameters."""
-
-    program: Program
-    n_cells: CellCount
-    device: Device
 
 
 def result_of(columns: Sequence[str], stored: Sequence[Any]) -> Result:

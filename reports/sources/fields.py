@@ -22,6 +22,7 @@ __all__ = [
     "MetricName",
     "Name",
     "Ours",
+    "Place",
     "Positive",
     "Program",
     "Text",
@@ -82,6 +83,23 @@ CellCount = Annotated[int, Field(ge=1, le=_LARGEST)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Positive = Annotated[float, Field(gt=0, le=_LARGEST, allow_inf_nan=False)]
 Error = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Place(Theirs):
+    """What another tool measured and on what, which may be something that the suite had once."""
+
+    program: Annotated[str, Field(pattern=r"^\w+(:\w+)?$")]
+    n_cells: CellCount
+    device: Name
+
+    @property
+    def unknown(self) -> str | None:
+        """What of it this suite does not have, None where it has all."""
+        if self.program.rpartition(":")[2] not in (*TRANSFORMS, STEP):
+            return f"program {self.program!r}"
+        if self.device not in (*DEVICES, *MESHES):
+            return f"device {self.device!r}"
+        return None
 
 
 def misfit(metric: str, value: Any) -> str | None:

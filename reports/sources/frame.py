@@ -5,8 +5,9 @@ import gzip
 import json
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,19 +58,27 @@ class DamagedError(ValueError):
 
 @dataclass(frozen=True)
 class Measurements:
-    """Rows with the columns above, and what was wrong with the files they come from."""
+    """Rows with the columns above, and what else the files they come from hold.
+
+    Attributes:
+        frame: the rows.
+        complaints: what is wrong.
+        left_out: what is right but of another suite or version, and how often it occurs.
+    """
 
     frame: pd.DataFrame
     complaints: tuple[Complaint, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def joined(cls, parts: Iterable["Measurements"]) -> "Measurements":
-        """All rows and all complaints, ``once``."""
+        """All rows, all complaints and all that was left out, ``once``."""
         parts = list(parts)
         frames = [part.frame for part in parts if not part.frame.empty]
         frame = pd.concat(frames, ignore_index=True) if frames else as_frame([])
         complaints = [complaint for part in parts for complaint in part.complaints]
-        return cls(frame, tuple(complaints)).once()
+        left_out = sum((part.left_out for part in parts), Counter[str]())
+        return cls(frame, tuple(complaints), left_out).once()
 
     def once(self) -> "Measurements":
         """Every figure once: of one that stands twice, the last, and a complaint says so."""
@@ -84,7 +93,7 @@ class Measurements:
                     f"{first.benchmark} at {first.n_cells} cells; the last of each counts",
                 )
             )
-        return Measurements(frame[~twice].reset_index(drop=True), tuple(complaints))
+        return Measurements(frame[~twice].reset_index(drop=True), tuple(complaints), self.left_out)
 
 
 def as_frame(measurements: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

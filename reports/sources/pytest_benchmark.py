@@ -1,5 +1,6 @@
 """The JSON that ``make bench-pytest`` writes."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +9,10 @@ from pydantic import Field
 
 from benchmarks.schema.records import Status
 from reports.sources.fields import (
-    CellCount,
     Date,
-    Device,
     Name,
+    Place,
     Positive,
-    Program,
     Text,
     Theirs,
     checked,
@@ -57,10 +56,7 @@ class _File(Theirs):
     benchmarks: list[Any]
 
 
-class _ExtraInfo(Theirs):
-    program: Program
-    n_cells: CellCount
-    device: Device
+class _ExtraInfo(Place):
     cells_per_second: float
     temp_bytes: float
     lower_bound_ratio: float
@@ -97,18 +93,32 @@ def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
     }
     rows: list[dict[str, Any]] = []
     problems = [f"datetime is {file.datetime}, which is still to come"] * is_ahead(file.datetime)
+    left_out: Counter[str] = Counter()
     for at, benchmark in enumerate(file.benchmarks):
+        name = benchmark.get("name") if isinstance(benchmark, dict) else f"benchmarks.{at}"
+        if _is_of_others(benchmark):
+            left_out[f"{name} is no benchmark of this suite"] += 1
+            continue
         try:
-            rows += _measured(checked(_Benchmark, benchmark), origin)
+            read = checked(_Benchmark, benchmark)
+            if unknown := read.extra_info.unknown:
+                left_out[f"{name} of {unknown}, which this suite does not have"] += 1
+            else:
+                rows += _measured(read, origin)
         except DamagedError as error:
-            name = benchmark.get("name") if isinstance(benchmark, dict) else f"benchmarks.{at}"
-            problems.append(f"{name}: not one of this suite's ({error})")
+            problems.append(f"{name}: not as this suite writes it ({error})")
     problems += [
         f"{one['metric']} of {one['benchmark']}: {one['detail']}"
         for one in rows
         if one["status"] == Status.FAILED
     ]
-    return Measurements(as_frame(rows), tuple(Complaint(str(path), p) for p in problems))
+    return Measurements(as_frame(rows), tuple(Complaint(str(path), p) for p in problems), left_out)
+
+
+def _is_of_others(benchmark: Any) -> bool:
+    """Whether a benchmark says nothing of what this suite's benchmarks all say."""
+    own = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
+    return isinstance(own, dict) and set(_ExtraInfo.model_fields).isdisjoint(own)
 
 
 def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ from reports.sources.sweep import Sweep, is_sweep, read_sweep
 
 __all__ = ["Results", "read_results"]
 
+_JSON = "[!.]*.json"  # editors and systems keep hidden files beside those that they show
+
 
 @dataclass(frozen=True)
 class Results:
@@ -79,10 +81,10 @@ def _parts(path: Path) -> list[Path]:
     folders = [
         inner
         for inner in path.iterdir()
-        if inner.is_dir() and (is_results_folder(inner) or any(inner.glob("*.json")))
+        if inner.is_dir() and (is_results_folder(inner) or any(inner.glob(_JSON)))
     ]
     pages = [inner for inner in folders if (inner / PAGE_MARKER).exists()]
-    return sorted([*path.glob("*.json"), *(set(folders) - set(pages))]) or [path]
+    return sorted([*path.glob(_JSON), *(set(folders) - set(pages))]) or [path]
 
 
 def _read(path: Path) -> Sweep | Measurements | Ratios:

@@ -125,6 +125,32 @@ def test_only_the_same_steps_in_the_same_environment_go_on(tmp_path):
     assert Checkpoint(path, {"commit": "a", "date": "1"}, [*steps, "three"]).unfinished[0] == "one"
 
 
+@pytest.mark.parametrize(
+    ("environment", "steps", "said"),
+    [
+        ({"machine": "b"}, ["one", "two"], "environment.machine is 'b', was 'a'"),
+        ({"machine": "a", "cores": 2}, ["one", "two"], "environment.cores is 2, was not said"),
+        ({"machine": "a"}, ["one"], "steps without two"),
+        ({"machine": "a"}, ["one", "two"], ""),
+    ],
+)
+def test_what_keeps_an_interrupted_run_from_going_on_is_named(
+    tmp_path, capsys, environment, steps, said
+):
+    path = tmp_path / "sweep.json"
+    Checkpoint(path, {"machine": "a"}, ["one", "two"]).add("one", Measured([]))
+    assert capsys.readouterr().err == ""
+    Checkpoint(path, environment, steps)
+    expected = f"{path}: starts over, since {said}\n" if said else ""
+    assert capsys.readouterr().err == expected
+
+
+def test_a_finished_run_starts_over_without_a_word(tmp_path, capsys):
+    Checkpoint(tmp_path / "sweep.json", {"machine": "a"}, ["one"]).add("one", Measured([]))
+    Checkpoint(tmp_path / "sweep.json", {"machine": "b"}, ["one"])
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_whatever_the_moment_a_sweep_ends_at_the_next_one_takes_it_up(tmp_path, how):
     path = tmp_path / "sweep.json"

@@ -1,5 +1,7 @@
 """Processes that measure for a sweep end with it, also when it is killed."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from benchmarks.schema.files import reserved
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = """
@@ -42,9 +46,39 @@ def test_the_worker_of_a_killed_sweep_ends():
         children = psutil.Process(sweep.pid).children()
         assert any("spawn_main" in " ".join(child.cmdline()) for child in children)
         sweep.kill()
-    until = time.monotonic() + 20
-    while (left := [c for c in children if is_alive(c)]) and time.monotonic() < until:
-        time.sleep(0.1)
-    for child in left:
-        child.kill()
-    assert not left
+    try:
+        assert within(20, lambda: not any(map(is_alive, children)))
+    finally:
+        for child in filter(is_alive, children):
+            child.kill()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_sweep_of_a_gate_that_ends_ends_and_leaves_its_file_to_others(tmp_path, how):
+    gate = subprocess.Popen(
+        [sys.executable, "-m", "reports", "gate", "--tier=smoke"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    path = tmp_path / "results" / "smoke.json"
+    assert within(60, path.with_name("smoke.json.lock").exists)
+    started = psutil.Process(gate.pid).children(recursive=True)
+    assert started
+    gate.send_signal(how)
+    try:
+        assert within(20, lambda: not any(map(is_alive, started)))
+    finally:
+        for process in filter(is_alive, started):
+            process.kill()
+    said = gate.communicate()[1]
+    if how == signal.SIGTERM:
+        assert (gate.returncode, said.endswith("interrupted\n")) == (2, True), said
+    with reserved(path):
+        pass
+
+
+def within(seconds, is_so):
+    until = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
+    return is_so()

@@ -7,6 +7,7 @@ import sys
 import time
 
 import psutil
+import pytest
 
 PARENT = """
 import os, time
@@ -48,3 +49,38 @@ def ended_within(process, seconds):
             return True
         time.sleep(0.05)
     return False
+
+
+CALLER = """
+import sys
+from benchmarks.schema.children import run_child
+run_child([sys.executable, "-c", sys.argv[1]])
+"""
+CALLED = """
+import os, sys, time
+from benchmarks.schema.children import end_with_caller
+end_with_caller()
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_another_one_runs_ends_with_it(how):
+    caller = subprocess.Popen(
+        [sys.executable, "-c", CALLER, CALLED], stdout=subprocess.PIPE, text=True
+    )
+    called = psutil.Process(int(caller.stdout.readline()))
+    caller.send_signal(how)
+    try:
+        assert ended_within(called, seconds=10)
+    finally:
+        if called.is_running():
+            called.kill()
+        caller.wait()
+
+
+def test_a_command_that_nobody_runs_as_a_child_goes_on():
+    script = CALLED.replace("time.sleep(600)", "time.sleep(0.5); print('done')")
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout.endswith("done\n")

@@ -81,12 +81,13 @@ def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
     assert sides[0].asked[-1][1]["called"] == [PROGRAM]
 
 
-def test_other_commits_begin_a_file_of_their_own(tmp_path, sides):
+def test_other_commits_begin_a_file_of_their_own_and_are_named(tmp_path, sides, capsys):
     path = tmp_path / "rounds.json"
     run_rounds(path, sides, ALL._replace(number=3))
     other = sides[1]._replace(described=described("b" * 40), commit="b" * 40)
     run_rounds(path, [sides[0], other], ALL._replace(number=1))
     assert len(read_rounds(tmp_path).times) == 2
+    assert "starts over, since head.commit is 'bbbb" in capsys.readouterr().err
 
 
 def test_no_round_begins_after_the_time(tmp_path, sides):

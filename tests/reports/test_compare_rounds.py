@@ -297,3 +297,8 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
 
 def minutes_of(folder):
     return json.loads((folder / "minutes.json").read_text())
+
+
+def test_a_measurement_that_does_not_finish_is_named():
+    with pytest.raises(DamagedError, match="benchmarks nonsense did not finish"):
+        measuring._run("nonsense")

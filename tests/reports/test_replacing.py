@@ -111,7 +111,7 @@ def test_where_a_page_cannot_be_written_the_old_one_stays(folder, monkeypatch, s
         return rename(self, *_)
 
     rename = Path.rename
-    monkeypatch.setattr(Path, "write_text" if step == "write" else "rename", fail)
+    monkeypatch.setattr(Path, "write_bytes" if step == "write" else "rename", fail)
     assert refused(command("build", "--output=page"), "page", named="No space left on device")
     monkeypatch.undo()
     assert files(folder) == before
@@ -125,14 +125,14 @@ def test_a_report_is_published_whole_or_not_at_all(folder, monkeypatch, lost):
     publish(read, folder / "kept", folder / "README.md")
     before = files(folder)
     later = sweep(folder / "results" / "later.json", all_records(), date="2026-01-02T00:00:00")
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def fail(self, text, *_, **__):
+    def fail(self, content, *_, **__):
         if self.name.startswith(f"{lost}.") or (lost == "page" and self.name == "manifest.json"):
             raise OSError(28, "No space left on device")
-        return write(self, text, *_, **__)
+        return write(self, content, *_, **__)
 
-    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="No space left"):
         publish(read_results([later]), folder / "kept", folder / "README.md")
     monkeypatch.undo()
@@ -256,4 +256,4 @@ def test_what_stops_a_command_is_no_verdict(folder, monkeypatch, what):
 def test_pages_of_the_history_are_replaced_too(folder):
     asv(folder / "asv", "a", 0, {"bench_throughput.Call.time_call": {"simpson:value": 1.0}})
     for _ in range(2):
-        assert command("build", "--results=asv", "--output=page").exit_code == 1
+        assert command("build", "--results=asv", "--output=page").exit_code == 0

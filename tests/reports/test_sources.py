@@ -131,19 +131,13 @@ def test_a_damaged_compressed_file_is_named(tmp_path, kind):
 
 
 @pytest.mark.usefixtures("without_plots")
-@pytest.mark.parametrize(
-    ("name", "value", "complaint"),
-    [
-        (TRACKED, float("inf"), "1 infinite values"),
-        ("theirs.Suite.track_speed", 1, "theirs.Suite.track_speed is no benchmark of this suite"),
-    ],
-)
-def test_a_row_of_asv_that_says_nothing_is_named(tmp_path, name, value, complaint):
-    asv(tmp_path / "asv", "a", 0, {name: {"simpson:value": value}, TIMED: {"simpson:value": 1.0}})
+def test_a_row_of_asv_that_says_nothing_is_named(tmp_path):
+    infinite = {TRACKED: {"simpson:value": float("inf")}, TIMED: {"simpson:value": 1.0}}
+    asv(tmp_path / "asv", "a", 0, infinite)
     result, page = build(tmp_path, tmp_path / "asv")
     assert result.exit_code == 2
-    assert complaint in result.stderr
-    assert complaint in page
+    assert "1 infinite values" in result.stderr
+    assert "1 infinite values" in page
     assert (read_results([tmp_path / "asv"]).measurements.frame["metric"] == "call_seconds").any()
 
 
@@ -163,27 +157,6 @@ def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
     assert result.exit_code == 1
     assert "failed benchmarks: 1" in result.output
     assert "the benchmark raised an error" in page
-
-
-@pytest.mark.usefixtures("without_plots")
-def test_other_versions_of_a_benchmark_and_stray_files_are_named(tmp_path):
-    path = asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": 1}})
-    path.write_text(path.read_text().replace('"1", 0, 1.0', '"7", 0, 1.0'))
-    (tmp_path / "asv" / "m" / "half.json.tmp").write_text("{")
-    result, _ = build(tmp_path, tmp_path / "asv")
-    assert result.exit_code == 2
-    assert "has version '7', not '1'" in result.stderr
-    assert "half.json.tmp: not a results file of asv" in result.stderr
-
-
-def test_what_an_older_version_of_a_benchmark_measured_is_left_out(tmp_path):
-    """As on asv's own pages: a history that began before is no damage."""
-    flops = "bench_compile.Counters.track_flops"
-    path = asv(tmp_path / "asv", "a", 0, {flops: {PROGRAM: 1}, TRACKED: {PROGRAM: 1}})
-    assert '"2", 0, 1.0' in path.read_text()
-    path.write_text(path.read_text().replace('"2", 0, 1.0', '"1", 0, 1.0'))
-    read = read_results([tmp_path / "asv"]).measurements
-    assert (read.complaints, set(read.frame["metric"])) == ((), {"temp_bytes"})
 
 
 @pytest.mark.parametrize(
@@ -241,16 +214,6 @@ def test_figures_that_stand_twice_are_named_and_counted_once(tmp_path):
     assert list(rows["value"]) == [9.0]
     (complaint,) = read.measurements.complaints
     assert "temp_bytes of shannon:value_and_grad at 256 cells" in complaint.problem
-
-
-def test_a_benchmark_of_pytest_that_is_not_ours_is_named(tmp_path):
-    path = pytest_benchmark(tmp_path / "pytest.json")
-    content = json.loads(path.read_text())
-    content["benchmarks"].append({"name": "theirs", "stats": {"median": 1.0}, "extra_info": {}})
-    path.write_text(json.dumps(content))
-    read = read_results([path])
-    assert len(read.measurements.frame) == 4
-    assert "theirs: not one of this suite's" in read.measurements.complaints[0].problem
 
 
 def test_a_step_in_the_history_is_found_at_its_commit(tmp_path):
