@@ -68,6 +68,11 @@ def call_of(function):
     return arrays, {"n_neighbors": 4} if "n_neighbors" in parameters else {}
 
 
+def takes_shards(loss):
+    """Whether a loss can be spread over devices: a new one need not."""
+    return "axis_name" in inspect.signature(loss).parameters
+
+
 def options_of(function):
     """The options of a function or class, with the annotations that say what they accept."""
     called = function.__init__ if inspect.isclass(function) else function

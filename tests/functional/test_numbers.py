@@ -14,7 +14,7 @@ from diffbio import losses, models
 from diffbio.neighbors import approximate_neighbors, nearest_neighbors
 from diffbio.sharding import sharded
 from diffbio.training import fit
-from tests.options import ARRAYS, FUNCTIONS, N_CELLS, POINTS, RNG
+from tests.options import ARRAYS, FUNCTIONS, N_CELLS, POINTS, RNG, takes_shards
 
 pytestmark = pytest.mark.usefixtures("only_our_checks", "compiled_quickly")
 
@@ -76,7 +76,11 @@ MODULES = [
 ]  # fmt: skip
 ENTRANCES = (
     {name: entrance(loss) for name, loss in FUNCTIONS.items()}
-    | {f"sharded {name}": entrance(sharded(loss, MESH)) for name, loss in FUNCTIONS.items()}
+    | {
+        f"sharded {name}": entrance(sharded(loss, MESH))
+        for name, loss in FUNCTIONS.items()
+        if takes_shards(loss)
+    }
     | {type(module).__name__: entrance(module) for module in MODULES}
     | searches()
     | {"model": modelled(), "fit": trained(None), "fit on a mesh": trained(MESH)}

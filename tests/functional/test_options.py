@@ -18,6 +18,7 @@ from tests.options import (
     forms,
     no_values,
     options_of,
+    takes_shards,
 )
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -58,8 +59,9 @@ def test_every_form_of_an_option_means_the_same(name, option):
             # Inside of transformations, of which none is compiled.
             jax.eval_shape(jax.grad(called), x)
             jax.jit(jax.grad(called)).trace(x)
-            over_all = sharded(loss, MESH)
-            jax.eval_shape(lambda x, f=over_all, c=called: c(x, loss=f), jnp.asarray(x))
+            if takes_shards(loss):
+                over_all = sharded(loss, MESH)
+                jax.eval_shape(lambda x, f=over_all, c=called: c(x, loss=f), jnp.asarray(x))
 
 
 @pytest.mark.usefixtures("only_our_checks")
@@ -77,7 +79,7 @@ def test_a_module_of_any_form_may_be_an_argument_of_a_program(name):
 def refused(name, option, needed, given, over_all):
     """Calls a loss with what is no value of the option."""
     loss, arrays, options = loss_of(name, needed | {option: given})
-    (sharded(loss, MESH) if over_all else loss)(**arrays, **options)
+    (sharded(loss, MESH) if over_all and takes_shards(loss) else loss)(**arrays, **options)
 
 
 @pytest.mark.usefixtures("only_our_checks")
