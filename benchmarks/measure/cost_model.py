@@ -130,7 +130,7 @@ COSTS: Mapping[str, Callable[[Spread], Cost]] = {
     "batch_mixing_perplexity": _perplexity,
     "batch_mixing_simpson": _batch_mixing,
     "compactness": _compactness,
-    "velocity": lambda s: Cost(flops=16 * s.shard * s.dim) + _sums(1) + _held(s, 18),
+    "velocity": lambda s: Cost(flops=16 * s.shard * s.dim) + _sums(1) + _held(s, 19),
     "velocity_transition": _transition,
     "shannon": lambda s: Cost(7 * s.shard * s.n_clusters) + _sums(1) + _held(s, s.n_clusters),
     "simpson": lambda s: Cost(4 * s.shard * s.n_clusters) + _sums(1) + Cost(temp_bytes=_NUMBER),
