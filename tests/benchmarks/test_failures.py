@@ -119,8 +119,9 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
 ):
     asked = []
 
-    def watched(bench, step, *, compilation, retraces, other_blocks):
+    def watched(bench, step, *, compilation, times, retraces, other_blocks):
         asked.append((step.device, step.n_cells, retraces, other_blocks))
+        assert times
         return Measured([])
 
     monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
@@ -138,6 +139,22 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
         [700, False, False],
         [3704, False, False],
     ]
+
+
+def test_a_sweep_without_times_times_nothing(monkeypatch, tmp_path):
+    def watched(bench, step, *, times, **_):
+        assert not times
+        return Measured([])
+
+    def timed(*_):
+        raise AssertionError("calls are timed")
+
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+    monkeypatch.setattr("benchmarks.measure.sweep.measure_times", timed)
+    run_sweep(tmp_path / "sweep.json", [64], ["simpson"], real=False, times=False)
+    steps = json.loads((tmp_path / "sweep.json").read_bytes())["steps"]
+    assert not [step for step in steps if step.startswith("times")]
 
 
 def test_a_measurement_that_raises_fails_alone(monkeypatch):
