@@ -51,8 +51,10 @@ def ended_within(process, seconds):
     return False
 
 
+# A shell's background processes ignore the signal of the keyboard, and so do theirs.
 CALLER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from benchmarks.schema.children import run_child
 run_child([sys.executable, "-c", sys.argv[1]])
 """
