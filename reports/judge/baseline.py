@@ -12,7 +12,7 @@ from benchmarks.schema.records import JAX_SETTINGS, Status
 from reports.judge.rules import judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, gates
 from reports.sources.baseline import BASELINE_COLUMNS, checked_baseline
-from reports.sources.frame import KEY, DamagedError, load_json
+from reports.sources.frame import KEY, DamagedError, load_json, naming_damaged
 from reports.sources.schemas import SWEEP_SCOPE, BaselineFile
 from reports.sources.sweep import Sweep
 
@@ -137,10 +137,8 @@ def _read_baseline(path: Path) -> BaselineFile:
         raise IncomparableError(
             f"no baseline {path.name}: write one with `python -m reports baseline`"
         )
-    try:
+    with naming_damaged(path):
         return checked_baseline(load_json(path))
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
 
 
 def _figures(baseline: BaselineFile) -> pd.DataFrame:

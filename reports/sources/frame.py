@@ -6,7 +6,8 @@ import json
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ __all__ = [
     "is_ahead",
     "load_json",
     "measurement",
+    "naming_damaged",
     "read_text",
 ]
 
@@ -153,6 +155,15 @@ def read_text(path: Path) -> str:
     """The text of a file, which is compressed if it is named ``.gz``."""
     content = path.read_bytes()
     return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+
+
+@contextmanager
+def naming_damaged(path: Path) -> Iterator[None]:
+    """Put the file's path before what is damaged in it."""
+    try:
+        yield
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}") from error
 
 
 def load_json(path: Path) -> Any:

@@ -16,7 +16,7 @@ from benchmarks.schema.observations import (
     Training,
 )
 from reports.sources.fields import Count, Name, Ours, Text, checked, checked_rows
-from reports.sources.frame import Complaint, DamagedError, load_json
+from reports.sources.frame import Complaint, DamagedError, load_json, naming_damaged
 from reports.sources.schemas import Environment
 
 __all__ = ["Observations", "read_observations"]
@@ -146,10 +146,8 @@ def read_observations(path: Path) -> Observations:
     Raises:
         DamagedError: not such a file, or of another version.
     """
-    try:
+    with naming_damaged(path):
         file = _read(path)
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
     problems, frames = [], {}
     for name, (model, row) in _LISTS.items():
         rows, wrong = checked_rows(model, getattr(file, name), name)

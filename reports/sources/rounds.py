@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side
 from reports.sources.fields import checked, checked_rows
-from reports.sources.frame import Complaint, DamagedError, load_json
+from reports.sources.frame import Complaint, DamagedError, load_json, naming_damaged
 from reports.sources.rounds_file import (
     CountersFile,
     MinutesFile,
@@ -91,10 +91,8 @@ def read_minutes(folder: Path) -> MinutesFile | None:
     path = folder / MINUTES
     if not path.exists():
         return None
-    try:
+    with naming_damaged(path):
         return checked(MinutesFile, load_json(path))
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
 
 
 def read_sides(folder: Path, timed: Mapping[Side, RoundsSide]) -> dict[Side, Sweep]:
@@ -123,11 +121,9 @@ def _check_same(path: Path, side: Side, counted: SideDescribed, timed: SideDescr
 
 def _read(path: Path, schema: type[_File]) -> tuple[_File, Any]:
     """A file by its schema and as it is, of the version that is read here."""
-    try:
+    with naming_damaged(path):
         content = load_json(path)
         file = checked(schema, content)
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
     if file.rounds_version != ROUNDS_VERSION:
         raise DamagedError(
             f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"

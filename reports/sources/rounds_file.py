@@ -1,6 +1,6 @@
 """The files of two commits that were measured in rounds, as their reader demands them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ from reports.sources.fields import (
 from reports.sources.schemas import Digest, Environment, Packages, Version
 
 __all__ = ["CountersFile", "MinutesFile", "RoundRow", "RoundsFile", "RoundsSide", "SideDescribed"]
+
+
+_Side = TypeVar("_Side")
 
 
 class RoundRow(Ours):
@@ -58,9 +61,11 @@ class RoundsSide(Ours):
     failures: dict[Program, Text]
 
 
-class _Sides(Ours):
-    base: RoundsSide
-    head: RoundsSide
+class _Both(Ours, Generic[_Side]):
+    """The same of both sides."""
+
+    base: _Side
+    head: _Side
 
 
 class RoundsFile(Ours):
@@ -68,7 +73,7 @@ class RoundsFile(Ours):
 
     rounds_version: int
     environment: Environment
-    sides: _Sides
+    sides: _Both[RoundsSide]
     seconds: dict[Annotated[str, known(Stage)], list[Positive]] = Field(default_factory=dict)
     rows: list[Any]
 
@@ -79,19 +84,9 @@ class MinutesFile(Ours):
     needed: Positive
 
 
-class _BothDescribed(Ours):
-    base: SideDescribed
-    head: SideDescribed
-
-
-class _BothSweeps(Ours):
-    base: dict[str, Any]
-    head: dict[str, Any]
-
-
 class CountersFile(Ours):
     """The deterministic figures of two commits; the sweeps are checked as files of their own."""
 
     rounds_version: int
-    sides: _BothDescribed
-    sweeps: _BothSweeps
+    sides: _Both[SideDescribed]
+    sweeps: _Both[dict[str, Any]]

@@ -19,6 +19,7 @@ from reports.sources.frame import (
     is_ahead,
     load_json,
     measurement,
+    naming_damaged,
 )
 from reports.sources.ratios import ratios_frame
 from reports.sources.schemas import Curve, RecordRow, SweepFile
@@ -127,10 +128,8 @@ def read_complete_sweep(path: Path, content: Any = None) -> Sweep:
     Raises:
         DamagedError: there is none; the file is named.
     """
-    try:
+    with naming_damaged(path):
         sweep = read_sweep(path, content)
-    except DamagedError as error:
-        raise DamagedError(f"{path}: {error}") from error
     if sweep.complaints:
         raise DamagedError(str(sweep.complaints[0]))
     return sweep
