@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+# Surrogates that stand for no byte.
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 class UnwritableError(OSError):
@@ -90,9 +94,11 @@ def utf_8(text: str) -> bytes:
     """The text in UTF-8.
 
     Of files' names, Python holds bytes that are no text in this locale as surrogates: they become
-    these bytes again, and where these are no UTF-8 either, they are escaped.
+    these bytes again, and where these are no UTF-8 either, they are escaped. So is any other
+    surrogate, which JSON can name and no encoding has.
     """
-    found = text.encode(errors="surrogateescape")
+    escaped = _NO_BYTE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    found = escaped.encode(errors="surrogateescape")
     return found.decode(errors="backslashreplace").encode()
 
 

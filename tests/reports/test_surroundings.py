@@ -1,13 +1,15 @@
 """The user's locale, files and variables change neither a page nor a picture, and break neither."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.reports.written import CALL, PROGRAM, all_records, asv, sweep
+from benchmarks.schema.files import utf_8
+from tests.reports.written import CALL, PROGRAM, all_records, asv, pytest_benchmark, sweep
 from tests.reports.written_rounds import rounds
 from tests.scratch import ROOT
 
@@ -102,6 +104,19 @@ def test_a_name_that_is_no_text_is_escaped(tmp_path):
     ended = python(tmp_path, script, "build", f"--results={folder}", "--output=page", **ASCII)
     assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
     assert r"gr\xf6\xdfe" in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_what_stands_for_no_character_and_for_no_byte_is_escaped(tmp_path):
+    """JSON can name half of a pair of surrogates, which no file holds."""
+    assert utf_8("\ud800 \udcff ä \U0001f600") == rb"\ud800 \xff " + "ä \U0001f600".encode()
+    path = pytest_benchmark(tmp_path / "pytest.json")
+    content = json.loads(path.read_text())
+    content["benchmarks"].append({"name": "half \ud800", "extra_info": {}})
+    path.write_text(json.dumps(content))
+    script = "from reports.__main__ import main; main()"
+    ended = python(tmp_path, script, "build", f"--results={path}", "--output=page")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), ended.stderr
+    assert r"half \ud800" in (tmp_path / "page" / "index.html").read_text()
 
 
 HOSTILE = b"text.usetex: True\nfont.size: 30\nfigure.facecolor: red\nsvg.fonttype: path\n"
