@@ -223,7 +223,7 @@ def _of_each(result: Result, n_places: int, n_calls: int) -> Iterator[dict[str, 
         own = {"value": value, "samples": processes, "ci_low": low, "ci_high": high}
         if value is None:
             own |= {"status": Status.FAILED, "detail": _RAISED}
-        elif math.isnan(value):
+        elif isinstance(value, float) and math.isnan(value):
             own |= {"value": None, "status": Status.SKIPPED, "detail": "asv skipped it"}
         else:
             own |= {"status": Status.OK}

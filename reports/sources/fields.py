@@ -3,6 +3,7 @@
 import datetime
 import math
 import reprlib
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -115,11 +116,11 @@ def misfit(metric: str, value: Any) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if kind in _POSITIVE_KINDS and value <= 0:
-        return f"{value} is not greater than 0"
+        return f"{reprlib.repr(value)} is not greater than 0"
     if kind != Kind.RESULT and value < 0:
-        return f"{value} is less than 0"
-    if kind not in _FREE_KINDS and value > _LARGEST:
-        return f"{value} is more than there can be"
+        return f"{reprlib.repr(value)} is less than 0"
+    if abs(value) > (sys.float_info.max if kind in _FREE_KINDS else _LARGEST):
+        return f"{reprlib.repr(value)} is more than there can be"
     return None
 
 

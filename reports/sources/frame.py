@@ -42,6 +42,7 @@ COLUMNS = [
     *KEY, "loss", "transform", "dtype", "unit", "better", "value", "samples", "ci_low",
     "ci_high", "status", "detail", *_ORIGIN, *_ROUND,
 ]  # fmt: skip
+_NUMBERS = {"n_cells": int, **dict.fromkeys(["ci_low", "ci_high", *_ROUND], float)}
 
 
 class Complaint(NamedTuple):
@@ -99,8 +100,12 @@ class Measurements:
 
 
 def as_frame(measurements: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The measurements as rows; a frame of none has every column too."""
-    return pd.DataFrame(list(measurements), columns=COLUMNS)
+    """The measurements as rows; a frame of none has every column too.
+
+    Of whatever rows, a column has the same type: a part of the rows says nothing of the others.
+    """
+    rows = list(measurements)
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object).astype(_NUMBERS)
 
 
 def measurement(

@@ -159,6 +159,29 @@ def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
     assert "the benchmark raised an error" in page
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_files_without_a_value_are_joined_with_others(tmp_path, nothing):
+    """A column of nothing has the type that it has elsewhere."""
+    for day, (commit, value) in enumerate({"a": 1.0, "b": nothing, "c": 2.0}.items()):
+        asv(tmp_path / "asv", commit, day, {TRACKED: {"simpson:value": value}})
+    found = read_results([tmp_path / "asv"]).measurements.frame
+    assert found[found["device"] == "cpu"]["value"].dropna().tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+@pytest.mark.parametrize("metric", ["value", "value_error", "temp_bytes"])
+def test_a_whole_number_that_no_float_holds_is_named(tmp_path, metric, value):
+    path = sweep(tmp_path / "sweep.json", [*all_records(), record("shannon", metric, 12345)])
+    path.write_text(path.read_text().replace("12345", str(value)))
+    (complaint,) = read_results([path]).measurements.complaints
+    assert f"(metric '{metric}'" in complaint.problem
+    tracked = TRACKED.replace("temp_bytes", metric)
+    asv(tmp_path / "asv", "a", 0, {tracked: {"simpson:value": value}})
+    (complaint,) = read_results([tmp_path / "asv"]).measurements.complaints
+    assert f"{tracked} result: " in complaint.problem
+
+
 @pytest.mark.parametrize(
     ("samples", "expected"),
     [
