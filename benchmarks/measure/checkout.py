@@ -24,15 +24,16 @@ def commit() -> str | None:
     return git.answer(_ROOT, "rev-parse", "HEAD").strip() if _is_repository() else None
 
 
-def is_dirty() -> bool:
+def is_dirty(changes: str | None) -> bool:
     """Whether any file differs from the commit: outside of a repository nothing is committed.
+
+    Args:
+        changes: the code's, by ``uncommitted_code``.
 
     Raises:
         GitError: git cannot answer.
     """
-    if uncommitted_code() is not None:
-        return True
-    return bool(git.answer(_ROOT, "status", "--porcelain", "--untracked-files=normal"))
+    return changes is not None or git.has_changes(_ROOT)
 
 
 def clean_commit() -> str:
@@ -44,7 +45,7 @@ def clean_commit() -> str:
     """
     if (found := commit()) is None:
         raise UncommittedError(f"{_ROOT} is no repository: what is measured here is no commit")
-    if is_dirty():
+    if is_dirty(uncommitted_code()):
         raise UncommittedError(
             f"there are uncommitted changes: figures measured now are not those of {found[:8]}"
         )

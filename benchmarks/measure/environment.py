@@ -36,13 +36,13 @@ def environment() -> dict[str, Any]:
     Raises:
         GitError: git cannot tell which commit this is, or whether it is changed.
     """
-    cpu = cpuinfo.get_cpu_info()
+    cpu, changes = cpuinfo.get_cpu_info(), checkout.uncommitted_code()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command_line(shlex.join(["python", "-m", _module_name(), *sys.argv[1:]])),
         "commit": checkout.commit(),
-        "dirty": checkout.is_dirty(),
-        "changes": checkout.uncommitted_code(),
+        "dirty": checkout.is_dirty(changes),
+        "changes": changes,
         "machine": platform.node(),
         "os": platform.platform(),
         "cpu": cpu.get("brand_raw", platform.processor()),

@@ -15,6 +15,7 @@ __all__ = [
     "changed_files",
     "differ",
     "environment_without_git",
+    "has_changes",
     "has_commit",
     "merge_base",
 ]
@@ -23,6 +24,7 @@ _SETTINGS = (
     "--no-replace-objects",
     "--no-optional-locks",
     *("-c", "core.attributesFile=", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"),
+    *("-c", "i18n.logOutputEncoding=UTF-8"),
 )
 # Programs that a user has chosen to show differences with.
 _PLAIN_DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-renames")
@@ -68,6 +70,15 @@ def differ(folder: Path, base: str, head: str, *paths: str) -> bool:
     """
     named = (base, head, "--", *(f":/{path}" for path in paths))
     return not _holds(folder, *_PLAIN_DIFF, "--quiet", *named)
+
+
+def has_changes(folder: Path) -> bool:
+    """Whether any file of the checkout differs from its commit, or is unknown to it.
+
+    Raises:
+        GitError: git cannot tell.
+    """
+    return bool(answer(folder, "status", "--porcelain", "--untracked-files=normal"))
 
 
 def has_commit(folder: Path, revision: str) -> bool:

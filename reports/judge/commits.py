@@ -73,7 +73,8 @@ def revisions(base: str, head: str | None) -> tuple[str, str]:
         ValueError: something else; the message says what is accepted.
     """
     first, dots, second = base.partition("...")
-    if ".." in first + second or (dots and head is not None):
+    empty = "" in (base, head)  # a variable that is not set, which must not mean HEAD
+    if empty or ".." in first + second or (dots and head is not None):
         given = base if head is None else f"{base} {head}"
         raise ValueError(f"{given!r}: accepted are BASE, BASE HEAD and BASE...HEAD")
     return first or "HEAD", (second if dots else head) or "HEAD"
@@ -103,7 +104,7 @@ def change_between(base: str, head: str, *, direct: bool) -> Change:
         forked_from=None if first is asked else asked,
         direct=direct and not contained,
         files=git.changed_files(here, first.name, last.name),
-        uncommitted=resolve("HEAD") == last.name and bool(_said("status", "--porcelain")),
+        uncommitted=resolve("HEAD") == last.name and git.has_changes(here),
     )
 
 

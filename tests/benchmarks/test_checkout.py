@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.measure import checkout
+from benchmarks.measure.environment import environment
 from benchmarks.measure.sweep import run_sweep
 from benchmarks.schema import git
 from benchmarks.schema.git import GitError
@@ -38,7 +39,11 @@ def head_of(folder):
 
 
 def state():
-    return checkout.commit(), checkout.is_dirty(), checkout.uncommitted_code()
+    return checkout.commit(), is_dirty(), checkout.uncommitted_code()
+
+
+def is_dirty():
+    return checkout.is_dirty(checkout.uncommitted_code())
 
 
 def test_every_uncommitted_state_of_the_code_is_another(repository):
@@ -46,7 +51,7 @@ def test_every_uncommitted_state_of_the_code_is_another(repository):
     states = [checkout.uncommitted_code()]
     (repository / "sweep.json").write_text("{}")  # which is not code
     assert [checkout.uncommitted_code()] == states == [None]
-    assert checkout.is_dirty()
+    assert is_dirty()
     for path, text in ((new, "1"), (new, "2"), (loss, "2"), (loss, "3")):
         path.write_text(text)
         states.append(checkout.uncommitted_code())
@@ -88,7 +93,7 @@ def test_no_setting_of_git_hides_an_edit(repository, hide):
     states = set()
     for text in ("2", "3"):
         (repository / "diffbio" / "loss.py").write_text(text)
-        assert checkout.is_dirty()
+        assert is_dirty()
         states.add(checkout.uncommitted_code())
     assert len(states - {None}) == 2
 
@@ -97,8 +102,18 @@ def test_a_file_that_the_user_ignores_everywhere_is_seen(repository):
     (repository / ".git" / "info").mkdir(exist_ok=True)
     (repository / ".git" / "info" / "exclude").write_text("new.py\n")
     (repository / "diffbio" / "new.py").write_text("1")
-    assert checkout.is_dirty()
+    assert is_dirty()
     assert checkout.uncommitted_code() is not None
+
+
+def test_an_environment_reads_the_code_once(repository, monkeypatch):
+    (repository / "diffbio" / "new.py").write_text("1")
+    listed = checkout._listed_files
+    asked = []
+    monkeypatch.setattr(checkout, "_listed_files", lambda: asked.append(1) or listed())
+    found = environment()
+    assert (len(asked), found["dirty"]) == (1, True)
+    assert found["changes"] == checkout.uncommitted_code()
 
 
 @pytest.fixture

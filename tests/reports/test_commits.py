@@ -107,6 +107,16 @@ def test_uncommitted_changes_are_said_not_to_be_judged(repository, tmp_path):
     assert not change_between("main~1", "main", direct=False).uncommitted
 
 
+def test_a_users_settings_of_git_change_neither_words_nor_changes(repository):
+    """Not which files are shown, and not the encoding in which messages are."""
+    git(repository, "config", "status.showUntrackedFiles", "no")
+    git(repository, "config", "i18n.logOutputEncoding", "ISO-8859-1")
+    write(repository, "new.py", "größer")
+    (repository / "unknown.py").write_text("unknown to git")
+    found = change_between("HEAD~1", "HEAD", direct=False)
+    assert (found.head.subject, found.uncommitted) == ("größer", True)
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -122,12 +132,17 @@ def test_two_commits_are_named_as_git_names_them(given, named):
 
 
 @pytest.mark.parametrize(
-    "given", [("main..feature", None), ("main...feature", "HEAD"), ("a...b..c", None)]
-)
+    "given",
+    [
+        ("main..feature", None), ("main...feature", "HEAD"), ("a...b..c", None),
+        ("", None), ("", "HEAD"), ("main", ""), ("main...feature", ""),
+    ],
+)  # fmt: skip
 def test_other_names_of_two_commits_are_refused(given):
+    """An empty one is that of a variable which is not set."""
     with pytest.raises(ValueError, match=r"accepted are BASE, BASE HEAD and BASE\.\.\.HEAD"):
         revisions(*given)
-    found, _ = compare(*filter(None, given))
+    found, _ = compare(*(name for name in given if name is not None))
     assert found.exit_code == 2
     assert "accepted are" in found.stderr
 
