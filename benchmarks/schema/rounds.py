@@ -11,6 +11,7 @@ __all__ = [
     "CALLED_CELLS",
     "COMPILED_CELLS",
     "ROUNDS_VERSION",
+    "ROUND_METRICS",
     "RoundTime",
     "Side",
     "SideError",
@@ -21,6 +22,7 @@ __all__ = [
 ROUNDS_VERSION = 1
 CALLED_CELLS = 4096
 COMPILED_CELLS = 256
+ROUND_METRICS = ("cold_compile_seconds", "call_seconds")
 
 
 class SideError(RuntimeError):
@@ -51,7 +53,7 @@ class RoundTime(NamedTuple):
         benchmark: loss and transform, ``simpson:value_and_grad``.
         n_cells: number of cells.
         device: where the program ran.
-        metric: ``call_seconds`` or ``cold_compile_seconds``.
+        metric: one of ``ROUND_METRICS``.
         seconds: median over the visits of the process.
         ratio: median of the visits' ratios to the lower bound, measured in the same visit.
     """

@@ -150,9 +150,9 @@ def _by_process(times: pd.DataFrame, name: str) -> np.ndarray:
     """Logarithms: (figures, sides, rounds), NaN where a process lacks the figure."""
     figure = times.groupby(FIGURE, sort=False).ngroup()
     side = (times["side"] == Side.HEAD).astype(int)
-    n_rounds = max(times["round"], default=0) + 1
-    values = np.full((figure.nunique(), len(Side), n_rounds), np.nan)
-    values[figure, side, times["round"]] = np.log(times[name])
+    number, rounds = pd.factorize(times["round"])  # however the rounds are numbered
+    values = np.full((figure.nunique(), len(Side), max(len(rounds), 1)), np.nan)
+    values[figure, side, number] = np.log(times[name])
     return values
 
 

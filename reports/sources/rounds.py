@@ -25,6 +25,8 @@ __all__ = ["MINUTES", "Rounds", "holds_rounds", "read_minutes", "read_rounds", "
 # What a comparison writes beside the rounds: how long it takes.
 MINUTES = "minutes.json"
 _ROUNDS, _COUNTERS = "rounds.json", "counters.json"
+# What names a time.
+_TIME = [name for name in RoundTime._fields if name not in ("seconds", "ratio")]
 _File = TypeVar("_File", RoundsFile, CountersFile)
 
 
@@ -73,6 +75,7 @@ def read_rounds(folder: Path) -> Rounds:
     if not rows:
         raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
     times = pd.DataFrame([row.model_dump() for row in rows], columns=list(RoundTime._fields))
+    _check_once(path, times)
     return Rounds(
         times,
         {side: getattr(file.sides, side) for side in Side},
@@ -80,6 +83,14 @@ def read_rounds(folder: Path) -> Rounds:
         file.seconds,
         tuple(Complaint(str(path), problem) for problem in problems),
     )
+
+
+def _check_once(path: Path, times: pd.DataFrame) -> None:
+    """Refuse two times of a figure from one process: the process is the unit."""
+    twice = times[times.duplicated(_TIME)]
+    if not twice.empty:
+        named = ", ".join(f"{name} {twice.iloc[0][name]}" for name in _TIME)
+        raise DamagedError(f"{path}: rows: {len(twice)} times stand twice, first that of {named}")
 
 
 def read_minutes(folder: Path) -> MinutesFile | None:
@@ -105,7 +116,13 @@ def read_sides(folder: Path, timed: Mapping[Side, RoundsSide]) -> dict[Side, Swe
     file, content = _read(path, CountersFile)
     for side in Side:
         _check_same(path, side, getattr(file.sides, side), timed[side].described)
-    return {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
+    sweeps = {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
+    for side, sweep in sweeps.items():
+        if sweep.commit != timed[side].commit:
+            raise DamagedError(
+                f"{path}: the sweep of the {side} is of {sweep.commit}, not of {timed[side].commit}"
+            )
+    return sweeps
 
 
 def _check_same(path: Path, side: Side, counted: SideDescribed, timed: SideDescribed) -> None:

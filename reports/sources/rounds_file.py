@@ -4,13 +4,12 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from benchmarks.schema.rounds import Side, Stage
+from benchmarks.schema.rounds import ROUND_METRICS, Side, Stage
 from reports.sources.fields import (
     CellCount,
     Commit,
     Count,
     Device,
-    MetricName,
     Name,
     Ours,
     Positive,
@@ -35,7 +34,7 @@ class RoundRow(Ours):
     benchmark: Program
     n_cells: CellCount
     device: Device
-    metric: MetricName
+    metric: Annotated[str, known(ROUND_METRICS)]
     seconds: Positive
     ratio: Positive
 

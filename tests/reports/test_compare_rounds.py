@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,8 +95,8 @@ def test_a_loss_that_is_new_is_added_and_fails_nothing(tmp_path):
     path.write_text(json.dumps(content))
     path = tmp_path / "counters.json"
     content = json.loads(path.read_text())
-    sweeps = content["sweeps"]
-    content["sweeps"] = {"base": sweeps["head"], "head": sweeps["base"]}
+    base, head = content["sweeps"].values()
+    base["records"], head["records"] = head["records"], base["records"]
     path.write_text(json.dumps(content))
     found = compare_rounds(tmp_path, BASE, HEAD)
     assert {verdict(found, name) for name in ("call_seconds", "temp_bytes")} == {"added"}
@@ -172,6 +173,46 @@ def test_damaged_rounds_are_named(tmp_path, damage, said):
         compare_rounds(tmp_path, BASE, HEAD)
 
 
+def with_row(folder, **row):
+    """Rounds with one more row, which is the first one but for what is given."""
+    path = rounds(folder) / "rounds.json"
+    content = json.loads(path.read_text())
+    content["rows"].append({**content["rows"][0], **row})
+    path.write_text(json.dumps(content))
+    return compare_rounds(folder, BASE, HEAD)
+
+
+@pytest.mark.parametrize("seconds", [None, 9.0])
+def test_a_process_with_two_times_of_a_figure_is_named(tmp_path, seconds):
+    """Whether or not they agree."""
+    row = {} if seconds is None else {"seconds": seconds}
+    with pytest.raises(DamagedError, match=r"rounds\.json: rows: 1 times stand twice, first that"):
+        with_row(tmp_path, **row)
+
+
+def test_a_row_that_is_no_time_leaves_the_times_unjudged(tmp_path):
+    found = with_row(tmp_path, metric="flops")
+    assert found.answer == Answer.UNJUDGED
+    assert "rows.64.metric: accepted are cold_compile_seconds, call_seconds" in str(
+        found.complaints[0]
+    )
+
+
+def test_rounds_are_judged_however_they_are_numbered(tmp_path):
+    found = with_row(tmp_path, round=10**15)
+    assert found.answer == Answer.PASSES
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+def test_the_sweep_of_another_commit_is_refused(tmp_path, side):
+    path = rounds(tmp_path) / "counters.json"
+    content = json.loads(path.read_text())
+    content["sweeps"][side]["environment"]["commit"] = "1" * 40
+    path.write_text(json.dumps(content))
+    with pytest.raises(DamagedError, match=f"the sweep of the {side} is of 1111"):
+        compare_rounds(tmp_path, BASE, HEAD)
+
+
 @pytest.mark.parametrize(
     ("field", "other"),
     [
@@ -231,6 +272,25 @@ def test_a_slowdown_is_named_though_time_ran_out_and_the_comment_says_so_first(t
         "8 of 8 first rounds were held, and 2 of 20 second rounds were held. "
         "All of them take --minutes 14 here."
     )
+
+
+def test_a_round_of_one_side_alone_was_not_held(tmp_path):
+    path = rounds(tmp_path) / "rounds.json"
+    content = json.loads(path.read_text())
+    content["rows"] = [row for row in content["rows"] if (row["side"], row["round"]) != ("head", 7)]
+    path.write_text(json.dumps(content))
+    held = compare_rounds(tmp_path, BASE, HEAD).held
+    assert (held.first, held.complete) == (7, False)
+
+
+def test_rounds_of_before_do_not_outlive_a_comparison_that_stops(tmp_path, monkeypatch):
+    """Whatever is judged there afterwards was measured by it."""
+    folder = rounds(tmp_path / "rounds")
+    (folder / "minutes.json").write_text('{"needed": 14}')
+    monkeypatch.setattr(measuring, "run_child", lambda *_, **__: SimpleNamespace(returncode=2))
+    with pytest.raises(DamagedError, match="benchmarks counters did not finish"):
+        measuring.measure_commits(folder, change(), (), minutes=5)
+    assert not {"rounds.json", "minutes.json"} & {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.usefixtures("named")
@@ -293,6 +353,8 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
     of_releases = "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2 --minutes 0.5"
     measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=0.5)
     assert f"--command={of_releases}" in asked[-1]
+    measuring.measure_commits(tmp_path, change(direct=True), (), minutes=5)
+    assert "--command=python -m reports compare bbbbbbbb cccccccc --direct --minutes 5" in asked[-1]
 
 
 def minutes_of(folder):

@@ -35,8 +35,8 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
         "head": _side(HEAD, jax[1], failures or {}, bounds),
     }
     sweeps = {
-        "base": _sweep(folder, jax[0], dict.fromkeys(LOSSES, FIGURES)),
-        "head": _sweep(folder, jax[1], {loss: own[loss] for loss in present}),
+        "base": _sweep(folder, BASE, jax[0], dict.fromkeys(LOSSES, FIGURES)),
+        "head": _sweep(folder, HEAD, jax[1], {loss: own[loss] for loss in present}),
     }
     counters = {
         "rounds_version": ROUNDS_VERSION,
@@ -54,13 +54,14 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
     return folder
 
 
-def _sweep(folder, version, figures):
+def _sweep(folder, commit, version, figures):
     records = [
         record(loss, metric, value, n_cells=4096)
         for loss, own in figures.items()
         for metric, value in own.items()
     ]
-    path = sweep(folder / "sweep.json", records, packages={"jax": version, "jaxlib": version})
+    packages = {"jax": version, "jaxlib": version}
+    path = sweep(folder / "sweep.json", records, commit=commit, packages=packages)
     content = json.loads(path.read_text())
     path.unlink()
     return content
