@@ -65,7 +65,7 @@ def write_baseline(results: Sweep, *, shrink: bool = False) -> Path:
         shrink: whether figures of the baseline before may be missing.
 
     Raises:
-        DamagedError: a benchmark failed, and a failure cannot be a baseline.
+        DamagedError: nothing was measured, or a benchmark failed: neither can be a baseline.
         IncomparableError: the sweep does not say what it was asked to measure.
         UnwritableError: figures of the baseline before are missing, or it cannot be replaced.
     """
@@ -75,6 +75,7 @@ def write_baseline(results: Sweep, *, shrink: bool = False) -> Path:
         names = ", ".join(sorted(set(failed["benchmark"])))
         raise DamagedError(f"no baseline was written, these failed: {names}")
     measured = rows[rows["status"] == Status.OK]
+    _check_some(measured)
     content = {
         "schema_version": _SCHEMA_VERSION,
         "key": key(results),
@@ -126,10 +127,14 @@ def compare_with_baseline(results: Sweep) -> pd.DataFrame:
     after = _deterministic(results)
     if results.environment["cores"] != baseline.cores:
         before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
-    if not (after["status"] == Status.OK).any():
-        raise DamagedError("nothing was measured on this backend")
+    _check_some(after[after["status"] == Status.OK])
     verdicts = judge_counters(before, mark_unmeasured(before, after))
     return verdicts.assign(gates=gates(verdicts))
+
+
+def _check_some(measured: pd.DataFrame) -> None:
+    if measured.empty:
+        raise DamagedError("nothing was measured on this backend")
 
 
 def _read_baseline(path: Path) -> BaselineFile:

@@ -1,6 +1,7 @@
 """The gate: quiet where nothing changed, loud about each kind of change, never unsure silently."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,7 @@ FIGURES = {
 }
 
 TWICE = "a figure stands twice"
+TWICE_OTHERWISE = "a figure stands twice, with another value"
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +114,21 @@ def test_figures_of_several_devices_gate_beside_those_of_one(folder):
     removed = run("gate", sweep(folder))
     assert removed.exit_code == 1
     assert "1 removed" in removed.output
+    shrunk = run("baseline", sweep(folder))  # benchmarks and metrics are the same
+    assert (shrunk.exit_code, "lose 1 of 15 figures" in shrunk.stderr) == (2, True)
+
+
+def test_figures_of_another_backend_are_neither_held_nor_kept(folder):
+    def on_gpu(flops):
+        place = ("simpson:value", "simpson", "value", "simulated", 256, "float32", "gpu")
+        return [Record(*place, "flops", flops)]
+
+    run("baseline", sweep(folder, more=on_gpu(1.0)))
+    assert "14 unchanged" in run("gate", sweep(folder, more=on_gpu(9.0))).output
+    elsewhere = sweep(folder, devices=["gpu: one"])
+    refused = run("baseline", elsewhere)
+    assert (refused.exit_code, refused.stderr) == (2, "nothing was measured on this backend\n")
+    assert len(list((folder / "baselines").iterdir())) == 1
 
 
 @pytest.mark.usefixtures("baseline")
@@ -195,6 +212,15 @@ def test_a_baseline_that_cannot_be_read_is_not_replaced_without_a_flag(folder):
 
 
 @pytest.mark.usefixtures("baseline")
+def test_what_is_no_baseline_is_not_replaced_whatever_flag_is_given(folder):
+    path = folder / "baselines" / "cpu-jaxlib-0.10.2.json"
+    path.write_text("years of notes")
+    refused = run("baseline", sweep(folder), "--shrink")
+    assert (refused.exit_code, "does not hold a baseline" in refused.stderr) == (2, True)
+    assert path.read_text() == "years of notes"
+
+
+@pytest.mark.usefixtures("baseline")
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -214,6 +240,7 @@ def test_what_was_asked_of_the_sweep_is_not_the_changes_doing(folder, environmen
     worse = {"temp_bytes": 10**6}
     result = run("gate", sweep(folder, worse, left_out=["shannon:value"], **environment))
     assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.usefixtures("baseline")
@@ -261,14 +288,17 @@ def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the
         '{"schema_version": 9}',
         '{"schema_version": 2}',
         TWICE,
+        TWICE_OTHERWISE,
     ],
 )
 def test_what_cannot_be_read_is_no_pass(folder, damage):
     path = sweep(folder)
     baseline = gate.baseline_path(read_sweep(folder / "quick.json"))
-    if damage == TWICE:
+    if damage in (TWICE, TWICE_OTHERWISE):
         content = json.loads(baseline.read_text())
-        damage = json.dumps({**content, "rows": [*content["rows"], content["rows"][-1]]})
+        *named, value = content["rows"][-1]
+        again = [*named, value if damage == TWICE else 2 * value]
+        damage = json.dumps({**content, "rows": [*content["rows"], again]})
     baseline.write_text(damage)
     result = run("gate", path)
     assert result.exit_code == 2
@@ -280,8 +310,8 @@ def test_what_cannot_be_read_is_no_pass(folder, damage):
 @pytest.mark.usefixtures("baseline")
 def test_a_baseline_is_not_made_of_failures_and_nothing_measured_is_no_pass(folder):
     before = gate.baseline_path(read_sweep(folder / "quick.json")).read_text()
-    result = run("baseline", sweep(folder, failed=["simpson:value"]))
-    assert (result.exit_code, "simpson:value" in result.output) == (2, True)
+    result = run("baseline", sweep(folder, failed=["simpson:value"]), "--shrink")
+    assert (result.exit_code, "these failed: simpson:value" in result.output) == (2, True)
     path = gate.baseline_path(read_sweep(folder / "quick.json"))
     assert path.read_text() == before
     assert json.loads(before)["cores"] == 2
@@ -303,3 +333,17 @@ def test_whatever_stops_a_command_is_no_regression(folder, monkeypatch, error):
     assert result.exit_code == 2
     assert ("oops" in result.stderr) == isinstance(error, KeyError)
     assert ("Traceback" in result.stderr) == isinstance(error, KeyError)
+
+
+@pytest.mark.parametrize("command", ["gate", "baseline"])
+def test_without_a_sweep_that_of_the_tier_is_run(folder, monkeypatch, command):
+    asked = []
+
+    def ended(command, env):
+        asked.append((command[command.index("--output") :], env["DIFFBIO_BENCH_TIER"]))
+        return SimpleNamespace(returncode=2)
+
+    monkeypatch.setattr("reports.__main__.run_child", ended)
+    found = CliRunner().invoke(main, [command, "--tier=smoke"])
+    assert (found.exit_code, found.stderr) == (2, "the sweep did not finish\n")
+    assert asked == [(["--output", "results/smoke.json", "--no-times"], "smoke")]

@@ -143,6 +143,7 @@ def test_the_report_of_another_machine_of_that_day_is_not_replaced(published, tm
     ("environment", "said"),
     [
         ({"dirty": True, "changes": "abc"}, "environment.dirty is true, what was measured is no"),
+        ({"commit": None}, "environment.commit is unknown"),
         ({"date": "3026-01-01T00:00:00+00:00"}, "environment.date is 3026-01-01T00:00:00"),
     ],
 )
