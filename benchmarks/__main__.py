@@ -1,5 +1,6 @@
 """Command line of the benchmarks: ``python -m benchmarks sweep``."""
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import click
 from benchmarks.distributed.launcher import ProcessEndedError
 from benchmarks.measure.checkout import UncommittedError, clean_commit
 from benchmarks.schema.children import end_with_caller
-from benchmarks.schema.console import print_in_any_locale
+from benchmarks.schema.console import naming_choices, print_in_any_locale
 from benchmarks.schema.files import (
     UnwritableError,
     check_replaceable,
@@ -20,10 +21,14 @@ from benchmarks.schema.files import (
 from benchmarks.schema.git import GitError
 from benchmarks.schema.rounds import Side, SideError, Stage
 
+with naming_choices():
+    from benchmarks.schema.suite import CELL_COUNTS, LOSSES, SCALING, chosen
+
 if TYPE_CHECKING:
     from benchmarks.rounds.sides import PreparedSide
 
 
+_CELLS = click.IntRange(min=1)
 # What can stop a command.
 _STOPPING = (GitError, ProcessEndedError, SideError, UncommittedError, UnwritableError)
 
@@ -41,6 +46,11 @@ class _Commands(click.Group):
         except KeyboardInterrupt as interrupt:
             click.echo(f"interrupted; {interrupt}".rstrip("; "), err=True)
             context.exit(130)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception:  # exit 1 says that processes do not agree
+            traceback.print_exc()
+            context.exit(2)
 
 
 def _only_over(kind: str, *names: str) -> Callable[[Any, Any, Path | None], Path | None]:
@@ -68,7 +78,7 @@ def main() -> None:
     callback=_only_over("a sweep", "schema_version", "environment", "records"),
     help="JSON file to write.",
 )
-@click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the tier's.")
+@click.option("--n-cells", type=_CELLS, multiple=True, help="Cell counts instead of the tier's.")
 @click.option("--loss", "losses", multiple=True, help="Losses instead of the environment's.")
 @click.option("--times/--no-times", default=True, help="Whether anything is timed.")
 def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...], times: bool) -> None:
@@ -77,14 +87,13 @@ def sweep(output: Path, n_cells: tuple[int, ...], losses: tuple[str, ...], times
     The file is whole after every step: interrupt it, and the same command goes on.
     """
     try:
-        from benchmarks.schema.suite import CELL_COUNTS, LOSSES, SCALING, chosen
-
         names = chosen(losses) if losses else LOSSES
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     from benchmarks.measure.sweep import run_sweep
 
-    run_sweep(output, n_cells or CELL_COUNTS, names, times=times, scaling=SCALING)
+    sizes = tuple(dict.fromkeys(n_cells)) or CELL_COUNTS
+    run_sweep(output, sizes, names, times=times, scaling=SCALING)
     click.echo(f"wrote {output}")
 
 
@@ -124,7 +133,7 @@ def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | Non
 
 @main.command()
 @_of_two_commits
-@click.option("--rounds", "number", type=int, default=8, show_default=True)
+@click.option("--rounds", "number", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option(
     "--stage",
     type=click.Choice([stage.value for stage in Stage]),
@@ -198,7 +207,7 @@ def commit() -> None:
 
 @main.command()
 @click.option("--loss", "losses", multiple=True, help="Losses of the catalog; all by default.")
-@click.option("--n-cells", type=int, multiple=True, help="Cell counts instead of the targets'.")
+@click.option("--n-cells", type=_CELLS, multiple=True, help="Cell counts instead of the targets'.")
 @click.option("--peers", is_flag=True, help="Measure the installed peers as well.")
 @click.option(
     "--json",
@@ -246,7 +255,7 @@ def training(path: Path | None) -> None:
 
 
 @main.command()
-@click.option("--n-cells", type=int, default=1_000_000, show_default=True)
+@click.option("--n-cells", type=_CELLS, default=1_000_000, show_default=True)
 @click.option(
     "--json",
     "path",
@@ -261,7 +270,7 @@ def million(n_cells: int, path: Path | None) -> None:
 
 
 @main.command()
-@click.option("--cells", "n_cells", type=int, default=100_000, show_default=True)
+@click.option("--cells", "n_cells", type=_CELLS, default=100_000, show_default=True)
 @click.option(
     "--json",
     "path",
@@ -300,7 +309,6 @@ def distributed(
     """
     from benchmarks.distributed.comparison import compare_processes, table
     from benchmarks.measure.environment import environment
-    from benchmarks.schema.suite import chosen
 
     try:
         names = chosen(losses)

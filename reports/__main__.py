@@ -14,9 +14,12 @@ import click
 
 from benchmarks.schema import git
 from benchmarks.schema.children import run_child
-from benchmarks.schema.console import print_in_any_locale
+from benchmarks.schema.console import naming_choices, print_in_any_locale
 from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
-from benchmarks.schema.suite import REPORT_CELLS, TIERS
+
+with naming_choices():
+    from benchmarks.schema.suite import REPORT_CELLS, TIERS
+
 from reports.judge import agreement, commits, coverage, error_rates
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
@@ -249,7 +252,7 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     """Measure a published report again: exit 1 if a promised figure does not hold."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
-    rows = found_at.with_suffix(".csv")
+    rows = found_at.parent / f"{found_at.stem}.csv"
     check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
         _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
