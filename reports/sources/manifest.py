@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.schema.differences import differing
 from reports.sources.fields import checked
 from reports.sources.frame import DamagedError, load_json
 from reports.sources.schemas import SWEEP, ManifestFile
-from reports.sources.sweep import Sweep, read_sweep
+from reports.sources.sweep import Sweep, read_complete_sweep
 
 __all__ = ["PAGE_MARKER", "Published", "manifest_of", "pack", "read_published"]
 
@@ -55,7 +56,8 @@ def read_published(path: Path) -> Published:
     """Read a published report from its folder or its manifest.
 
     Raises:
-        DamagedError: there is none, or its results are no longer those of its manifest.
+        DamagedError: there is none, its results are no longer those of its manifest, or they are
+            not a complete sweep.
     """
     folder = path.parent if path.name == "manifest.json" else path
     try:
@@ -64,9 +66,22 @@ def read_published(path: Path) -> Published:
         for name, digest in manifest.results.items():
             if _sha256(folder / name) != digest:
                 raise DamagedError(f"{name} is not the file that was published")
-        return Published(folder, content, read_sweep(folder / SWEEP))
+        sweep = read_complete_sweep(folder / SWEEP)
+        _check_same(manifest, sweep)
+        return Published(folder, content, sweep)
     except (DamagedError, OSError) as error:
         raise DamagedError(f"{folder}: not a published report ({error})") from error
+
+
+def _check_same(manifest: ManifestFile, sweep: Sweep) -> None:
+    """Refuse a manifest that tells of another sweep than the one beside it."""
+    held = {"n_cells": sweep.timed_sizes, "data_digests": sweep.data_digests}
+    found = [
+        *differing(held, {name: getattr(manifest, name) for name in held}),
+        *differing(sweep.environment, manifest.environment.model_dump()),
+    ]
+    if found:
+        raise DamagedError(f"the manifest is of another sweep: {'; '.join(found)}")
 
 
 def _sha256(path: Path) -> str:

@@ -1,5 +1,7 @@
 """What a published report is made of is kept and shown in the README; its pages are rebuilt."""
 
+import gzip
+import hashlib
 import json
 import shutil
 import time
@@ -178,6 +180,64 @@ def test_ratios_of_a_dirty_tree_are_not_published_beside_a_clean_sweep(published
 
 def reproduce(path, results):
     return CliRunner().invoke(main, ["reproduce", str(path), f"--results={results}"])
+
+
+def tampered(published, folder, change, *, manifest=None):
+    """A publication whose sweep is another, with the digest of that one in its manifest."""
+    source = published / "kept" / "2026-01-02-m-a-processor-00000000"
+    shutil.copytree(source, folder)
+    content = json.loads(gzip.decompress((folder / SWEEP).read_bytes()))
+    change(content)
+    (folder / SWEEP).write_bytes(gzip.compress(json.dumps(content).encode()))
+    digest = hashlib.sha256((folder / SWEEP).read_bytes()).hexdigest()
+    path = folder / "manifest.json"
+    told = {**json.loads(path.read_text()), **(manifest or {}), "results": {SWEEP: digest}}
+    path.write_text(json.dumps(told))
+    return folder
+
+
+def undo_a_step(content):
+    content["unfinished"] = content["steps"]
+
+
+def take_a_value(content):
+    content["records"][0]["value"] = "none"
+
+
+def repeat_a_record(content):
+    content["records"].append(content["records"][0])
+
+
+@pytest.mark.parametrize("change", [undo_a_step, take_a_value, repeat_a_record])
+def test_a_published_sweep_is_complete(published, tmp_path, change):
+    folder = tampered(published, tmp_path / "kept", change)
+    result = reproduce(folder, sweep(tmp_path / "again.json", all_records()))
+    assert (result.exit_code, "not a published report" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"n_cells": [64]}, "n_cells without 256, 1024 and with 64"),
+        ({"data_digests": {"cells": "ff"}}, "data_digests is {'cells': 'ff'}"),
+    ],
+)
+def test_a_manifest_tells_of_the_sweep_beside_it(published, tmp_path, told, said):
+    folder = tampered(published, tmp_path / "kept", lambda _: None, manifest=told)
+    again = sweep(tmp_path / "again.json", all_records())
+    result = reproduce(folder, again)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    other = tampered(
+        published, tmp_path / "other", lambda content: content["environment"].update(cpu="Another")
+    )
+    assert "another sweep: cpu is 'A processor', was 'Another'" in reproduce(other, again).stderr
+
+
+@pytest.mark.parametrize("results", [".", "/", ""])
+def test_a_path_that_is_no_sweep_is_named(published, results):
+    result = reproduce(published / "kept" / "2026-01-02-m-a-processor-00000000", results)
+    assert (result.exit_code, "cannot be read" in result.stderr) == (2, True)
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("damage", ["absent", "manifest", "results"])
