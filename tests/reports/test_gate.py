@@ -114,8 +114,6 @@ def test_figures_of_several_devices_gate_beside_those_of_one(folder):
     removed = run("gate", sweep(folder))
     assert removed.exit_code == 1
     assert "1 removed" in removed.output
-    shrunk = run("baseline", sweep(folder))  # benchmarks and metrics are the same
-    assert (shrunk.exit_code, "lose 1 of 15 figures" in shrunk.stderr) == (2, True)
 
 
 def test_figures_of_another_backend_are_neither_held_nor_kept(folder):
@@ -193,6 +191,14 @@ def test_a_baseline_that_would_shrink_is_refused_without_a_flag(folder, figures,
     assert f"{path.name}: not replaced without --shrink, it would lose {lost}" in refused.stderr
     assert run("baseline", fewer, "--shrink").exit_code == 0
     assert run("gate", fewer).exit_code == 0
+
+
+def test_a_baseline_keeps_every_size_of_a_figure(folder):
+    place = ("simpson:value", "simpson", "value", "simulated", 4096, "float32", "cpu")
+    run("baseline", sweep(folder, more=[Record(*place, "flops", 9e6)]))
+    refused = run("baseline", sweep(folder))
+    lost = "1 of 15 figures, first flops of simpson:value at 4096 cells"
+    assert (refused.exit_code, lost in refused.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("baseline")
