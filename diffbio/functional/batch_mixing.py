@@ -15,22 +15,22 @@ from diffbio._numerics import (
 )
 from diffbio._shards import AxisName, fetched
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_configuration import (
-    ScalarOrPerCell,
-    check_batch_mixing_configuration,
-    checked_perplexity,
-)
-from diffbio.functional._batch_proportions import (
+from diffbio.functional._edges.losses import Columns, Edges, edge_losses
+from diffbio.functional._edges.neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._edges.units import of_points, of_temperature
+from diffbio.functional._mixing.cell import cell_loss
+from diffbio.functional._mixing.proportions import (
     Proportions,
     check_expected_batches,
     checked_proportions,
     log_expected,
     observed_proportions,
 )
-from diffbio.functional._cell_mixing import cell_loss
-from diffbio.functional._edge_units import of_points, of_temperature
-from diffbio.functional._edges import Columns, Edges, edge_losses
-from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._mixing.settings import (
+    ScalarOrPerCell,
+    check_batch_mixing_configuration,
+    checked_perplexity,
+)
 
 __all__ = ["batch_mixing_loss"]
 

@@ -12,8 +12,8 @@ from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_proportions import Proportions
-from diffbio.functional._neighborhood import NeighborLists
+from diffbio.functional._edges.neighborhood import NeighborLists
+from diffbio.functional._mixing.proportions import Proportions
 from diffbio.functional.batch_mixing import batch_mixing_loss
 from diffbio.functional.compactness import clustering_compactness_loss
 

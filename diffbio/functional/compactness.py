@@ -11,8 +11,8 @@ from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
-from diffbio.functional._pairs import pair_distances
-from diffbio.functional._scatter import scatter_about, scatter_about_means
+from diffbio.functional._scatter.pairs import pair_distances
+from diffbio.functional._scatter.scatter import scatter_about, scatter_about_means
 
 __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 

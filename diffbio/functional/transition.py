@@ -19,9 +19,9 @@ from diffbio._numerics import (
 )
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._edge_units import of_points, of_rows
-from diffbio.functional._edges import Columns, Edges, edge_losses
-from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._edges.losses import Columns, Edges, edge_losses
+from diffbio.functional._edges.neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._edges.units import of_points, of_rows
 
 __all__ = ["check_transition_configuration", "velocity_transition_loss"]
 

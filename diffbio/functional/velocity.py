@@ -13,7 +13,7 @@ from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
-from diffbio.functional._directions import compare_directions
+from diffbio.functional._directions.directions import compare_directions
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 

@@ -28,9 +28,9 @@ from diffbio import _checks
 from diffbio._arrays import within_range
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_configuration import check_batch_mixing_configuration
-from diffbio.functional._batch_proportions import Proportions
-from diffbio.functional._neighborhood import NeighborLists
+from diffbio.functional._edges.neighborhood import NeighborLists
+from diffbio.functional._mixing.proportions import Proportions
+from diffbio.functional._mixing.settings import check_batch_mixing_configuration
 from diffbio.functional.batch_mixing import batch_mixing_loss
 from diffbio.functional.compactness import (
     check_compactness_configuration,

@@ -94,8 +94,8 @@ def test_hessians_are_differences_of_the_gradient(loss, given):
 
 def test_second_derivatives_by_many_blocks_are_differences_of_the_gradient(monkeypatch):
     """Clusters, and cells of tight clusters, in blocks of which the last two overlap."""
-    for module in ("_pairs", "_tight_scatter"):
-        monkeypatch.setattr(f"diffbio.functional.{module}.rows_for", lambda *_, **__: 2)
+    for module in ("pairs", "tight"):
+        monkeypatch.setattr(f"diffbio.functional._scatter.{module}.rows_for", lambda *_, **__: 2)
     jax.clear_caches()
     for spread, step in SPREADS.values():
         for given in (False, True):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import batch_mixing_loss
-from diffbio.functional._perplexity import perplexity_weights
+from diffbio.functional._mixing.perplexity import perplexity_weights
 from reference import batch_mixing as reference
 from reference import weights as reference_weights
 from tests.inputs import N_BATCHES, N_CELLS

@@ -16,8 +16,8 @@ from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, part_size
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
-from diffbio.functional._edge_visits import Chunk, Group, over_visits
+from diffbio.functional._edges.terms import Coefficients, Columns, Points, terms
+from diffbio.functional._edges.visits import Chunk, Group, over_visits
 
 __all__ = ["gradients_in_ring", "group_size", "products_in_ring"]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from diffbio.functional._edge_units import Units
+from diffbio.functional._edges.units import Units
 
 __all__ = ["Coefficients", "Columns", "Points", "coefficients_of", "terms"]
 

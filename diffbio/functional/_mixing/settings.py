@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from diffbio import _checks
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_proportions import Proportions, checked_proportions
+from diffbio.functional._mixing.proportions import Proportions, checked_proportions
 
 __all__ = ["ScalarOrPerCell", "check_batch_mixing_configuration", "checked_perplexity"]
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from diffbio._numerics import safe_ratio, softmax_over
-from diffbio.functional._batch_index import entropy, expectation, simpson_excess
-from diffbio.functional._edges import Columns
-from diffbio.functional._perplexity import perplexity_weights
+from diffbio.functional._edges.losses import Columns
+from diffbio.functional._mixing.index import entropy, expectation, simpson_excess
+from diffbio.functional._mixing.perplexity import perplexity_weights
 
 __all__ = ["cell_loss"]
 

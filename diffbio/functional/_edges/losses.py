@@ -20,16 +20,16 @@ from jaxtyping import Array, Float, Int
 from diffbio._blocks import varying_alike
 from diffbio._platform import Platform, by_platform
 from diffbio._shards import AxisName, n_shards
-from diffbio.functional._edge_blocks import (
+from diffbio.functional._edges.blocks import (
     Edges,
     gradients_in_blocks,
     over_products,
     read_all,
     transposed,
 )
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of
-from diffbio.functional._edge_units import per_own_square, scales_of_gradients, times_units
-from diffbio.functional._ring_edges import gradients_in_ring
+from diffbio.functional._edges.ring import gradients_in_ring
+from diffbio.functional._edges.terms import Coefficients, Columns, Points, coefficients_of
+from diffbio.functional._edges.units import per_own_square, scales_of_gradients, times_units
 
 __all__ = ["CellLoss", "Columns", "Edges", "edge_losses"]
 

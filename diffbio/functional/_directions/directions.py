@@ -7,7 +7,15 @@ from jaxtyping import Array, Bool
 
 from diffbio._numerics import safe_inverse, safe_ratio, zeroed
 from diffbio._platform import Platform, by_platform
-from diffbio.functional._moments import (
+from diffbio.functional._directions.remainder import (
+    Comparison,
+    compared,
+    exact_excess,
+    no_remainder,
+    remainder_in_units,
+    remainder_of,
+)
+from diffbio.functional._scatter.moments import (
     Cells,
     Mask,
     Moments,
@@ -17,14 +25,6 @@ from diffbio.functional._moments import (
     moments_of,
     rounding_of,
     unit_of,
-)
-from diffbio.functional._remainder import (
-    Comparison,
-    compared,
-    exact_excess,
-    no_remainder,
-    remainder_in_units,
-    remainder_of,
 )
 
 __all__ = ["compare_directions"]

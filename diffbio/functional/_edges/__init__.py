@@ -1,0 +1,1 @@
+"""Losses of cells over the edges to their neighbours: in blocks, over shards, in safe units."""
