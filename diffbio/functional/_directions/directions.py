@@ -7,15 +7,7 @@ from jaxtyping import Array, Bool
 
 from diffbio._numerics import safe_inverse, safe_ratio, zeroed
 from diffbio._platform import Platform, by_platform
-from diffbio.functional._directions.remainder import (
-    Comparison,
-    compared,
-    exact_excess,
-    no_remainder,
-    remainder_in_units,
-    remainder_of,
-)
-from diffbio.functional._scatter.moments import (
+from diffbio.functional._directions.moments import (
     Cells,
     Mask,
     Moments,
@@ -25,6 +17,14 @@ from diffbio.functional._scatter.moments import (
     moments_of,
     rounding_of,
     unit_of,
+)
+from diffbio.functional._directions.remainder import (
+    Comparison,
+    compared,
+    exact_excess,
+    no_remainder,
+    remainder_in_units,
+    remainder_of,
 )
 
 __all__ = ["compare_directions"]

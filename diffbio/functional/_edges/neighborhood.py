@@ -40,7 +40,6 @@ def neighborhood(
     x: Float[Array, "n_cells dim"],
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,
-    *,
     n_neighbors: int,
     block_size: int | None,
     axis_name: AxisName,
