@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffbio._platform import Platform
-from diffbio.neighbors import _bounds, approximate_neighbors, nearest_neighbors
+from diffbio.neighbors import _bounds, nearest_neighbors
 
 
 def all_distances(x):
@@ -152,16 +152,3 @@ def test_vmap_equals_single_searches():
         np.testing.assert_allclose(
             nearest_neighbors(one, 5).squared_distances, expected, rtol=1e-13
         )
-
-
-@pytest.mark.slow
-def test_approximate_neighbors_are_nearly_all_right():
-    pytest.importorskip("pynndescent", reason="needs the extra: approximate")
-    x = jnp.asarray(geometry("random", 2000, 10), jnp.float32)
-    found, exact = approximate_neighbors(x, 15, seed=0), nearest_neighbors(x, 15)
-    pairs = zip(np.asarray(found.indices).tolist(), np.asarray(exact.indices).tolist(), strict=True)
-    assert np.mean([len(set(a) & set(b)) / 15 for a, b in pairs]) > 0.95
-    assert not np.any(np.asarray(found.indices) == np.arange(2000)[:, None])
-    assert np.all(np.diff(np.asarray(found.squared_distances), axis=1) >= 0)
-    with pytest.raises(ValueError, match="n_neighbors=2000"):
-        approximate_neighbors(x, 2000)
