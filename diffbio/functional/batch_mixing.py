@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -214,14 +213,13 @@ def _batch_mixing_loss(
     None is a perplexity of a third of the cell's neighbours that carry weight.
     """
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
-    (x,) = reverse_only("batch_mixing_loss", x)
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )
     if width is None:
         width = jnp.sum(usable, axis=1, dtype=x.dtype) / 3
     else:
-        (width,) = reverse_only("batch_mixing_loss", jnp.asarray(width, x.dtype))
+        width = jnp.asarray(width, x.dtype)
     if bandwidth == "global":
         units, width = of_temperature(width)
     else:

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
@@ -128,16 +127,15 @@ def _clustering_compactness_loss(
     axis_name: AxisName,
 ) -> Float[Array, ""]:
     arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
-    x, a, *given = reverse_only("clustering_compactness_loss", *arrays)
     # The scatter casts the coordinates where it reads them, so that no copy is kept.
-    _, a, *given = in_accumulation_dtype(x, a, *given)
+    _, a, *given = in_accumulation_dtype(*arrays)
     weight, margin = (jnp.asarray(s, a.dtype) for s in (separation_weight, min_separation))
     if given:
         (c,) = given
-        scatter = scatter_about(x, a, c, where, axis_name)
+        scatter = scatter_about(embeddings, a, c, where, axis_name)
         distances, alive = pair_distances(c), jnp.ones(c.shape[0], bool)
     else:
-        scatter, distances, alive = scatter_about_means(x, a, where, axis_name)
+        scatter, distances, alive = scatter_about_means(embeddings, a, where, axis_name)
     return scatter + weight * _separation(distances, alive, margin)
 
 

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     entropy_sum,
     entropy_terms,
@@ -31,12 +30,10 @@ class _Index(NamedTuple):
     Attributes:
         terms: the terms of the entries.
         total: their sum over all entries.
-        reverse_only: the loss's name, if its backward pass is written by hand.
     """
 
     terms: Callable[[Array], Array]
     total: Callable[[Array], Array]
-    reverse_only: str | None = None
 
 
 def shannon_diversity(
@@ -144,7 +141,7 @@ def _sum_of_squares(p: Array) -> Array:
     return jnp.sum(p * p)
 
 
-_SHANNON = _Index(entropy_terms, entropy_sum, reverse_only="shannon_diversity")
+_SHANNON = _Index(entropy_terms, entropy_sum)
 _SIMPSON = _Index(jnp.square, _sum_of_squares)
 
 
@@ -176,8 +173,6 @@ def _diversity_of(
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
-    if index.reverse_only is not None:
-        (p,) = reverse_only(index.reverse_only, p)
     if over == "clusters":
         totals = sum_of_all(jnp.sum(p, axis=0), axis_name)
         return index.total(totals / n_counted(p, where, axis_name))

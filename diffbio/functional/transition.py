@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -142,7 +141,6 @@ def _velocity_transition_loss(
 ) -> Float[Array, ""]:
     x, v = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity))
     dt, temperature = (jnp.asarray(scalar, x.dtype) for scalar in (dt, temperature))
-    x, v, dt, temperature = reverse_only("velocity_transition_loss", x, v, dt, temperature)
     neighbors, usable = neighborhood(
         x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
     )

@@ -9,7 +9,6 @@ from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
 from diffbio._blocks import varying_alike
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
@@ -131,10 +130,11 @@ def _velocity_consistency_loss(
     dt, cosine_weight, magnitude_weight = (
         jnp.asarray(scalar, arrays[0].dtype) for scalar in (dt, cosine_weight, magnitude_weight)
     )
-    x, v, f = reverse_only("velocity_consistency_loss", expression, velocity, future)
     weights = None if reduce else (cosine_weight, magnitude_weight)
     fixed_dt, weights = lax.stop_gradient((dt, weights))
-    turn, excess, speed = compare_directions(*varying_alike((v, x, f, fixed_dt, weights, where)))
+    turn, excess, speed = compare_directions(
+        *varying_alike((velocity, expression, future, fixed_dt, weights, where))
+    )
     excess += (dt - fixed_dt) * speed  # 0, with the derivative by dt
     losses = cosine_weight * turn + magnitude_weight * excess * excess
     return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)
