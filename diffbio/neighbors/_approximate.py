@@ -7,7 +7,7 @@ from diffbio._types import AnyArray, StaticInteger
 from diffbio.neighbors._exact import search
 from diffbio.neighbors._ivf import default_lists, default_probes, search_lists
 from diffbio.neighbors._measured import Neighbors
-from diffbio.neighbors._resolution import n_confused
+from diffbio.neighbors._resolution import n_unresolved
 
 __all__ = ["approximate_neighbors"]
 
@@ -81,15 +81,15 @@ def approximate_neighbors(
     n_probes = _at_most(n_lists, "n_lists", "n_probes", n_probes)
     if n_probes == n_lists:
         return search(x, n_neighbors, None, None)
-    return _told_apart(x, search_lists(x, n_neighbors, n_lists, n_probes, seed))
+    return _resolved(x, search_lists(x, n_neighbors, n_lists, n_probes, seed))
 
 
-def _told_apart(x: Float[Array, "n_cells dim"], found: Neighbors) -> Neighbors:
-    """The neighbours, if float32 could tell them from the cells near them."""
-    confused = int(n_confused(x, found.indices[:, -1]))
-    if confused:
+def _resolved(x: Float[Array, "n_cells dim"], found: Neighbors) -> Neighbors:
+    """The neighbours; an error if float32 cannot tell them from the cells near them."""
+    unresolved = int(n_unresolved(x, found.indices[:, -1]))
+    if unresolved:
         raise ValueError(
-            f"x has {confused} cells whose neighbours differ by less than float32 tells apart "
+            f"x has {unresolved} cells whose neighbours differ by less than float32 tells apart "
             "beside the farthest cells, so that an approximate search would choose any of them; "
             "leave the farthest cells out, or take nearest_neighbors, which is exact"
         )

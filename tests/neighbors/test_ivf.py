@@ -136,7 +136,7 @@ def test_every_cell_has_one_entry_in_the_table(n_lists):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_cell_without_a_place_is_the_farthest_and_hides_no_other(value):
+def test_a_cell_that_is_not_finite_is_the_farthest_and_hides_no_other(value):
     x = jnp.asarray(geometry("random", 700, 20)).at[:40].set(value)
     found = _ivf.search_lists(x, 15, n_lists=10, n_probes=10, seed=0)
     assert_are_lists_of_others(found, 700, 15)
@@ -145,7 +145,7 @@ def test_a_cell_without_a_place_is_the_farthest_and_hides_no_other(value):
     np.testing.assert_allclose(np.asarray(found.squared_distances)[40:], expected, rtol=1e-12)
 
 
-def test_a_cell_without_a_place_is_found_where_all_are():
+def test_a_cell_that_is_not_finite_is_found_where_all_are():
     x = jnp.asarray(geometry("random", 40, 3)).at[7].set(np.nan)
     found = approximate_neighbors(x, 39, n_lists=2, n_probes=1)
     assert_are_lists_of_others(found, 40, 39)
@@ -161,7 +161,7 @@ def test_half_precision_is_searched_in_float32():
 
 
 def test_the_lists_do_not_depend_on_the_blocks(monkeypatch):
-    z, _, _ = _ivf._standardized(jnp.asarray(geometry("random", 700, 20)))
+    z, _, _ = _ivf._normalized_cells(jnp.asarray(geometry("random", 700, 20)))
     sample = _lists.sample_of(700, n_lists=11, seed=0)
     large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
     monkeypatch.setitem(_lists._BLOCK, Platform.CPU, 1)

@@ -95,7 +95,7 @@ def test_masked_cells_are_nobodys_neighbors_and_have_none():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_cell_without_a_place_is_the_farthest_neighbor_and_not_hidden(value):
+def test_a_cell_that_is_not_finite_is_the_farthest_neighbor_and_not_hidden(value):
     x = jnp.asarray(geometry("random", 6, 2)).at[5].set(value)
     found = nearest_neighbors(x, 5)
     assert np.all(np.asarray(found.indices)[:5, -1] == 5)
@@ -129,13 +129,13 @@ def test_half_precision_is_searched_in_float32():
 def test_bounds_lie_below_every_distance_and_close_to_it():
     for kind in KINDS:
         x = jnp.asarray(geometry(kind, 90, 20), jnp.float32)
-        frame = _bounds.frame_of(x, None, None)
-        columns = _bounds.search_columns(Platform.CPU, x, None, frame, 1)
-        bounds = np.asarray(_bounds.lower_bounds(columns, columns), np.float64)
-        scaled = np.asarray(x, np.float64) / float(frame.unit)
+        normalization = _bounds.normalization_of(x, None, None)
+        factor = _bounds.factor_rows(Platform.CPU, x, None, normalization, 1)
+        bounds = np.asarray(_bounds.lower_bounds(factor, factor), np.float64)
+        scaled = np.asarray(x, np.float64) / float(normalization.unit)
         exact = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)
         assert np.all(bounds <= exact), kind
-        norms = np.asarray(columns[:, -2], np.float64)
+        norms = np.asarray(factor[:, -2], np.float64)
         assert np.all(exact - bounds <= 2e-5 * (norms[:, None] + norms[None]) + 1e-30), kind
 
 
