@@ -99,9 +99,9 @@ def around_ring(
 ) -> tuple[Visiting, Carry]:
     """Fold ``step(first_cell, visiting, carry)`` over what every shard sends round, its own first.
 
-    The shards stand in a ring, and each hands what visits it on to the next. After as many
-    hops as there are shards, everything is home again, with all that the steps made of it.
-    The hops are rounds of one loop, so that the program does not grow with the shards.
+    The shards form a ring, and each sends the visiting arrays on to the next. After as many hops
+    as there are shards, the arrays are back at their own shard, as the steps changed them. The
+    hops are rounds of one loop, so that the program does not grow with the number of shards.
 
     Args:
         step: gets the index of the first cell of the shard that the visitors come from, and

@@ -134,7 +134,8 @@ def combined_loss(
             ``reconstructed`` is given or their shapes differ.
 
     Gradient:
-        The weighted sum of the terms' gradients.
+        The weighted sum of the terms' gradients, in reverse mode only; second derivatives by
+        forward over reverse mode, as in ``jax.hessian``.
 
     Example:
         >>> from functools import partial
