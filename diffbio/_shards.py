@@ -19,7 +19,6 @@ from diffbio._blocks import varying_alike
 __all__ = [
     "AxisName",
     "around_ring",
-    "fetched",
     "first_cell",
     "first_counted",
     "largest_of_all",
@@ -27,6 +26,7 @@ __all__ = [
     "n_shards",
     "part_size",
     "sum_of_all",
+    "values_at",
     "with_automatic_axes",
 ]
 
@@ -123,7 +123,7 @@ def around_ring(
     return lax.fori_loop(jnp.int32(0), jnp.int32(shards), hop, start)
 
 
-def fetched(per_cell: Tree, cells: Int[Array, "n_cells k"], axis_name: AxisName) -> Tree:
+def values_at(per_cell: Tree, cells: Int[Array, "n_cells k"], axis_name: AxisName) -> Tree:
     """``array[cells]`` for arrays of a number per cell and cells of any shard.
 
     A cell that is in no shard has the number 0, or False, if there are several shards.

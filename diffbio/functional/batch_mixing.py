@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
-from diffbio._shards import AxisName, fetched
+from diffbio._shards import AxisName, values_at
 from diffbio._types import AnyArray, StaticInteger
 from diffbio.functional._edges.losses import Edges, edge_losses
 from diffbio.functional._edges.neighborhood import NeighborLists, listed_neighbors, neighborhood
@@ -175,7 +175,7 @@ def _batch_mixing_loss(
     # b_j of each neighbour j, and ln(B q_b) of that batch
     batches = known_batches(batch_labels, settings.n_batches)
     expected = log_expected(proportions, batches, where, settings, x.dtype, axis_name)
-    labels = fetched((batches, *expected), neighbors, axis_name)
+    labels = values_at((batches, *expected), neighbors, axis_name)
     # w_ij = softmax_j(-|x_i - x_j|^2 / T_i),  p_ib = sum_j w_ij [b_j = b]
     units, number = number_per_cell(temperature, x, usable, axis_name)
     # L_i = sum_b p_ib ln(p_ib / (B q_b)), or sum_b p_ib^2
