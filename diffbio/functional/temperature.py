@@ -4,9 +4,8 @@ A number is the temperature of all cells. The two others follow from the distanc
 so that the loss does not depend on the unit of the embedding.
 """
 
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 from jaxtyping import Float
@@ -19,8 +18,26 @@ __all__ = ["Local", "Perplexity", "Temperature"]
 # What JAX, NNX and PyTorch put in the place of a number while they take a tree apart.
 Leaf: TypeAlias = Any
 
+Kind = TypeVar("Kind", bound=type)
 
-@partial(jax.tree_util.register_dataclass, data_fields=["scale"], meta_fields=[])
+
+def _as_tree(kind: Kind) -> Kind:
+    """The dataclass as a tree of its only field.
+
+    ``jax.tree_util.register_dataclass`` does the same, but to JAX 0.10 the trees of two dataclasses
+    that it registered are equal, whatever their types.
+    """
+    (field,) = fields(kind)
+    key = jax.tree_util.GetAttrKey(field.name)
+    jax.tree_util.register_pytree_with_keys(
+        kind,
+        lambda temperature: (((key, getattr(temperature, field.name)),), None),
+        lambda _, leaves: kind(*leaves),
+    )
+    return kind
+
+
+@_as_tree
 @dataclass(frozen=True)
 class Local:
     """The cell's own temperature ``T_i = scale * mean_j |x_i - x_j|^2`` over its neighbours.
@@ -43,7 +60,7 @@ class Local:
     scale: Scalar | Leaf = 1.0
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["perplexity"], meta_fields=[])
+@_as_tree
 @dataclass(frozen=True)
 class Perplexity:
     """The T_i with which the weights of a cell's neighbours have the entropy ``ln P``.

@@ -18,26 +18,19 @@ A compiled function takes what it closes over, a module too, as constants. Hand 
 to the function as an argument, or later assignments do not reach the program.
 """
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
-from diffbio._arrays import within_range
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.functional._edges.neighborhood import NeighborLists
 from diffbio.functional._mixing.proportions import checked_proportions
 from diffbio.functional._mixing.settings import BatchMixingSettings, Proportions
 from diffbio.functional._mixing.temperature import checked_temperature
-from diffbio.functional._settings import Settings
 from diffbio.functional.batch_mixing import RECOMMENDED_MIXING, batch_mixing_loss
 from diffbio.functional.compactness import (
     check_compactness_configuration,
@@ -47,6 +40,7 @@ from diffbio.functional.diversity import shannon_diversity, simpson_diversity
 from diffbio.functional.temperature import Temperature
 from diffbio.functional.transition import TransitionSettings, velocity_transition_loss
 from diffbio.functional.velocity import check_velocity_configuration, velocity_consistency_loss
+from diffbio.losses._module import Loss, shows_options
 
 __all__ = [
     "BatchMixingLoss",
@@ -55,45 +49,6 @@ __all__ = [
     "SimpsonDiversityLoss",
     "VelocityConsistencyLoss",
 ]
-
-
-Constructor = TypeVar("Constructor", bound=Callable[..., None])
-
-
-def _shows_options(settings: type[Settings]) -> Callable[[Constructor], Constructor]:
-    """The constructor, whose signature has the options of the settings for ``**options``."""
-
-    def with_signature(constructor: Constructor) -> Constructor:
-        own = inspect.signature(constructor).parameters
-        further = [
-            inspect.Parameter(
-                option.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=option.default,
-                annotation=option.type,
-            )
-            for option in fields(settings)  # type: ignore[arg-type]
-            if option.name not in own
-        ]
-        kept = [p for p in own.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        signature = inspect.Signature([*kept, *further])
-        constructor.__signature__ = signature  # type: ignore[attr-defined]
-        return constructor
-
-    return with_signature
-
-
-class _Loss(nnx.Module):
-    """A module whose numbers may be arrays, which NNX then takes for data."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if any(isinstance(leaf, AnyArray) for leaf in jax.tree.leaves(value)):
-            value = nnx.data(jax.tree.map(partial(_array, name), value))
-        super().__setattr__(name, value)
-
-
-def _array(name: str, leaf: Any) -> Any:
-    return within_range(name, _checks.as_array(name, leaf)) if isinstance(leaf, AnyArray) else leaf
 
 
 def _hashable(proportions: Proportions) -> Proportions:
@@ -105,7 +60,7 @@ def _hashable(proportions: Proportions) -> Proportions:
     return _checks.as_array("proportions", proportions)
 
 
-class BatchMixingLoss(_Loss):
+class BatchMixingLoss(Loss):
     """Negative mean batch entropy around each cell: lowest when batches are mixed.
 
     See :func:`diffbio.functional.batch_mixing_loss`. Add it to an objective; negated, it
@@ -133,7 +88,7 @@ class BatchMixingLoss(_Loss):
         True
     """
 
-    @_shows_options(BatchMixingSettings)
+    @shows_options(BatchMixingSettings)
     def __init__(
         self,
         n_neighbors: StaticInteger = 15,
@@ -183,7 +138,7 @@ class BatchMixingLoss(_Loss):
         )
 
 
-class ClusteringCompactnessLoss(_Loss):
+class ClusteringCompactnessLoss(Loss):
     """Mean squared distance to the centroids plus a hinge on their separation.
 
     See :func:`diffbio.functional.clustering_compactness_loss`.
@@ -238,7 +193,7 @@ class ClusteringCompactnessLoss(_Loss):
         )
 
 
-class VelocityConsistencyLoss(_Loss):
+class VelocityConsistencyLoss(Loss):
     """Disagreement of extrapolated and observed change, optionally with transitions.
 
     See :func:`diffbio.functional.velocity_consistency_loss` and
@@ -322,7 +277,7 @@ class VelocityConsistencyLoss(_Loss):
         )
 
 
-class ShannonDiversityLoss(_Loss):
+class ShannonDiversityLoss(Loss):
     """Mean Shannon entropy of the assignments in nats; higher is more diverse.
 
     See :func:`diffbio.functional.shannon_diversity`.
@@ -351,7 +306,7 @@ class ShannonDiversityLoss(_Loss):
         return shannon_diversity(assignments, over=over, where=where, axis_name=axis_name)
 
 
-class SimpsonDiversityLoss(_Loss):
+class SimpsonDiversityLoss(Loss):
     """Mean Simpson concentration of the assignments; lower is more diverse.
 
     See :func:`diffbio.functional.simpson_diversity`.

@@ -8,6 +8,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from diffbio import losses
+from diffbio.functional import Local, Perplexity
 from diffbio.sharding import sharded
 from tests.options import (
     FUNCTIONS,
@@ -99,6 +100,13 @@ def test_a_number_in_a_tensor_is_refused_and_told_where_it_belongs(name, option,
     torch = pytest.importorskip("torch")
     for value, needed in values_of((FUNCTIONS | MODULES)[name], option):
         if not isinstance(value, str | bool):
-            for given in (torch.tensor(value), [*map(torch.tensor, np.atleast_1d(value).tolist())]):
+            for given in in_tensors(value, torch):
                 with pytest.raises(TypeError, match=rf"^{option}\b.*torch.Tensor.*diffbio.torch"):
                     refused(name, option, needed, given, over_all)
+
+
+def in_tensors(value, torch):
+    """The value as a tensor, and as a list of tensors."""
+    if isinstance(value, Local | Perplexity):
+        return [type(value)(torch.tensor(2.0))]
+    return [torch.tensor(value), [*map(torch.tensor, np.atleast_1d(value).tolist())]]
