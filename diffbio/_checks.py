@@ -192,9 +192,9 @@ def _integer_of_at_least(least: int, name: str, value: object) -> int:
     return int(array)
 
 
-def block_size(value: object) -> int | None:
+def block_size(name: str, value: object) -> int | None:
     """Return the number of rows of a block, or None to have it chosen."""
-    return None if value is None else positive_integer("block_size", value)
+    return None if value is None else positive_integer(name, value)
 
 
 def positive(name: str, value: object) -> Scalar:
@@ -235,13 +235,15 @@ def is_zero(value: Any) -> bool:
     return not is_traced(value) and float(value) == 0
 
 
-def choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Require one of the listed names."""
+def choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return one of the listed names."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return str(value)
 
 
-def flag(name: str, value: object) -> None:
-    """Require a Python bool (it is static under jit)."""
+def flag(name: str, value: object) -> bool:
+    """Return a bool, which is static under jit."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)

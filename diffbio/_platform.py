@@ -23,18 +23,12 @@ class Platform(StrEnum):
     ACCELERATOR = "accelerator"
 
 
-# Tests of the accelerator's programs on a CPU set this. Traces that exist do not see it.
-assumed: Platform | None = None
-
-
 def by_platform(function: Callable[..., Result], *operands: Any) -> Result:
     """``function(platform, *operands)`` for the platform that the program is lowered for.
 
     Both programs are traced, and one of them is compiled. A program is lowered where its
     arrays lie, which nothing knows while it is traced.
     """
-    if assumed is not None:
-        return function(assumed, *operands)
     return lax.platform_dependent(
         *operands,
         cpu=partial(function, Platform.CPU),

@@ -19,7 +19,6 @@ from diffbio._blocks import varying_alike
 __all__ = [
     "AxisName",
     "around_ring",
-    "fetched",
     "first_cell",
     "first_counted",
     "largest_of_all",
@@ -27,6 +26,7 @@ __all__ = [
     "n_shards",
     "part_size",
     "sum_of_all",
+    "values_at",
     "with_automatic_axes",
 ]
 
@@ -99,9 +99,9 @@ def around_ring(
 ) -> tuple[Visiting, Carry]:
     """Fold ``step(first_cell, visiting, carry)`` over what every shard sends round, its own first.
 
-    The shards stand in a ring, and each hands what visits it on to the next. After as many
-    hops as there are shards, everything is home again, with all that the steps made of it.
-    The hops are rounds of one loop, so that the program does not grow with the shards.
+    The shards form a ring, and each sends the visiting arrays on to the next. After as many hops
+    as there are shards, the arrays are back at their own shard, as the steps changed them. The
+    hops are rounds of one loop, so that the program does not grow with the number of shards.
 
     Args:
         step: gets the index of the first cell of the shard that the visitors come from, and
@@ -123,7 +123,7 @@ def around_ring(
     return lax.fori_loop(jnp.int32(0), jnp.int32(shards), hop, start)
 
 
-def fetched(per_cell: Tree, cells: Int[Array, "n_cells k"], axis_name: AxisName) -> Tree:
+def values_at(per_cell: Tree, cells: Int[Array, "n_cells k"], axis_name: AxisName) -> Tree:
     """``array[cells]`` for arrays of a number per cell and cells of any shard.
 
     A cell that is in no shard has the number 0, or False, if there are several shards.

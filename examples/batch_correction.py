@@ -14,13 +14,7 @@ cells, features = labelled_cells()
 n_batches = int(cells.batch_labels.max()) + 1
 data = {"features": features, "batch_ids": cells.batch_labels}
 # The recommended setting, the same for all data whose total variance is 1.
-batch_loss = BatchMixingLoss(
-    n_neighbors=30,
-    n_batches=n_batches,
-    bandwidth="perplexity",
-    proportions="observed",
-    normalize=True,
-)
+batch_loss = BatchMixingLoss.recommended(n_batches, normalize=True)
 
 
 def trained(sign: float) -> np.ndarray:

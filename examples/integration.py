@@ -12,6 +12,7 @@ from diffbio.functional import (
     LossWeights,
     combined_loss,
 )
+from diffbio.losses import BatchMixingLoss
 from diffbio.models import IntegrationAutoencoder
 from diffbio.training import fit
 
@@ -20,6 +21,8 @@ cells, features = labelled_cells()
 # Every feature has a variance of about 1, so that the reconstruction has a scale.
 features = features * np.sqrt(features.shape[1])
 n_batches, n_types = int(cells.batch_labels.max()) + 1, len(cells.cluster_names)
+# The recommended setting.
+mixing = BatchMixingLoss.recommended(n_batches)
 data = {"features": features, "batch_ids": cells.batch_labels}
 
 
@@ -32,10 +35,7 @@ def parts(result, batch, where=None, weights=BALANCED):
         features=batch["features"],
         reconstructed=result["reconstructed"],
         weights=weights,
-        n_batches=n_batches,
-        n_neighbors=30,
-        bandwidth="perplexity",
-        proportions="observed",
+        mixing=mixing,
         where=where,
     )
 

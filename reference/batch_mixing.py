@@ -14,7 +14,7 @@ import numpy as np
 
 from reference.counting import mean_over_cells, n_counted
 from reference.neighbors import nearest_neighbors, usable
-from reference.weights import WEIGHTS
+from reference.weights import weights_of_cell
 
 
 def batch_mixing_loss(embeddings, batch_labels, **options):
@@ -44,8 +44,6 @@ def _losses_and_gradients(
     temperature=1.0,
     normalize=False,
     proportions="uniform",
-    bandwidth="global",
-    perplexity=None,
     index="entropy",
     neighbor_indices=None,
     where=None,
@@ -65,10 +63,7 @@ def _losses_and_gradients(
             continue
         differences = x[i] - x[neighbors]
         distances = (differences**2).sum(axis=1)
-        width = temperature
-        if bandwidth == "perplexity":
-            width = len(neighbors) / 3 if perplexity is None else perplexity
-        weights, pull_back = WEIGHTS[bandwidth](distances, np.broadcast_to(width, len(x))[i])
+        weights, pull_back = weights_of_cell(temperature, i, distances)
         loss, by_weight = INDEX[index](weights, labels[neighbors], expected)
         losses[i] = scale * (loss - offset)
         pulls = scale * 2 * pull_back(by_weight)[:, None] * differences

@@ -1,14 +1,14 @@
 r"""The weights of one cell's neighbours, and how derivatives pass through them.
 
-With the squared distances d2 and a bandwidth:
+With the squared distances d2 and a temperature:
 
-    global:      w = softmax(-d2 / T)
-    local:       w = softmax(-d2 / (T m)),    m = mean(d2)
+    a number T:  w = softmax(-d2 / T)
+    local:       w = softmax(-d2 / (T m)),    T its scale, m = mean(d2)
     perplexity:  w = softmax(-b d),           d = sqrt(d2), b such that entropy(w) = ln P
 
 Derivatives of a loss with slopes s = dloss / dw. Averages <.> and Cov are those of w:
 
-    global:      dloss / dd2 = -w (s - <s>) / T
+    a number T:  dloss / dd2 = -w (s - <s>) / T
     local:       with a = -w (s - <s>) and e = d2 / m:
                  dloss / dd2 = (a - mean(e a)) / (T m)
     perplexity:  the entropy stays. Of a change of d, w sees what is left of it after a
@@ -24,17 +24,17 @@ import numpy as np
 TIED = 8 * np.finfo(np.float64).eps
 
 
-def global_weights(squares, temperature):
+def fixed_weights(squares, temperature):
     """Weights, and the map of the slopes by them to the slopes by the squared distances."""
     weights = softmax(-squares / temperature)
     return weights, lambda slopes: -weights * (slopes - weights @ slopes) / temperature
 
 
 def local_weights(squares, temperature):
-    """As ``global_weights``, in units of the mean squared distance."""
+    """As ``fixed_weights``, in units of the mean squared distance."""
     mean = squares.mean() if squares.any() else np.inf
     energies = squares / mean
-    weights, pull_back = global_weights(energies, temperature)
+    weights, pull_back = fixed_weights(energies, temperature)
 
     def pull_back_to_squares(slopes):
         by_energy = pull_back(slopes)
@@ -44,7 +44,7 @@ def local_weights(squares, temperature):
 
 
 def perplexity_weights(squares, perplexity):
-    """As ``global_weights``; uniform without slopes where no b gives the perplexity.
+    """As ``fixed_weights``; uniform without slopes where no b gives the perplexity.
 
     That is where too few neighbours are there, or too many are nearest alike.
     """
@@ -98,4 +98,19 @@ def entropy(weights):
     return -present @ np.log(present)
 
 
-WEIGHTS = {"global": global_weights, "local": local_weights, "perplexity": perplexity_weights}
+def weights_of_cell(temperature, cell, squares):
+    """The weights of a cell's neighbours, and the map of slopes by them to the squares'.
+
+    The temperature is a number, or an object with a ``scale`` or a ``perplexity``, which may
+    be None for a third of the neighbours, or have an entry for every cell.
+    """
+    if hasattr(temperature, "scale"):
+        return local_weights(squares, float(temperature.scale))
+    if not hasattr(temperature, "perplexity"):
+        return fixed_weights(squares, temperature)
+    perplexity = temperature.perplexity
+    if perplexity is None:
+        perplexity = len(squares) / 3
+    elif np.ndim(perplexity):
+        perplexity = perplexity[cell]
+    return perplexity_weights(squares, float(perplexity))

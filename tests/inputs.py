@@ -70,7 +70,8 @@ def neighbor_lists(rng, n_cells, n_listed):
 
 def search_options(case):
     """An odd number of neighbours: one duplicate and then pairs of them, no pair cut in two."""
-    return {} if case.n_neighbors is None else {"n_neighbors": (case.n_neighbors - 1) | 1}
+    even = case.n_neighbors is not None and case.n_neighbors % 2 == 0
+    return {"n_neighbors": case.n_neighbors - 1} if even else {}
 
 
 def abstract_inputs(case, n_cells):

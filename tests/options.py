@@ -4,16 +4,18 @@ An option is an argument that is no array per cell, cluster or neighbour. A new 
 here until ``VALUES`` has a value for it.
 """
 
+import functools
 import inspect
 import typing
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
 from diffbio import functional, losses
-from diffbio.functional import LossWeights
+from diffbio.functional import Local, LossWeights, Perplexity
 
 N_CELLS = 12
 RNG = np.random.default_rng(0)
@@ -27,10 +29,10 @@ ARRAYS = {
     "velocity": VELOCITY,
     "future_expression": FUTURE,
 }
-# Arrays that a call may leave out, what NNX wants, and what belongs to shard_map.
+# Arrays that a call may leave out, terms, what NNX wants, and what belongs to shard_map.
 NO_OPTIONS = {
-    "axis_name", "centroids", "features", "neighbor_indices", "reconstructed", "rngs", "self",
-    "where",
+    "axis_name", "centroids", "compactness", "features", "mixing", "neighbor_indices",
+    "reconstructed", "rngs", "self", "where",
 }  # fmt: skip
 
 # For every option its values, each with the options that it needs.
@@ -38,12 +40,10 @@ VALUES = {
     "n_batches": [(3, {})],
     "n_neighbors": [(4, {})],
     "block_size": [(5, {})],
-    "temperature": [(2.0, {})],
-    "perplexity": [(2.0, {"bandwidth": "perplexity"})],
+    "temperature": [(2.0, {}), (Local(2.0), {}), (Perplexity(2.0), {})],
     "normalize": [(True, {}), (False, {})],
     "reduce": [(True, {}), (False, {})],
     "proportions": [((0.25, 0.25, 0.5), {}), ("uniform", {}), ("observed", {})],
-    "bandwidth": [("global", {}), ("local", {}), ("perplexity", {})],
     "index": [("entropy", {}), ("simpson", {})],
     "over": [("cells", {}), ("clusters", {})],
     "weights": [(LossWeights(2.0, 1.0, 3.0), {})],
@@ -56,7 +56,6 @@ VALUES = {
     "transition_temperature": [(2.0, {})],
 }
 
-_HANDED_ON = {("combined_loss", option) for option in VALUES if option != "weights"}
 FUNCTIONS = {name: getattr(functional, name) for name in functional.__all__ if name[0].islower()}
 MODULES = {name: getattr(losses, name) for name in losses.__all__}
 
@@ -65,7 +64,11 @@ def call_of(function):
     """The arrays that a call needs, and a few neighbours, since there are few cells."""
     parameters = inspect.signature(function).parameters
     arrays = {name: array for name, array in ARRAYS.items() if name in parameters}
-    return arrays, {"n_neighbors": 4} if "n_neighbors" in parameters else {}
+    few = {
+        "n_neighbors": 4,
+        "mixing": functools.partial(functional.batch_mixing_loss, n_neighbors=4),
+    }
+    return arrays, {name: value for name, value in few.items() if name in parameters}
 
 
 def takes_shards(loss):
@@ -84,24 +87,26 @@ def options_of(function):
     }
 
 
-def every_option(functions):
-    """Parametrizes a test over the functions or classes, each with one of its options.
+def values_of(function, option):
+    """The values of an option of a function or class, each with the options that it needs."""
+    accepted = typing.get_args(options_of(function)[option])
+    records = (Local, Perplexity)
+    return [v for v in VALUES[option] if not isinstance(v[0], records) or type(v[0]) in accepted]
 
-    The combined loss hands most of its options on to the others.
-    """
+
+def every_option(functions):
+    """Parametrizes a test over the functions or classes, each with one of its options."""
     return pytest.mark.parametrize(
         ("name", "option"),
-        [
-            pytest.param(name, option, marks=marks)
-            for name, function in functions.items()
-            for option in options_of(function)
-            for marks in [pytest.mark.slow if (name, option) in _HANDED_ON else ()]
-        ],
+        [(name, option) for name, function in functions.items() for option in options_of(function)],
     )
 
 
 def forms(annotation, value, further=lambda annotation, value: []):
     """The value in the forms that the annotation accepts, the plain one first."""
+    if isinstance(value, Local | Perplexity):
+        (number,) = jax.tree.leaves(value)
+        return [type(value)(form) for form in forms(annotation, number, further)]
     if isinstance(value, str):
         return [value, np.str_(value)]
     if annotation is bool:
@@ -137,6 +142,8 @@ def _tuples(value):
 
 def no_values(value):
     """What an option with this value refuses by its name."""
+    if isinstance(value, Local | Perplexity):
+        return [type(value)(number) for number in no_values(2.0)]
     if isinstance(value, str | bool):
         return [object(), 2.5, pd.NA, b"uniform"]
     return [

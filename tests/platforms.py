@@ -1,12 +1,9 @@
-"""Programs of the accelerators' kind, on any machine."""
+"""The program of a platform, read or run on any machine."""
 
-import contextlib
 import re
 
 import jax
-
-from diffbio import _platform
-from diffbio._platform import Platform
+from jax import export
 
 _LOOP = re.compile(
     r"stablehlo\.while\((.*?)\) :.*\n\s*cond \{\n\s*%\S+ = stablehlo\.compare +LT, %(\S+), %(\S+),"
@@ -14,16 +11,20 @@ _LOOP = re.compile(
 _ARRAY = re.compile(r"tensor<([\dx]+)x[a-z]+(\d+)>")
 
 
-@contextlib.contextmanager
-def assumed(platform: Platform):
-    """Everything that is traced in this context is made for the platform."""
-    jax.clear_caches()
-    _platform.assumed = platform
-    try:
-        yield
-    finally:
-        _platform.assumed = None
-        jax.clear_caches()
+def made_for(platform: str, program):
+    """The program as it is lowered for ``"cpu"`` or ``"cuda"``, to be called on any machine."""
+    unchecked = [export.DisabledSafetyCheck.platform()]
+    lower = export.export(jax.jit(program), platforms=(platform,), disabled_checks=unchecked)
+    return jax.jit(lambda *arrays: lower(*arrays).call(*arrays))
+
+
+def parameters_on_cpu(equation):
+    """An equation's parameters; of a choice by platform, the branch of the CPU alone."""
+    platforms = equation.params.get("branches_platforms")
+    if platforms is None:
+        return equation.params
+    of_cpu = [names is None or "cpu" in names for names in platforms]
+    return {"branch": equation.params["branches"][of_cpu.index(True)]}
 
 
 def rounds(text: str) -> int:

@@ -1,6 +1,6 @@
 """What runs on a GPU: few large steps, arrays that fit, and the reference's numbers.
 
-The programs are lowered for CUDA, which needs no GPU. The same programs run on a CPU here.
+The programs are lowered for CUDA, which needs no GPU, and run on the machine's own device.
 """
 
 import jax
@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from diffbio._platform import Platform
 from diffbio.neighbors import nearest_neighbors
-from tests.agreement import assert_equal_to_the_reference
+from tests.agreement import assert_equal_to_the_reference, value_and_gradients_of
 from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, machinery, search_options, split
-from tests.platforms import assumed, largest_array, rounds
+from tests.platforms import largest_array, made_for, rounds
 
 GIB = 2**30
 SEARCHED_DIMS = (50, 2000)
@@ -44,10 +43,10 @@ def test_no_array_is_larger_than_its_limit(case, n_cells, limit):
 @machinery()
 def test_an_accelerators_program_equals_the_reference(case):
     options = search_options(case)
-    with assumed(Platform.ACCELERATOR):
-        for kind in KINDS:
-            arrays = draw(case, kind, N_CELLS)
-            assert_equal_to_the_reference(case, arrays, kind, **options)
+    program = made_for("cuda", value_and_gradients_of(case, **options))
+    for kind in KINDS:
+        arrays = draw(case, kind, N_CELLS)
+        assert_equal_to_the_reference(case, arrays, kind, program=program, **options)
 
 
 @pytest.mark.parametrize(("n_cells", "n_neighbors"), [(40, 39), (700, 15), (700, 200), (3000, 30)])
@@ -56,11 +55,11 @@ def test_both_platforms_find_the_same_neighbors(n_cells, n_neighbors, block_size
     x = np.random.default_rng(0).normal(size=(n_cells, 6)).astype(np.float32)
     x[1::7] = x[0]
     where = np.arange(n_cells) % 5 != 3
-    found = {}
-    for platform in Platform:
-        with assumed(platform):
-            found[platform] = nearest_neighbors(x, n_neighbors, where=where, block_size=block_size)
-    cpu, accelerator = found.values()
+
+    def search(x, where):
+        return nearest_neighbors(x, n_neighbors, where=where, block_size=block_size)
+
+    cpu, accelerator = (made_for(platform, search)(x, where) for platform in ("cpu", "cuda"))
     np.testing.assert_allclose(accelerator.squared_distances, cpu.squared_distances, rtol=1e-6)
 
 

@@ -29,16 +29,12 @@ def test_the_readme_s_code_runs_in_order():
     assert len(BLOCKS) >= 2
     namespace: dict = {"adata": an_object_of_a_user()}
     for block in BLOCKS:
-        if block in FOR_PYTORCH:
-            continue
-        shorter = block.replace("n_steps=400", "n_steps=4")
-        exec(compile(shorter, "README.md", "exec"), namespace)
+        if block not in FOR_PYTORCH:
+            exec(compile(block, "README.md", "exec"), namespace)
     assert np.isfinite(namespace["value"])
     assert namespace["gradient"].shape == namespace["embeddings"].shape
-    assert np.isfinite(namespace["total"])
-    assert np.isfinite(namespace["history"].losses).all()
     assert namespace["adata"].obsm["X_diffbio"].shape == (60, 5)
-    assert namespace["table"].shape == (2, 4)
+    assert len(namespace["scores"]) == 8
 
 
 def an_object_of_a_user():
@@ -59,7 +55,10 @@ def test_the_readme_s_code_for_pytorch_runs():
 def test_a_pages_code_runs_in_order(page):
     namespace: dict = {}
     for block in blocks_of(page):
-        exec(compile(block, page.name, "exec"), namespace)
+        shorter = block.replace("n_steps=400", "n_steps=4")
+        exec(compile(shorter, page.name, "exec"), namespace)
+    if page.stem == "training":
+        assert np.isfinite(namespace["history"].losses).all()
 
 
 USAGE = {

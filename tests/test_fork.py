@@ -81,7 +81,7 @@ CALLS = {
     "used by the loss": (MIXING + "f.shannon_diversity(a)", "f.shannon_diversity(a)"),
     "module": (MODULE, "loss(x, labels)"),
     "neighbors": (MIXING + USED, "neighbors.nearest_neighbors(x, 3)"),
-    "approximate neighbors": (MIXING + USED, "neighbors.approximate_neighbors(x, 3, method='ivf')"),
+    "approximate neighbors": (MIXING + USED, "neighbors.approximate_neighbors(x, 3)"),
     "sharded": (MESH, "over_all(a)"),
     "model": (MODEL, "model.apply({'features': x, 'batch_ids': labels}, {}, None)"),
     "new model": (MODEL + "; rngs = nnx.Rngs(0)", "models.BatchCorrector(3, 3, rngs=rngs)"),

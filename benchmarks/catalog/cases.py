@@ -151,7 +151,7 @@ def _batch_mixing(name: str, title: str, **options: Any) -> Case:
 
 CATALOG: tuple[Case, ...] = (
     _batch_mixing("batch_mixing", "Batch mixing"),
-    _batch_mixing("batch_mixing_local", "Batch mixing, local bandwidth", bandwidth="local"),
+    _batch_mixing("batch_mixing_local", "Batch mixing, local bandwidth", temperature=F.Local()),
     Case(
         name="batch_mixing_precomputed",
         title="Batch mixing, precomputed neighbours",
@@ -167,7 +167,9 @@ CATALOG: tuple[Case, ...] = (
     _batch_mixing(
         "batch_mixing_proportions", "Batch mixing, observed proportions", proportions="observed"
     ),
-    _batch_mixing("batch_mixing_perplexity", "Batch mixing, perplexity", bandwidth="perplexity"),
+    _batch_mixing(
+        "batch_mixing_perplexity", "Batch mixing, perplexity", temperature=F.Perplexity()
+    ),
     _batch_mixing("batch_mixing_simpson", "Batch mixing, Simpson's index", index="simpson"),
     Case(
         name="compactness",

@@ -11,6 +11,7 @@ from flax import nnx
 import diffbio.functional as F
 from benchmarks.catalog.cases import Arrays, simulated_cells
 from diffbio import models
+from diffbio.losses import BatchMixingLoss
 from diffbio.models._model import Model
 
 __all__ = ["ALL_TRAININGS", "Training", "training"]
@@ -74,16 +75,8 @@ def _moved(values: Any, batch: Arrays, where: Any) -> Any:
 
 
 def _mixing(result: Arrays, batch: Arrays, where: Any) -> Any:
-    return F.batch_mixing_loss(
-        result["corrected_features"],
-        batch["batch_ids"],
-        n_neighbors=30,
-        n_batches=_N_BATCHES,
-        bandwidth="perplexity",
-        proportions="observed",
-        normalize=True,
-        where=where,
-    )
+    mixing = BatchMixingLoss.recommended(_N_BATCHES, normalize=True)
+    return mixing(result["corrected_features"], batch["batch_ids"], where=where)
 
 
 def _corrected(result: Arrays, batch: Arrays, where: Any) -> Any:
@@ -114,10 +107,7 @@ def _combined(result: Arrays, batch: Arrays, where: Any) -> Any:
         result["assignments"],
         features=batch["features"],
         reconstructed=result["reconstructed"],
-        n_neighbors=30,
-        n_batches=_N_BATCHES,
-        bandwidth="perplexity",
-        proportions="observed",
+        mixing=BatchMixingLoss.recommended(_N_BATCHES),
         where=where,
     ).total
 

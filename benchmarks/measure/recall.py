@@ -60,8 +60,7 @@ def _searches(n_cells: int) -> dict[str, Phase]:
         searches["exact"] = _exact
     for n_probes in sorted({max(1, round(share * default)) for share in _PROBES}):
         name = f"ivf, {n_probes} of {n_lists} lists"
-        searches[name] = functools.partial(_approximate, method="ivf", n_probes=n_probes)
-    searches["pynndescent"] = functools.partial(_approximate, method="pynndescent")
+        searches[name] = functools.partial(_approximate, n_probes=n_probes)
     return searches
 
 
@@ -71,10 +70,10 @@ def _exact(folder: Path, n_cells: int) -> dict[str, float]:
     return _timed(folder, nearest_neighbors)
 
 
-def _approximate(folder: Path, n_cells: int, **options: Any) -> dict[str, float]:
+def _approximate(folder: Path, n_cells: int, n_probes: int) -> dict[str, float]:
     from diffbio.neighbors import approximate_neighbors
 
-    return _timed(folder, functools.partial(approximate_neighbors, **options))
+    return _timed(folder, functools.partial(approximate_neighbors, n_probes=n_probes))
 
 
 def _timed(folder: Path, search: Callable[..., Any]) -> dict[str, float]:

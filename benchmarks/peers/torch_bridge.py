@@ -9,12 +9,13 @@ from torch import Tensor
 import diffbio.torch
 from benchmarks.catalog.cases import case
 from benchmarks.peers.torch_device import tensor, under
+from diffbio.functional import Local
 
 __all__ = ["prepare"]
 
 _LOSSES: Mapping[str, Callable[..., Tensor]] = {
     "batch_mixing": diffbio.torch.batch_mixing_loss,
-    "batch_mixing_local": partial(diffbio.torch.batch_mixing_loss, bandwidth="local"),
+    "batch_mixing_local": partial(diffbio.torch.batch_mixing_loss, temperature=Local()),
     "compactness": diffbio.torch.clustering_compactness_loss,
     "velocity": diffbio.torch.velocity_consistency_loss,
     "velocity_transition": diffbio.torch.velocity_transition_loss,

@@ -1,6 +1,6 @@
 """The losses as pure functions: all the maths, no configuration objects."""
 
-from diffbio.functional.batch_mixing import batch_mixing_loss
+from diffbio.functional.batch_mixing import RECOMMENDED_MIXING, batch_mixing_loss
 from diffbio.functional.combined import (
     BALANCED,
     CLEAR_CELL_TYPES,
@@ -11,6 +11,7 @@ from diffbio.functional.combined import (
 )
 from diffbio.functional.compactness import clustering_compactness_loss
 from diffbio.functional.diversity import shannon_diversity, simpson_diversity
+from diffbio.functional.temperature import Local, Perplexity
 from diffbio.functional.transition import velocity_transition_loss
 from diffbio.functional.velocity import velocity_consistency_loss
 
@@ -19,9 +20,12 @@ from diffbio.functional.velocity import velocity_consistency_loss
 __all__ = [
     "BALANCED",
     "CLEAR_CELL_TYPES",
+    "RECOMMENDED_MIXING",
     "STRONG_BATCH_EFFECTS",
     "CombinedLoss",
+    "Local",
     "LossWeights",
+    "Perplexity",
     "batch_mixing_loss",
     "clustering_compactness_loss",
     "combined_loss",

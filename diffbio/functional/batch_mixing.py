@@ -1,38 +1,41 @@
 """Batch mixing: the entropy of the batches around each cell."""
 
 from functools import partial
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
-from diffbio._numerics import (
-    in_accumulation_dtype,
-    mean_over_cells,
-    zeroed,
-)
-from diffbio._shards import AxisName, fetched
-from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_configuration import (
-    ScalarOrPerCell,
-    check_batch_mixing_configuration,
-    checked_perplexity,
-)
-from diffbio.functional._batch_proportions import (
-    Proportions,
+from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
+from diffbio._shards import AxisName, values_at
+from diffbio._types import AnyArray, StaticInteger
+from diffbio.functional._edges.losses import Edges, edge_losses
+from diffbio.functional._edges.neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._mixing.cell import cell_loss
+from diffbio.functional._mixing.proportions import (
     check_expected_batches,
     checked_proportions,
+    known_batches,
     log_expected,
-    observed_proportions,
 )
-from diffbio.functional._cell_mixing import cell_loss
-from diffbio.functional._edge_units import of_points, of_temperature
-from diffbio.functional._edges import Columns, Edges, edge_losses
-from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._mixing.settings import BatchMixingSettings, Proportions
+from diffbio.functional._mixing.temperature import checked_perplexity, checked_temperature
+from diffbio.functional._mixing.weights import number_per_cell, weights_for
+from diffbio.functional.temperature import Perplexity, Temperature
 
-__all__ = ["batch_mixing_loss"]
+__all__ = ["RECOMMENDED_MIXING", "batch_mixing_loss"]
+
+RECOMMENDED_MIXING: dict[str, Any] = {
+    "n_neighbors": 30,
+    "temperature": Perplexity(),
+    "proportions": "observed",
+}
+"""The setting of :func:`batch_mixing_loss` that is recommended for real cells.
+
+It follows iLISI and kBET in every unit, corrects best, and does not over-correct where batches
+differ in size.
+"""
 
 
 def batch_mixing_loss(
@@ -41,11 +44,9 @@ def batch_mixing_loss(
     *,
     n_batches: StaticInteger = 3,
     n_neighbors: StaticInteger = 15,
-    temperature: Scalar = 1.0,
+    temperature: Temperature = 1.0,
     normalize: bool = False,
     proportions: Proportions = "uniform",
-    bandwidth: str = "global",
-    perplexity: ScalarOrPerCell | None = None,
     index: str = "entropy",
     neighbor_indices: NeighborLists | None = None,
     where: Bool[AnyArray, " n_cells"] | None = None,
@@ -70,22 +71,17 @@ def batch_mixing_loss(
         n_batches: number of batches B, static. With uniform proportions, cells are unmixed with
             a batch that is absent.
         n_neighbors: number of neighbours k, static; unused with ``neighbor_indices``.
-        temperature: T, in the squared unit of the embedding; may be traced.
+        temperature: a number T for all cells, in the squared unit of the embedding, which may be
+            traced; :class:`Local`, T_i in proportion to the cell's mean squared neighbour
+            distance; or :class:`Perplexity`, the T_i that gives the weights a perplexity. The
+            last two make the loss invariant to the scale of the embedding. For real cells
+            :data:`RECOMMENDED_MIXING` is recommended.
         normalize: static; divide by ``ln B``. Uniform proportions then give ``[-1, 0]``.
             Simpson's index is mapped to ``[0, 1]``.
         proportions: q, constants under differentiation. ``"uniform"``; ``"observed"``, the
             batches' shares of the counted cells, for batches of unequal size; or
             ``(n_batches,)`` numbers of sum 1. A cell with weight on a batch of q = 0 has
             an infinite loss.
-        bandwidth: static. ``"global"``: ``T_i = T``. ``"local"``: ``T_i = T * mean_j
-            |x_i - x_j|^2`` over the cell's neighbours; uniform weights if all those
-            distances are 0. ``"perplexity"``: ``w = softmax(-|x_i - x_j| / T_i)``, of the
-            distance that is not squared, with the T_i that gives w the entropy ``ln P``.
-            The last two make the loss invariant to the scale of the embedding. For real
-            cells ``"perplexity"`` with 30 neighbours and observed proportions is recommended.
-        perplexity: P, more than 1 and less than the number of neighbours; may be traced.
-            By default a third of the cell's own neighbours that carry weight. ``(n_cells,)``
-            numbers of at least 1 give every cell its own.
         index: static. ``"entropy"``, or ``"simpson"`` for ``sum_b p_b^2`` in ``[1 / B, 1]``,
             lowest when batches are mixed too. It is 1 for a cell without neighbours.
         neighbor_indices: ``(n_cells, k')`` integers that replace the search, or the
@@ -103,11 +99,11 @@ def batch_mixing_loss(
     Raises:
         ValueError: shapes that disagree, ``n_neighbors`` outside ``[1, n_cells)``, labels
             outside ``[0, n_batches)``, a non-positive or non-finite configuration,
-            ``normalize`` with one batch, an unknown ``bandwidth`` or ``index``, proportions
-            that are no distribution or 0 for a batch that has cells, a ``perplexity`` out of
-            range or without its bandwidth, a ``temperature`` with it, ``"simpson"`` with
-            other than uniform proportions.
-        TypeError: non-floating embeddings, non-integer labels or neighbours, non-boolean mask.
+            ``normalize`` with one batch, an unknown ``index``, proportions that are no
+            distribution or 0 for a batch that has cells, a perplexity out of range,
+            ``"simpson"`` with other than uniform proportions.
+        TypeError: non-floating embeddings, non-integer labels or neighbours, non-boolean mask, a
+            temperature that is neither a number nor :class:`Local` or :class:`Perplexity`.
 
     Gradient:
         Flows through the distances into both ends of each edge; the neighbour sets are
@@ -126,8 +122,8 @@ def batch_mixing_loss(
         >>> import jax.numpy as jnp
         >>> x, labels = jnp.array([[0.0], [1.0], [3.0], [7.0], [8.0]]), jnp.array([0, 1, 0, 1, 0])
         >>> simpson = batch_mixing_loss(
-        ...     x, labels, n_batches=2, n_neighbors=3, bandwidth="perplexity", perplexity=2,
-        ...     index="simpson", reduce=False,
+        ...     x, labels, n_batches=2, n_neighbors=3, temperature=Perplexity(2), index="simpson",
+        ...     reduce=False,
         ... )
         >>> (1 / simpson).shape
         (5,)
@@ -136,116 +132,55 @@ def batch_mixing_loss(
         Korsunsky et al., Nature Methods 16, 2019: LISI, the local inverse Simpson's index.
         The default is its entropy form, with weights of a fixed temperature.
     """
-    embeddings = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
-    n_batches, n_neighbors, block_size = check_batch_mixing_configuration(
+    settings = BatchMixingSettings.of(
         n_batches=n_batches,
         n_neighbors=n_neighbors,
-        temperature=temperature,
         normalize=normalize,
         proportions=proportions,
-        bandwidth=bandwidth,
-        perplexity=perplexity,
-        index=index,
-        block_size=block_size,
-    )
-    _checks.flag("reduce", reduce)
-    where = _checks.mask(where, embeddings.shape[0])
-    batch_labels = _checks.batch_labels(batch_labels, n_batches, where)
-    _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
-    listed = listed_neighbors(neighbor_indices, n_neighbors, embeddings, axis_name)
-    width: ScalarOrPerCell | None = _checks.positive("temperature", temperature)
-    if bandwidth == "perplexity":
-        width = checked_perplexity(perplexity, n_neighbors, listed, where, embeddings.shape[0])
-    target = checked_proportions(proportions, n_batches)
-    check_expected_batches(batch_labels, target, where)
-    return _batch_mixing_loss(
-        embeddings,
-        batch_labels,
-        width,
-        None if isinstance(target, str) else target,
-        listed,
-        where,
-        n_batches=n_batches,
-        n_neighbors=n_neighbors,
-        normalize=normalize,
-        observed=isinstance(target, str) and target == "observed",
-        bandwidth=bandwidth,
         index=index,
         block_size=block_size,
         reduce=reduce,
-        axis_name=axis_name,
+    )
+    temperature = checked_temperature(temperature)
+    numbers = checked_proportions(proportions, settings)
+    embeddings = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
+    n_cells = embeddings.shape[0]
+    where = _checks.mask(where, n_cells)
+    batch_labels = _checks.batch_labels(batch_labels, settings.n_batches, where)
+    _checks.same_axis("n_cells", {"embeddings": (embeddings, 0), "batch_labels": (batch_labels, 0)})
+    listed = listed_neighbors(neighbor_indices, settings.n_neighbors, embeddings, axis_name)
+    checked_perplexity(temperature, settings.n_neighbors, listed, where, n_cells)
+    check_expected_batches(batch_labels, numbers, where)
+    return _batch_mixing_loss(
+        embeddings, batch_labels, temperature, numbers, listed, where, settings, axis_name
     )
 
 
-@partial(
-    jax.jit,
-    static_argnames=(
-        "n_batches",
-        "n_neighbors",
-        "normalize",
-        "observed",
-        "bandwidth",
-        "index",
-        "block_size",
-        "reduce",
-        "axis_name",
-    ),
-)
+@partial(jax.jit, static_argnames=("settings", "axis_name"))
 def _batch_mixing_loss(
     embeddings: Float[Array, "n_cells dim"],
     batch_labels: Int[Array, " n_cells"],
-    width: ScalarOrPerCell | None,
+    temperature: Temperature,
     proportions: Float[Array, " n_batches"] | None,
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,
-    *,
-    n_batches: int,
-    n_neighbors: int,
-    normalize: bool,
-    observed: bool,
-    bandwidth: str,
-    index: str,
-    block_size: int | None,
-    reduce: bool,
+    settings: BatchMixingSettings,
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
-    """``width`` is the temperature or the perplexity, as the bandwidth wants it.
-
-    None is a perplexity of a third of the cell's neighbours that carry weight.
-    """
     (x,) = in_accumulation_dtype(zeroed(embeddings, where))
-    (x,) = reverse_only("batch_mixing_loss", x)
+    # N_k(i), the neighbours of each cell, and which of them carry weight
     neighbors, usable = neighborhood(
-        x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
+        x, listed, where, settings.n_neighbors, settings.block_size, axis_name
     )
-    if width is None:
-        width = jnp.sum(usable, axis=1, dtype=x.dtype) / 3
-    else:
-        (width,) = reverse_only("batch_mixing_loss", jnp.asarray(width, x.dtype))
-    if bandwidth == "global":
-        units, width = of_temperature(width)
-    else:
-        units = of_points(axis_name, x)  # The scale changes no weights.
-    batches = _narrow(batch_labels, n_batches)
-    per_cell: Columns = (batches,)
-    if observed:
-        proportions = observed_proportions(batches, where, n_batches, x.dtype, axis_name)
-    if proportions is not None:
-        per_cell = (batches, log_expected(proportions.astype(x.dtype), batches))
+    # b_j of each neighbour j, and ln(B q_b) of that batch
+    batches = known_batches(batch_labels, settings.n_batches)
+    expected = log_expected(proportions, batches, where, settings, x.dtype, axis_name)
+    labels = values_at((batches, *expected), neighbors, axis_name)
+    # w_ij = softmax_j(-|x_i - x_j|^2 / T_i),  p_ib = sum_j w_ij [b_j = b]
+    units, number = number_per_cell(temperature, x, usable, axis_name)
+    # L_i = sum_b p_ib ln(p_ib / (B q_b)), or sum_b p_ib^2
+    mixing = partial(cell_loss, weights_of=weights_for(temperature), settings=settings)
     losses = edge_losses(
-        partial(
-            cell_loss, n_batches=n_batches, normalize=normalize, bandwidth=bandwidth, index=index
-        ),
-        (x,),
-        (jnp.broadcast_to(width, len(x)),),
-        Edges(neighbors, (usable, *fetched(per_cell, neighbors, axis_name)), units),
-        axis_name,
+        mixing, (x,), (number,), Edges(neighbors, (usable, *labels), units), axis_name
     )
-    return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)
-
-
-def _narrow(batch_labels: Int[Array, " n_cells"], n_batches: int) -> Int[Array, " n_cells"]:
-    """The labels, -1 for unknown batches, in one byte if they fit: each edge gathers one."""
-    known = (batch_labels >= 0) & (batch_labels < n_batches)
-    dtype = jnp.int8 if n_batches <= 128 else jnp.int32
-    return jnp.where(known, batch_labels, -1).astype(dtype)
+    return mean_over_cells(losses, where, axis_name) if settings.reduce else zeroed(losses, where)

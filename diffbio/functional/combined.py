@@ -1,8 +1,8 @@
 """The combined objective of an integration model, with the weights that DiffBio recommends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,8 @@ from jaxtyping import Array, Bool, Float, Integer, Real
 from diffbio import _checks
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._shards import AxisName
-from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_proportions import Proportions
-from diffbio.functional._neighborhood import NeighborLists
+from diffbio._types import AnyArray, Scalar
+from diffbio.functional._edges.neighborhood import NeighborLists
 from diffbio.functional.batch_mixing import batch_mixing_loss
 from diffbio.functional.compactness import clustering_compactness_loss
 
@@ -51,6 +50,8 @@ class LossWeights(NamedTuple):
     reconstruction: Scalar = 1.0
 
 
+# A loss of the cells with all its options.
+Term: TypeAlias = Callable[..., Float[Array, ""]]
 # By name, or in this order.
 Weights = Sequence[Scalar] | Real[AnyArray, " 3"]
 
@@ -70,7 +71,7 @@ class CombinedLoss(NamedTuple):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> terms = combined_loss(jnp.eye(4), jnp.array([0, 1, 0, 1]), jnp.eye(4), n_neighbors=2)
+        >>> terms = combined_loss(jnp.eye(20), jnp.arange(20) % 3, jnp.eye(20))
         >>> terms._fields
         ('total', 'batch', 'cluster', 'reconstruction')
     """
@@ -89,19 +90,10 @@ def combined_loss(
     features: Float[AnyArray, "n_cells n_features"] | None = None,
     reconstructed: Float[AnyArray, "n_cells n_features"] | None = None,
     weights: Weights = BALANCED,
-    n_batches: StaticInteger = 3,
-    n_neighbors: StaticInteger = 15,
-    temperature: Scalar = 1.0,
-    normalize: bool = False,
-    proportions: Proportions = "uniform",
-    bandwidth: str = "global",
-    perplexity: Scalar | None = None,
-    index: str = "entropy",
+    mixing: Term = batch_mixing_loss,
+    compactness: Term = clustering_compactness_loss,
     neighbor_indices: NeighborLists | None = None,
-    block_size: StaticInteger | None = None,
     centroids: Float[AnyArray, "n_clusters dim"] | None = None,
-    separation_weight: Scalar = 1.0,
-    min_separation: Scalar = 1.0,
     where: Bool[AnyArray, " n_cells"] | None = None,
     axis_name: AxisName = None,
 ) -> CombinedLoss:
@@ -122,11 +114,14 @@ def combined_loss(
         weights: :class:`LossWeights`, three numbers in its order, as an array too, or a preset:
             :data:`STRONG_BATCH_EFFECTS`, :data:`CLEAR_CELL_TYPES`, :data:`BALANCED`;
             each may be traced.
-        n_batches, n_neighbors, temperature, normalize: as in :func:`batch_mixing_loss`.
-        proportions, bandwidth, perplexity, index: as there.
-        neighbor_indices, block_size: as there.
-        centroids: as in :func:`clustering_compactness_loss`.
-        separation_weight, min_separation: as there.
+        mixing: the batch term, with the options that it shall have: :func:`batch_mixing_loss`, a
+            ``functools.partial`` of it, or a :class:`~diffbio.losses.BatchMixingLoss`. It is
+            called with the embeddings, the labels, and by name ``neighbor_indices``, ``where``
+            and ``axis_name``.
+        compactness: the cluster term, likewise: called with the embeddings, the assignments, the
+            centroids, and by name ``where`` and ``axis_name``.
+        neighbor_indices: ``(n_cells, k')`` integers that replace the search of the batch term.
+        centroids: ``(n_clusters, dim)`` for the cluster term; weighted means by default.
         where: ``(n_cells,)`` mask of the cells that count, for every term.
         axis_name: static; the mesh's axis over which the cells lie in shards, inside of
             ``jax.shard_map``. See :mod:`diffbio.sharding`.
@@ -139,16 +134,19 @@ def combined_loss(
             ``reconstructed`` is given or their shapes differ.
 
     Gradient:
-        The weighted sum of the terms' gradients.
+        The weighted sum of the terms' gradients, in reverse mode only; second derivatives by
+        forward over reverse mode, as in ``jax.hessian``.
 
     Example:
+        >>> from functools import partial
         >>> import jax
         >>> import jax.numpy as jnp
         >>> x, labels = jnp.array([[0.0], [1.0], [5.0], [6.0]]), jnp.array([0, 1, 0, 1])
         >>> assignments = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> mixing = partial(batch_mixing_loss, n_batches=2, n_neighbors=3)
         >>> def objective(x):
         ...     return combined_loss(
-        ...         x, labels, assignments, n_batches=2, n_neighbors=3, weights=CLEAR_CELL_TYPES
+        ...         x, labels, assignments, mixing=mixing, weights=CLEAR_CELL_TYPES
         ...     )
         >>> terms = objective(x)
         >>> round(float(terms.total - 0.3 * terms.batch - 1.0 * terms.cluster), 4)
@@ -157,33 +155,11 @@ def combined_loss(
         (4, 1)
     """
     weights = _loss_weights(weights)
-    batch = batch_mixing_loss(
-        embeddings,
-        batch_labels,
-        n_batches=n_batches,
-        n_neighbors=n_neighbors,
-        temperature=temperature,
-        normalize=normalize,
-        proportions=proportions,
-        bandwidth=bandwidth,
-        perplexity=perplexity,
-        index=index,
-        neighbor_indices=neighbor_indices,
-        where=where,
-        block_size=block_size,
-        axis_name=axis_name,
-    )
-    cluster = clustering_compactness_loss(
-        embeddings,
-        assignments,
-        centroids,
-        separation_weight=separation_weight,
-        min_separation=min_separation,
-        where=where,
-        axis_name=axis_name,
-    )
-    cells = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
-    reconstruction = _reconstruction(features, reconstructed, cells, where, axis_name)
+    cells = {"where": where, "axis_name": axis_name}
+    batch = mixing(embeddings, batch_labels, neighbor_indices=neighbor_indices, **cells)
+    cluster = compactness(embeddings, assignments, centroids, **cells)
+    x = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
+    reconstruction = _reconstruction(features, reconstructed, x, where, axis_name)
     w_batch, w_cluster, w_reconstruction = (jnp.asarray(w, batch.dtype) for w in weights)
     total = w_batch * batch + w_cluster * cluster + w_reconstruction * reconstruction
     return CombinedLoss(total, batch, cluster, reconstruction)

@@ -7,12 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
-from diffbio.functional._pairs import pair_distances
-from diffbio.functional._scatter import scatter_about, scatter_about_means
+from diffbio.functional._scatter.pairs import pair_distances
+from diffbio.functional._scatter.scatter import scatter_about, scatter_about_means
 
 __all__ = ["check_compactness_configuration", "clustering_compactness_loss"]
 
@@ -127,17 +126,18 @@ def _clustering_compactness_loss(
     *,
     axis_name: AxisName,
 ) -> Float[Array, ""]:
-    arrays = [embeddings, assignments] + ([] if centroids is None else [centroids])
-    x, a, *given = reverse_only("clustering_compactness_loss", *arrays)
     # The scatter casts the coordinates where it reads them, so that no copy is kept.
-    _, a, *given = in_accumulation_dtype(x, a, *given)
+    x, given = embeddings, [] if centroids is None else [centroids]
+    _, a, *given = in_accumulation_dtype(x, assignments, *given)
     weight, margin = (jnp.asarray(s, a.dtype) for s in (separation_weight, min_separation))
+    # (1/N) sum_ik a_ik |x_i - c_k|^2,  c_k = sum_i a_ik x_i / sum_i a_ik
     if given:
         (c,) = given
         scatter = scatter_about(x, a, c, where, axis_name)
         distances, alive = pair_distances(c), jnp.ones(c.shape[0], bool)
     else:
         scatter, distances, alive = scatter_about_means(x, a, where, axis_name)
+    # + separation_weight * mean_kl max(0, m - |c_k - c_l|)
     return scatter + weight * _separation(distances, alive, margin)
 
 

@@ -1,6 +1,7 @@
 """Diversity of soft cluster assignments: Shannon entropy and Simpson concentration."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     entropy_sum,
     entropy_terms,
@@ -19,24 +19,28 @@ from diffbio._numerics import (
 )
 from diffbio._shards import AxisName, sum_of_all
 from diffbio._types import AnyArray
+from diffbio.functional._settings import Settings, one_of, option
 
 __all__ = ["shannon_diversity", "simpson_diversity"]
 
-OVER = ("cells", "clusters")
+
+@dataclass(frozen=True)
+class DiversitySettings(Settings):
+    """The static options of the diversities, described there."""
+
+    over: str = option("cells", one_of(("cells", "clusters")))
+    reduce: bool = option(True, _checks.flag)
+
+    def __post_init__(self) -> None:
+        if self.over == "clusters" and not self.reduce:
+            raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
 
 
 class _Index(NamedTuple):
-    """The functions that a diversity index is made of.
-
-    Attributes:
-        terms: the terms of the entries.
-        total: their sum over all entries.
-        reverse_only: the loss's name, if its backward pass is written by hand.
-    """
+    """A diversity index: the terms of the entries, and their sum over all entries."""
 
     terms: Callable[[Array], Array]
     total: Callable[[Array], Array]
-    reverse_only: str | None = None
 
 
 def shannon_diversity(
@@ -90,7 +94,8 @@ def shannon_diversity(
     References:
         Shannon, A mathematical theory of communication, 1948.
     """
-    return _diversity(_SHANNON, assignments, over, where, reduce, axis_name)
+    settings = DiversitySettings.of(over=over, reduce=reduce)
+    return _diversity(_SHANNON, assignments, where, settings, axis_name)
 
 
 def simpson_diversity(
@@ -137,50 +142,43 @@ def simpson_diversity(
     References:
         Simpson, Measurement of diversity, Nature 163, 1949.
     """
-    return _diversity(_SIMPSON, assignments, over, where, reduce, axis_name)
+    settings = DiversitySettings.of(over=over, reduce=reduce)
+    return _diversity(_SIMPSON, assignments, where, settings, axis_name)
 
 
 def _sum_of_squares(p: Array) -> Array:
     return jnp.sum(p * p)
 
 
-_SHANNON = _Index(entropy_terms, entropy_sum, reverse_only="shannon_diversity")
+_SHANNON = _Index(entropy_terms, entropy_sum)
 _SIMPSON = _Index(jnp.square, _sum_of_squares)
 
 
 def _diversity(
     index: _Index,
     assignments: object,
-    over: str,
     where: object,
-    reduce: bool,
+    settings: DiversitySettings,
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
     p = _checks.floating("assignments", assignments, ("n_cells", "n_clusters"))
-    _checks.choice("over", over, OVER)
-    _checks.flag("reduce", reduce)
-    if over == "clusters" and not reduce:
-        raise ValueError('reduce=False needs over="cells": the clusters have no per-cell form')
-    counted = _checks.mask(where, p.shape[0])
-    return _diversity_of(index, p, counted, over=over, reduce=reduce, axis_name=axis_name)
+    return _diversity_of(p, _checks.mask(where, p.shape[0]), index, settings, axis_name)
 
 
-@partial(jax.jit, static_argnames=("index", "over", "reduce", "axis_name"))
+@partial(jax.jit, static_argnames=("index", "settings", "axis_name"))
 def _diversity_of(
-    index: _Index,
     assignments: Float[Array, "n_cells n_clusters"],
     where: Bool[Array, " n_cells"] | None,
-    *,
-    over: str,
-    reduce: bool,
+    index: _Index,
+    settings: DiversitySettings,
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
     (p,) = in_accumulation_dtype(zeroed(assignments, where))
-    if index.reverse_only is not None:
-        (p,) = reverse_only(index.reverse_only, p)
-    if over == "clusters":
-        totals = sum_of_all(jnp.sum(p, axis=0), axis_name)
-        return index.total(totals / n_counted(p, where, axis_name))
-    if reduce:
-        return sum_of_all(index.total(p), axis_name) / n_counted(p, where, axis_name)
+    n = n_counted(p, where, axis_name)
+    if settings.over == "clusters":
+        # index(p_bar),  p_bar_k = (1/N) sum_i p_ik
+        return index.total(sum_of_all(jnp.sum(p, axis=0), axis_name) / n)
+    if settings.reduce:
+        # (1/N) sum_i sum_k term(p_ik)
+        return sum_of_all(index.total(p), axis_name) / n
     return jnp.sum(index.terms(p), axis=1)

@@ -1,5 +1,6 @@
 """Velocity transitions: the expected squared miss of a cell's extrapolated move."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import (
     in_accumulation_dtype,
     mean_over_cells,
@@ -19,11 +19,20 @@ from diffbio._numerics import (
 )
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._edge_units import of_points, of_rows
-from diffbio.functional._edges import Columns, Edges, edge_losses
-from diffbio.functional._neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._edges.losses import Columns, Edges, edge_losses
+from diffbio.functional._edges.neighborhood import NeighborLists, listed_neighbors, neighborhood
+from diffbio.functional._edges.units import of_points, of_rows
+from diffbio.functional._settings import Settings, option
 
-__all__ = ["check_transition_configuration", "velocity_transition_loss"]
+__all__ = ["TransitionSettings", "velocity_transition_loss"]
+
+
+@dataclass(frozen=True)
+class TransitionSettings(Settings):
+    """The static options of :func:`velocity_transition_loss`, described there."""
+
+    n_neighbors: int = option(30, _checks.positive_integer)
+    block_size: int | None = option(None, _checks.block_size)
 
 
 def velocity_transition_loss(
@@ -92,42 +101,17 @@ def velocity_transition_loss(
     velocity = _checks.floating("velocity", velocity, ("n_cells", "n_genes"))
     for axis, name in enumerate(("n_cells", "n_genes")):
         _checks.same_axis(name, {"expression": (expression, axis), "velocity": (velocity, axis)})
-    dt, temperature, n_neighbors, block_size = check_transition_configuration(
-        dt=dt, n_neighbors=n_neighbors, temperature=temperature, block_size=block_size
-    )
-    listed = listed_neighbors(neighbor_indices, n_neighbors, expression, axis_name)
+    settings = TransitionSettings.of(n_neighbors=n_neighbors, block_size=block_size)
+    dt = _checks.positive("dt", dt)
+    temperature = _checks.positive("temperature", temperature)
+    listed = listed_neighbors(neighbor_indices, settings.n_neighbors, expression, axis_name)
     where = _checks.mask(where, expression.shape[0])
     return _velocity_transition_loss(
-        expression,
-        velocity,
-        dt,
-        temperature,
-        listed,
-        where,
-        n_neighbors=n_neighbors,
-        block_size=block_size,
-        axis_name=axis_name,
+        expression, velocity, dt, temperature, listed, where, settings, axis_name
     )
 
 
-def check_transition_configuration(
-    *,
-    dt: Scalar,
-    n_neighbors: StaticInteger,
-    temperature: Scalar,
-    block_size: StaticInteger | None = None,
-    temperature_name: str = "temperature",
-) -> tuple[Scalar, Scalar, int, int | None]:
-    """Raise for a configuration that no data could make valid; return its numbers."""
-    return (
-        _checks.positive("dt", dt),
-        _checks.positive(temperature_name, temperature),
-        _checks.positive_integer("n_neighbors", n_neighbors),
-        _checks.block_size(block_size),
-    )
-
-
-@partial(jax.jit, static_argnames=("n_neighbors", "block_size", "axis_name"))
+@partial(jax.jit, static_argnames=("settings", "axis_name"))
 def _velocity_transition_loss(
     expression: Float[Array, "n_cells n_genes"],
     velocity: Float[Array, "n_cells n_genes"],
@@ -135,23 +119,23 @@ def _velocity_transition_loss(
     temperature: Scalar,
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,
-    *,
-    n_neighbors: int,
-    block_size: int | None,
+    settings: TransitionSettings,
     axis_name: AxisName,
 ) -> Float[Array, ""]:
     x, v = (zeroed(a, where) for a in in_accumulation_dtype(expression, velocity))
     dt, temperature = (jnp.asarray(scalar, x.dtype) for scalar in (dt, temperature))
-    x, v, dt, temperature = reverse_only("velocity_transition_loss", x, v, dt, temperature)
+    # N_k(i), the neighbours of each cell, and which of them carry weight
     neighbors, usable = neighborhood(
-        x, listed, where, n_neighbors=n_neighbors, block_size=block_size, axis_name=axis_name
+        x, listed, where, settings.n_neighbors, settings.block_size, axis_name
     )
-    extrapolated = dt * v
-    p_units = of_rows(extrapolated)
+    # p_i = dt v_i, in a unit near its length
+    p = dt * v
+    p_units = of_rows(p)
     units = of_points(axis_name, x, p_units)
+    # L_i = sum_j T_ij |d_ij - p_i|^2,  T_ij = softmax_j(cos(d_ij, p_i) / sigma)
     losses = edge_losses(
         _cell_loss,
-        (x, extrapolated),
+        (x, p),
         (jnp.broadcast_to(temperature, len(x)),),
         Edges(neighbors, (usable, p_units / units.squared), units),
         axis_name,

@@ -9,11 +9,10 @@ from jaxtyping import Array, Bool, Float
 
 from diffbio import _checks
 from diffbio._blocks import varying_alike
-from diffbio._derivatives import reverse_only
 from diffbio._numerics import in_accumulation_dtype, mean_over_cells, zeroed
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar
-from diffbio.functional._directions import compare_directions
+from diffbio.functional._directions.directions import compare_directions
 
 __all__ = ["check_velocity_configuration", "velocity_consistency_loss"]
 
@@ -127,14 +126,16 @@ def _velocity_consistency_loss(
     reduce: bool,
     axis_name: AxisName,
 ) -> Float[Array, "..."]:
-    arrays = in_accumulation_dtype(expression, velocity, future)
+    dtype = in_accumulation_dtype(expression, velocity, future)[0].dtype
     dt, cosine_weight, magnitude_weight = (
-        jnp.asarray(scalar, arrays[0].dtype) for scalar in (dt, cosine_weight, magnitude_weight)
+        jnp.asarray(scalar, dtype) for scalar in (dt, cosine_weight, magnitude_weight)
     )
-    x, v, f = reverse_only("velocity_consistency_loss", expression, velocity, future)
     weights = None if reduce else (cosine_weight, magnitude_weight)
     fixed_dt, weights = lax.stop_gradient((dt, weights))
-    turn, excess, speed = compare_directions(*varying_alike((v, x, f, fixed_dt, weights, where)))
+    # turn_i = 1 - cos(p_i, a_i),  excess_i = |p_i| - |a_i|,  p_i = dt v_i,  a_i = f_i - x_i
+    turn, excess, speed = compare_directions(
+        *varying_alike((velocity, expression, future, fixed_dt, weights, where))
+    )
     excess += (dt - fixed_dt) * speed  # 0, with the derivative by dt
     losses = cosine_weight * turn + magnitude_weight * excess * excess
     return mean_over_cells(losses, where, axis_name) if reduce else zeroed(losses, where)

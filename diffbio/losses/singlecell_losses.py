@@ -25,23 +25,22 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Integer
 
 from diffbio import _checks
-from diffbio._arrays import within_range
 from diffbio._shards import AxisName
 from diffbio._types import AnyArray, Scalar, StaticInteger
-from diffbio.functional._batch_configuration import check_batch_mixing_configuration
-from diffbio.functional._batch_proportions import Proportions
-from diffbio.functional._neighborhood import NeighborLists
-from diffbio.functional.batch_mixing import batch_mixing_loss
+from diffbio.functional._edges.neighborhood import NeighborLists
+from diffbio.functional._mixing.proportions import checked_proportions
+from diffbio.functional._mixing.settings import BatchMixingSettings, Proportions
+from diffbio.functional._mixing.temperature import checked_temperature
+from diffbio.functional.batch_mixing import RECOMMENDED_MIXING, batch_mixing_loss
 from diffbio.functional.compactness import (
     check_compactness_configuration,
     clustering_compactness_loss,
 )
 from diffbio.functional.diversity import shannon_diversity, simpson_diversity
-from diffbio.functional.transition import (
-    check_transition_configuration,
-    velocity_transition_loss,
-)
+from diffbio.functional.temperature import Temperature
+from diffbio.functional.transition import TransitionSettings, velocity_transition_loss
 from diffbio.functional.velocity import check_velocity_configuration, velocity_consistency_loss
+from diffbio.losses._module import Loss, shows_options
 
 __all__ = [
     "BatchMixingLoss",
@@ -50,15 +49,6 @@ __all__ = [
     "SimpsonDiversityLoss",
     "VelocityConsistencyLoss",
 ]
-
-
-class _Loss(nnx.Module):
-    """A module whose numbers may be arrays, which NNX then takes for data."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, AnyArray):
-            value = nnx.data(within_range(name, _checks.as_array(name, value)))
-        super().__setattr__(name, value)
 
 
 def _hashable(proportions: Proportions) -> Proportions:
@@ -70,29 +60,24 @@ def _hashable(proportions: Proportions) -> Proportions:
     return _checks.as_array("proportions", proportions)
 
 
-class BatchMixingLoss(_Loss):
+class BatchMixingLoss(Loss):
     """Negative mean batch entropy around each cell: lowest when batches are mixed.
 
     See :func:`diffbio.functional.batch_mixing_loss`. Add it to an objective; negated, it
-    separates the batches. Recommended for real cells: ``n_neighbors=30,
-    bandwidth="perplexity", proportions="observed"``, which follows iLISI and kBET in every
-    unit, corrects best, and does not over-correct where batches differ in size.
+    separates the batches. For real cells take :meth:`recommended`.
 
     Args:
         n_neighbors: neighbours per cell.
         n_batches: number of batches.
-        temperature: softmax temperature, in the squared unit of the embedding.
-        normalize: divide by the logarithm of ``n_batches``, or map the index to [0, 1].
+        temperature: a number, in the squared unit of the embedding, or for invariance to its
+            scale :class:`~diffbio.functional.Local` or :class:`~diffbio.functional.Perplexity`.
         proportions: ``"uniform"``, ``"observed"``, or the batches' shares of a mixed cell.
-        bandwidth: ``"global"``, or for invariance to the embedding's scale ``"local"`` or
-            ``"perplexity"``.
-        perplexity: with that bandwidth; a third of the cell's own neighbours by default.
-        index: ``"entropy"``, or ``"simpson"`` for the inverse of LISI.
-        block_size: rows searched at once; chosen from the shape by default.
         rngs: ignored.
+        options: ``normalize``, ``index``, ``block_size`` and ``reduce`` of the function.
 
     Raises:
         ValueError: an impossible configuration.
+        TypeError: an option that the function does not have, or of a wrong type.
 
     Example:
         >>> import jax.numpy as jnp
@@ -103,40 +88,33 @@ class BatchMixingLoss(_Loss):
         True
     """
 
+    @shows_options(BatchMixingSettings)
     def __init__(
         self,
         n_neighbors: StaticInteger = 15,
         n_batches: StaticInteger = 3,
-        temperature: Scalar = 1.0,
+        temperature: Temperature = 1.0,
         *,
-        normalize: bool = False,
         proportions: Proportions = "uniform",
-        bandwidth: str = "global",
-        perplexity: Scalar | None = None,
-        index: str = "entropy",
-        block_size: StaticInteger | None = None,
         rngs: nnx.Rngs | None = None,
+        **options: Any,
     ) -> None:
-        n_batches, n_neighbors, block_size = check_batch_mixing_configuration(
-            n_batches=n_batches,
-            n_neighbors=n_neighbors,
-            temperature=temperature,
-            normalize=normalize,
-            proportions=proportions,
-            bandwidth=bandwidth,
-            perplexity=perplexity,
-            index=index,
-            block_size=block_size,
+        self.settings = BatchMixingSettings.of(
+            n_neighbors=n_neighbors, n_batches=n_batches, proportions=proportions, **options
         )
-        self.n_neighbors = n_neighbors
-        self.n_batches = n_batches
-        self.temperature = temperature
-        self.normalize = normalize
+        self.temperature = checked_temperature(temperature)
         self.proportions = _hashable(proportions)
-        self.bandwidth = bandwidth
-        self.perplexity = perplexity
-        self.index = index
-        self.block_size = block_size
+        checked_proportions(self.proportions, self.settings)
+
+    @classmethod
+    def recommended(cls, n_batches: StaticInteger = 3, **options: Any) -> "BatchMixingLoss":
+        """The loss at :data:`diffbio.functional.RECOMMENDED_MIXING`, with further options.
+
+        Example:
+            >>> BatchMixingLoss.recommended(n_batches=2, normalize=True).temperature
+            Perplexity(perplexity=None)
+        """
+        return cls(n_batches=n_batches, **{**RECOMMENDED_MIXING, **options})
 
     def __call__(
         self,
@@ -146,27 +124,21 @@ class BatchMixingLoss(_Loss):
         neighbor_indices: NeighborLists | None = None,
         where: Bool[AnyArray, " n_cells"] | None = None,
         axis_name: AxisName = None,
-    ) -> Float[Array, ""]:
+    ) -> Float[Array, "..."]:
         """The loss of ``(n_cells, dim)`` embeddings with ``(n_cells,)`` batch labels."""
+        options = {**vars(self.settings), "proportions": self.proportions}
         return batch_mixing_loss(
             embeddings,
             batch_labels,
-            n_batches=self.n_batches,
-            n_neighbors=self.n_neighbors,
             temperature=self.temperature,
-            normalize=self.normalize,
-            proportions=self.proportions,
-            bandwidth=self.bandwidth,
-            perplexity=self.perplexity,
-            index=self.index,
             neighbor_indices=neighbor_indices,
             where=where,
             axis_name=axis_name,
-            block_size=self.block_size,
+            **options,
         )
 
 
-class ClusteringCompactnessLoss(_Loss):
+class ClusteringCompactnessLoss(Loss):
     """Mean squared distance to the centroids plus a hinge on their separation.
 
     See :func:`diffbio.functional.clustering_compactness_loss`.
@@ -221,7 +193,7 @@ class ClusteringCompactnessLoss(_Loss):
         )
 
 
-class VelocityConsistencyLoss(_Loss):
+class VelocityConsistencyLoss(Loss):
     """Disagreement of extrapolated and observed change, optionally with transitions.
 
     See :func:`diffbio.functional.velocity_consistency_loss` and
@@ -261,17 +233,12 @@ class VelocityConsistencyLoss(_Loss):
     ) -> None:
         check_velocity_configuration(dt, cosine_weight, magnitude_weight)
         _checks.finite("transition_weight", transition_weight)
-        _, _, n_neighbors, _ = check_transition_configuration(
-            dt=dt,
-            n_neighbors=n_neighbors,
-            temperature=transition_temperature,
-            temperature_name="transition_temperature",
-        )
+        _checks.positive("transition_temperature", transition_temperature)
         self.dt = dt
         self.cosine_weight = cosine_weight
         self.magnitude_weight = magnitude_weight
         self.transition_weight = transition_weight
-        self.n_neighbors = n_neighbors
+        self.settings = TransitionSettings.of(n_neighbors=n_neighbors)
         self.transition_temperature = transition_temperature
 
     def __call__(
@@ -302,15 +269,15 @@ class VelocityConsistencyLoss(_Loss):
             expression,
             velocity,
             dt=self.dt,
-            n_neighbors=self.n_neighbors,
             temperature=self.transition_temperature,
             neighbor_indices=neighbor_indices,
             where=where,
             axis_name=axis_name,
+            **vars(self.settings),
         )
 
 
-class ShannonDiversityLoss(_Loss):
+class ShannonDiversityLoss(Loss):
     """Mean Shannon entropy of the assignments in nats; higher is more diverse.
 
     See :func:`diffbio.functional.shannon_diversity`.
@@ -339,7 +306,7 @@ class ShannonDiversityLoss(_Loss):
         return shannon_diversity(assignments, over=over, where=where, axis_name=axis_name)
 
 
-class SimpsonDiversityLoss(_Loss):
+class SimpsonDiversityLoss(Loss):
     """Mean Simpson concentration of the assignments; lower is more diverse.
 
     See :func:`diffbio.functional.simpson_diversity`.

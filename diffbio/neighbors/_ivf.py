@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._numerics import in_accumulation_dtype, zeroed
 from diffbio._platform import Platform
-from diffbio.neighbors._bounds import FAR, frame_of, places
+from diffbio.neighbors._bounds import FAR, finite_cells, normalization_of, normalized
 from diffbio.neighbors._keys import squared_distance
 from diffbio.neighbors._lists import in_table, nearest_lists, sample_of
 from diffbio.neighbors._measured import Cells, Neighbors, Ranked, nearest_candidates
@@ -26,17 +26,18 @@ from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["default_lists", "default_probes", "search_lists"]
 
-# Lists probed by default: so many times the root of their number, and enough for so many
-# cells. Few cells hold few neighbours, and are searched fast.
+# By default the number of probed lists is this factor times the root of the number of lists.
+# It is larger if lists of mean size would hold fewer cells than the second number: few cells
+# hold few true neighbours, and comparing with more of them takes little time.
 _PROBES_PER_ROOT = 2
 _FEWEST_PROBED_CELLS = 2048
 # Candidates measured beside the k wanted ones and the cell itself.
 _SPARE_CANDIDATES = 4
 # Distances that an accelerator computes at once, half a gigabyte. A CPU searches one row of
-# the table at a time: its product is fast alone.
+# the table at a time, whose product is large enough for it.
 _STEP = 1 << 27
-# Where the centre of an empty row is: beyond all cells, which lie in [-1, 1].
-_NOWHERE = 2.0**40
+# The coordinates of an empty row's centre. Those of all cells lie in [-1, 1].
+_BEYOND_ALL = 2.0**40
 
 
 def default_lists(n_cells: int) -> int:
@@ -57,12 +58,15 @@ def search_lists(
     """The nearest neighbours in the lists probed, of checked arguments."""
     (x,) = in_accumulation_dtype(x)
     platform = _platform_of(x)
-    z, placed, unit = _standardized(x)
+    # Cell i is in the list of the centroid c that minimises |z_i - c|, and in one row R_i of it.
+    # With the centre m_R of a row, and P(R), the rows with the centres nearest to m_R:
+    # N_k(i) = argmin^k_{j in the rows P(R_i), j != i} |x_i - x_j|^2
+    z, finite, unit = _normalized_cells(x)
     nearest = nearest_lists(z, sample_of(len(x), n_lists, seed), n_lists, platform)
     table = in_table(np.asarray(nearest), n_lists)
     n_probed_rows = _rows_to_probe(table, len(x), n_neighbors, n_probes / n_lists)
     return _search_table(
-        x, z, placed, unit, jnp.asarray(table), n_neighbors, n_probed_rows, platform
+        x, z, finite, unit, jnp.asarray(table), n_neighbors, n_probed_rows, platform
     )
 
 
@@ -73,19 +77,19 @@ def _platform_of(x: Array) -> Platform:
 
 
 @jax.jit
-def _standardized(
+def _normalized_cells(
     x: Float[Array, "n_cells dim"],
 ) -> tuple[Float[Array, "n_cells dim"], Bool[Array, " n_cells"], Float[Array, ""]]:
-    """The cells centred and in a unit that they fit in, which of them have a place, and the unit.
-
-    The others are in the centre.
-    """
-    frame, placed = frame_of(x, None, None), places(x)
-    return zeroed((x - frame.centre) * (1 / frame.unit), placed), placed, frame.unit
+    """The cells, normalised; which of them are finite; and the unit. Non-finite cells are 0."""
+    normalization, finite = normalization_of(x, None, None), finite_cells(x)
+    return zeroed(normalized(x, normalization), finite), finite, normalization.unit
 
 
 def _rows_to_probe(table: np.ndarray, n_cells: int, n_neighbors: int, share: float) -> int:
-    """The given share of the rows, and enough that any so many hold every cell's neighbours."""
+    """The number of rows to probe: the given share of all, or more if these could be too few.
+
+    The returned number of rows holds ``n_neighbors + 1`` cells, whichever rows they are.
+    """
     sizes = np.sum(table < n_cells, axis=1)
     fewest = np.cumsum(np.sort(sizes[sizes > 0]))
     enough = int(np.searchsorted(fewest, n_neighbors + 1)) + 1
@@ -96,7 +100,7 @@ def _rows_to_probe(table: np.ndarray, n_cells: int, n_neighbors: int, share: flo
 def _search_table(
     x: Float[Array, "n_cells dim"],
     z: Float[Array, "n_cells dim"],
-    placed: Bool[Array, " n_cells"],
+    finite: Bool[Array, " n_cells"],
     unit: Float[Array, ""],
     table: Int[Array, "n_rows capacity"],
     n_neighbors: int,
@@ -116,7 +120,7 @@ def _search_table(
         queries, centre = row
         probed = _nearest_centres(centres, centre, n_probed_rows)
         cells = jnp.pad(table[probed].ravel(), (0, padding), constant_values=n_cells)
-        distances = _distances(z, placed, queries, cells, centre)
+        distances = _distances(z, finite, queries, cells, centre)
         best, _ = smallest_per_column(platform, distances, n_candidates, groups)
         rows = jnp.minimum(queries, n_cells - 1)
         return nearest_candidates(
@@ -137,7 +141,7 @@ def _centre(z: Float[Array, "n_cells dim"], row: Int[Array, " capacity"]) -> Flo
     """The mean of a row's cells."""
     inside = row < len(z)
     total = jnp.sum(z.at[row].get(mode="fill", fill_value=0), axis=0)
-    return jnp.where(inside[0], total / jnp.maximum(jnp.sum(inside), 1), _NOWHERE)
+    return jnp.where(inside[0], total / jnp.maximum(jnp.sum(inside), 1), _BEYOND_ALL)
 
 
 def _nearest_centres(
@@ -149,14 +153,14 @@ def _nearest_centres(
 
 def _distances(
     z: Float[Array, "n_cells dim"],
-    placed: Bool[Array, " n_cells"],
+    finite: Bool[Array, " n_cells"],
     queries: Int[Array, " capacity"],
     cells: Int[Array, " n_entries"],
     centre: Float[Array, " dim"],
 ) -> Float[Array, "n_entries capacity"]:
     """Squared distances by one product, up to rounding.
 
-    One to a cell without a place is ``FAR``, and one to an entry without a cell infinite.
+    A distance to a non-finite cell is ``FAR``. One to an entry without a cell is infinite.
     """
 
     def centred(cells: Int[Array, " n"]) -> tuple[Array, Array]:
@@ -164,8 +168,9 @@ def _distances(
         return rows, jnp.sum(rows * rows, axis=1)
 
     rows, norms = centred(cells)
-    norms = jnp.where(placed.at[cells].get(mode="clip"), norms, FAR)
+    norms = jnp.where(finite.at[cells].get(mode="clip"), norms, FAR)
     norms = jnp.where(cells < len(z), norms, jnp.inf)
     own, own_norms = centred(queries)
     product = jnp.dot(rows, own.T, precision=lax.Precision.HIGHEST)
+    # |y_j - y_i|^2 = |y_j|^2 - 2 y_j . y_i + |y_i|^2, for cells y = z - m_R
     return norms[:, None] - 2 * product + own_norms

@@ -23,7 +23,7 @@ def _zero(dtype: jnp.dtype) -> float:
 
 
 def loses_digits(squares: Float[Array, "*shape"], dim: int) -> Bool[Array, "*shape"]:
-    """Which sums of ``dim`` squares may owe digits to terms that were flushed to 0."""
+    """Which sums of ``dim`` squares may lack digits, because terms were flushed to 0."""
     finfo = jnp.finfo(squares.dtype)
     return squares < dim * float(finfo.tiny) / float(finfo.eps)
 

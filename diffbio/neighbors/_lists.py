@@ -1,9 +1,8 @@
 """Inverted lists: the cells by their nearest centroid, in a table of fixed width.
 
 A list is a set of cells with the same nearest centroid. The table has rows of ``capacity``
-cells, and a list takes as many rows as it needs, so that none is too long. A list's cells
-are ordered by their second nearest centroid, so that a row is a smaller set of cells that
-lie in one direction.
+cells, and a list takes as many rows as it needs, so that none is too long. A list's cells are
+ordered by their second nearest centroid, so that the cells of a row lie on one side of it.
 """
 
 import functools
@@ -21,13 +20,14 @@ from diffbio.neighbors._selection import group_sizes, smallest_per_column
 
 __all__ = ["in_table", "nearest_lists", "sample_of"]
 
-# Cells per list that the centroids are learned from, and steps that learn them.
+# The centroids are learned from this number of cells per list, in this number of steps.
 _SAMPLES_PER_LIST = 64
 _LLOYD_STEPS = 10
-# Distances to centroids that are computed at once.
+# Number of distances to centroids that are computed at once.
 _BLOCK = {Platform.CPU: 1 << 20, Platform.ACCELERATOR: 1 << 27}
-# Rows of a list of mean size. More of them leave less room empty, since a list's last row
-# is half empty on average, and fewer of them make larger products.
+# A list of mean size has this number of rows in the table. With more, shorter rows fewer entries
+# are empty, since a list's last row is half empty on average. With fewer, longer rows the matrix
+# products are larger, and so faster.
 _ROWS_PER_LIST = 8
 _SMALLEST_CAPACITY, _LARGEST_CAPACITY = 16, 128
 

@@ -19,7 +19,7 @@ __all__ = [
     "Neighbors",
     "Ranked",
     "nearest_candidates",
-    "owe_digits",
+    "rows_without_digits",
     "search_by_differences",
 ]
 
@@ -56,7 +56,8 @@ class Cells(NamedTuple):
 
     Attributes:
         x: ``(n_cells, dim)`` points.
-        where: the cells that are anybody's neighbours and have any; None for all.
+        where: the unmasked cells. A masked cell is nobody's neighbour and has none. None if
+            no cell is masked.
         first: the first cell's index among the cells of all shards.
     """
 
@@ -75,7 +76,7 @@ def nearest_candidates(
     unit: Float[Array, ""],
     before: Ranked | None = None,
 ) -> Ranked:
-    """The nearest of the candidates, measured by differences in the unit, and of those before."""
+    """The nearest of the candidates, measured by differences in the unit, and of ``before``."""
     cells = jnp.minimum(candidates, len(others.x) - 1)
     valid = (cells == candidates) & (cells + (others.first - own.first) != rows[None])
     if others.where is not None:
@@ -92,20 +93,20 @@ def nearest_candidates(
     return Ranked(*sorted_columns(order, tuple(found), n_neighbors))
 
 
-def owe_digits(
+def rows_without_digits(
     platform: Platform, own: Cells, others: Cells, rows: Int[Array, " block"], best: Ranked
 ) -> Bool[Array, " block"]:
-    """The rows in which a square lost digits, so that their keys are not to be relied on.
+    """The rows in which a square lost digits, so that the order of their keys may be wrong.
 
-    A square that is 0 is right between cells of equal coordinates. A row that was searched by
-    differences before, and has keys that are no squares, must be searched like that again.
+    A square of 0 is right between cells of equal coordinates. A row with keys that are no
+    squares was searched by differences before, and must be searched by them again.
     """
     dim = own.x.shape[1]
 
     def of_block() -> Bool[Array, " block"]:
-        places = best.indices - others.first
-        here = (places >= 0) & (places < len(others.x))
-        cells = jnp.where(here, places, 0)
+        positions = best.indices - others.first
+        here = (positions >= 0) & (positions < len(others.x))
+        cells = jnp.where(here, positions, 0)
         differ = _of_differences(platform, own, others, rows, cells.T, 1, _differ).T
         wrong = jnp.where(here, differ, ~is_measured(best.keys))
         return jnp.any(wrong & loses_digits(best.keys, dim), axis=1)
@@ -182,10 +183,10 @@ def _of_differences(
     scale: Float[Array, ""] | int,
     reduction: Callable[[Array], Array],
 ) -> Shaped[Array, "n_candidates block"]:
-    """What the differences of the own rows to their cells among the others are reduced to.
+    """``reduction(x_j - x_i)`` of the scaled coordinates, for the own rows i and their cells j.
 
-    Coordinates are multiplied by the scale, a power of 2, before they are subtracted: both
-    together are one operation.
+    Coordinates are multiplied by the scale, a power of 2, before they are subtracted, so that
+    XLA does both in one operation.
 
     Where a row has many cells, a CPU forms the differences of one row at a time. Those of all
     rows would otherwise be the largest array of the search.

@@ -61,4 +61,4 @@ def nearest_neighbors(
     x = _checks.floating("x", x, ("n_cells", "dim"))
     n_neighbors = _checks.neighbor_count(n_neighbors, n_cells_of_all(x.shape[0], axis_name))
     where = _checks.mask(where, x.shape[0])
-    return search(x, n_neighbors, where, _checks.block_size(block_size), axis_name)
+    return search(x, n_neighbors, where, _checks.block_size("block_size", block_size), axis_name)

@@ -5,32 +5,34 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from diffbio._numerics import zeroed
-from diffbio.neighbors._bounds import frame_of, places
+from diffbio.neighbors._bounds import finite_cells, normalization_of, normalized
 
-__all__ = ["n_confused"]
+__all__ = ["n_unresolved"]
 
 # Coordinates that differ by fewer roundings than this, relative to the largest, are equal.
 _ROUNDINGS = 16
-# The squares of smaller differences, in a unit that all cells fit in, lose their digits.
+# Smaller differences, in a unit that all cells fit in, have squares that lose digits.
 _SMALLEST = 1e-15
 
 
 @jax.jit
-def n_confused(x: Float[Array, "n_cells dim"], farthest: Int[Array, " n_cells"]) -> Int[Array, ""]:
+def n_unresolved(
+    x: Float[Array, "n_cells dim"], farthest: Int[Array, " n_cells"]
+) -> Int[Array, ""]:
     """How many cells have a k-th neighbour that equals them in float32, but not in the input.
 
     A search in float32 centres the cells and divides them by the size of the farthest one. Cells
-    that are equal to rounding in the input itself are not counted: any of them will do.
+    that differ in the input by no more than its rounding are not counted: any of them will do.
 
     Args:
         x: the cells.
         farthest: the k-th neighbour of each.
     """
-    frame, placed = frame_of(x, None, None), places(x)
-    z = zeroed((x - frame.centre) * (1 / frame.unit), placed).astype(jnp.float32)
+    finite = finite_cells(x)
+    z = zeroed(normalized(x, normalization_of(x, None, None)), finite).astype(jnp.float32)
     differ = _largest(x[farthest] - x) > _ROUNDINGS * _eps(x) * _largest(x)
     resolved = jnp.maximum(_ROUNDINGS * _eps(z) * _largest(z), _SMALLEST)
-    return jnp.sum(placed & placed[farthest] & differ & (_largest(z[farthest] - z) <= resolved))
+    return jnp.sum(finite & finite[farthest] & differ & (_largest(z[farthest] - z) <= resolved))
 
 
 def _largest(x: Float[Array, "n_cells dim"]) -> Float[Array, " n_cells"]:

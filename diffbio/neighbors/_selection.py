@@ -56,12 +56,12 @@ def smallest_per_column(
     The ``count`` groups with the smallest minima hold the ``count`` smallest entries,
     so every level passes over ``count * group`` entries instead of all.
 
-    The bound is the smallest of the levels' bounds. Proof: take an entry that is not
-    chosen, and the groups that it lies in, from the top down to the entry itself. One
-    of them is the first that its level did not choose. Its level looked at it, since the
-    group above was chosen, so its minimum is at least that level's bound. The entry is at
-    least that minimum. The last level's bound alone does not do: a level of more entries
-    rounds its keys more, and drops groups with minima a little below it.
+    The bound is the smallest of the levels' bounds. Proof: take an entry that is not chosen, and
+    the groups that contain it, from the top level down to the entry itself. Take the first of
+    them that its level did not choose. The group above it was chosen, so this level compared
+    its minimum with others, and its minimum is at least this level's bound. The entry is at
+    least that minimum. The last level's bound alone is not enough: a level with more entries
+    rounds its keys more, and so may drop a group whose minimum is slightly smaller.
 
     Returns:
         The rows, in ascending order of value, and a lower bound of the values that are
@@ -137,7 +137,7 @@ def sorted_columns(
     """The arrays at the ``count`` smallest entries of each column of ``order``, ascending.
 
     Of equal entries, the one in the lower row comes first. Sorting a few entries of many
-    columns is done by counting: an entry's place is the number of entries before it, all
+    columns is done by counting: an entry's rank is the number of entries before it, all
     compared at once.
     """
     if is_many(len(order)):
@@ -147,8 +147,8 @@ def sorted_columns(
     row = jnp.arange(len(order), dtype=jnp.int32)
     before = order[:, None] < order[None]
     before |= (order[:, None] == order[None]) & (row[:, None, None] < row[None, :, None])
-    place = jnp.sum(before, axis=0)
-    chosen = place[None] == jnp.arange(count, dtype=place.dtype)[:, None, None]
+    rank = jnp.sum(before, axis=0)
+    chosen = rank[None] == jnp.arange(count, dtype=rank.dtype)[:, None, None]
     return tuple(
         jnp.sum(jnp.where(chosen, array[None], 0), axis=1, dtype=array.dtype).T for array in arrays
     )

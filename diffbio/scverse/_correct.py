@@ -10,11 +10,10 @@ from jaxtyping import Array
 
 from diffbio import _checks
 from diffbio._types import StaticInteger
-from diffbio.functional import batch_mixing_loss
+from diffbio.losses import BatchMixingLoss
 from diffbio.models import BatchCorrector
 from diffbio.scverse import _entries, _read
 from diffbio.scverse._columns import categories
-from diffbio.scverse._measures import MIXING, N_MIXING_NEIGHBORS
 from diffbio.training import Objective, fit
 
 __all__ = ["correct_batches"]
@@ -39,10 +38,9 @@ def correct_batches(
 
     .. math:: L(\hat x) + \frac{1}{N} \sum_i \lVert \hat x_i - x_i \rVert^2
 
-    L is :func:`~diffbio.functional.batch_mixing_loss` with 30 neighbours, perplexity and
-    observed proportions. The same seed gives the same bits on one machine, on a GPU
-    with ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``. The unit of the representation does not
-    matter.
+    L is that of :meth:`diffbio.losses.BatchMixingLoss.recommended`. The same seed gives the same
+    bits on one machine, on a GPU with ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``. The unit of
+    the representation does not matter.
 
     Args:
         adata: in memory, of at least 31 cells. A view becomes a copy, as when anything else is
@@ -96,17 +94,17 @@ def correct_batches(
         raise ValueError(
             f"{batches.source} must name the batch of every cell, got {n_missing} missing values"
         )
-    if adata.n_obs <= N_MIXING_NEIGHBORS:
-        raise ValueError(
-            f"adata must have at least {N_MIXING_NEIGHBORS + 1} cells, got {adata.n_obs}"
-        )
+    mixing = BatchMixingLoss.recommended(batches.n_categories)
+    fewest = mixing.settings.n_neighbors + 1
+    if adata.n_obs < fewest:
+        raise ValueError(f"adata must have at least {fewest} cells, got {adata.n_obs}")
     points, unit = _read.unit_variance(use_rep, _read.representation(adata, use_rep, layer))
     points = points.astype(np.float32)
     model = BatchCorrector(points.shape[1], batches.n_categories, rngs=nnx.Rngs(seed))
     fit(
         model,
         {"features": points, "batch_ids": batches.codes},
-        _objective(batches.n_categories),
+        _objective(mixing),
         n_steps=n_steps,
         seed=seed,
         progress=progress,
@@ -120,26 +118,19 @@ def correct_batches(
             **({} if layer is None else {"layer": layer}),
             "n_steps": n_steps,
             "seed": seed,
-            "n_neighbors": N_MIXING_NEIGHBORS,
-            **MIXING,
+            "n_neighbors": mixing.settings.n_neighbors,
+            "temperature": "perplexity",
+            "proportions": mixing.settings.proportions,
         }
     }
 
 
-def _objective(n_batches: int) -> Objective:
+def _objective(mixing: BatchMixingLoss) -> Objective:
     """Batch mixing plus the mean squared move, of points of a total variance of 1."""
 
     def objective(result: Mapping[str, Array], batch: Mapping[str, Array], where: Array) -> Array:
         corrected = result["corrected_features"]
-        mixing = batch_mixing_loss(
-            corrected,
-            batch["batch_ids"],
-            n_batches=n_batches,
-            n_neighbors=N_MIXING_NEIGHBORS,
-            where=where,
-            **MIXING,
-        )
         squares = jnp.sum((corrected - batch["features"]) ** 2, axis=1)
-        return mixing + jnp.mean(squares, where=where)
+        return mixing(corrected, batch["batch_ids"], where=where) + jnp.mean(squares, where=where)
 
     return objective

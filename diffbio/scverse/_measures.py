@@ -1,28 +1,27 @@
 """The losses of arrays that were read from an AnnData object, each with its setting."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from diffbio.functional import (
+    Perplexity,
     batch_mixing_loss,
     clustering_compactness_loss,
     velocity_transition_loss,
 )
+from diffbio.losses import BatchMixingLoss
 from diffbio.neighbors import nearest_neighbors
 from diffbio.scverse import _entries
 from diffbio.scverse._columns import Categories
 from diffbio.scverse._graph import Graph, neighbor_lists
 
-__all__ = ["MIXING", "N_MIXING_NEIGHBORS", "Measured", "of_batches", "of_labels", "of_velocity"]
+__all__ = ["Measured", "of_batches", "of_labels", "of_velocity"]
 
 Array = np.ndarray
 
-MIXING: dict[str, Any] = {"bandwidth": "perplexity", "proportions": "observed"}
-"""How batch mixing weighs neighbours, and what it aims at: the recommended setting."""
-N_MIXING_NEIGHBORS = 30
 _N_LISI_NEIGHBORS = 89
 _N_TRANSITION_NEIGHBORS = 30
 # The perplexity, a third of the neighbours, must be above 1 in some cell.
@@ -59,15 +58,12 @@ class _Neighborhoods(NamedTuple):
 def of_batches(points: Array, batches: Categories, graph: Graph | None) -> Iterator[Measured]:
     """Batch mixing and iLISI, among the graph's neighbours or the nearest ones."""
     near = _neighborhoods(points, batches, graph)
-    mixing = batch_mixing_loss(
+    loss = BatchMixingLoss.recommended(batches.n_categories, normalize=True, reduce=False)
+    mixing = loss(
         points,
         np.maximum(batches.codes, 0),
-        n_batches=batches.n_categories,
-        normalize=True,
-        neighbor_indices=near.lists if graph else near.lists[:, :N_MIXING_NEIGHBORS],
+        neighbor_indices=near.lists if graph else near.lists[:, : loss.settings.n_neighbors],
         where=batches.known,
-        reduce=False,
-        **MIXING,
     )
     per_cell = _where(near.some, mixing)
     n_cells = int(near.some.sum())
@@ -145,8 +141,7 @@ def _scaled_lisi(points: Array, groups: Categories, near: _Neighborhoods) -> Arr
         points,
         np.maximum(groups.codes, 0),
         n_batches=groups.n_categories,
-        bandwidth="perplexity",
-        perplexity=np.maximum((near.n_neighbors + 1) / 3, 1),
+        temperature=Perplexity(np.maximum((near.n_neighbors + 1) / 3, 1)),
         index="simpson",
         neighbor_indices=near.lists,
         where=groups.known,

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +9,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from diffbio._calls import Program, dimensions, parameters_of, split
 from diffbio._shards import with_automatic_axes
 from diffbio._types import AnyArray
-from diffbio.sharding._calls import Call, is_split, padded, taken_apart, with_arrays
+from diffbio.sharding._calls import is_split, n_cells_of, padded, specs_of, with_arrays
 from diffbio.sharding._one_device import result_on_one_device
 
 __all__ = ["sharded"]
@@ -65,35 +65,37 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
     signature = inspect.signature(loss, eval_str=True)
     if "axis_name" not in signature.parameters:
         raise TypeError(f"loss must accept axis_name, its arguments are {signature}")
-    parameters = [p for p in signature.parameters.values() if p.name != "axis_name"]
-    per_cell = frozenset(p.name for p in parameters if _is_per_cell(p.annotation))
+    parameters = parameters_of(loss)
+    per_cell = frozenset(
+        name
+        for name, parameter in parameters.items()
+        if any(axes[:1] == ["n_cells"] for axes in dimensions(parameter.annotation))
+    )
     if not per_cell:
         raise ValueError(
             "loss must have an argument annotated with a jaxtyping shape that begins with "
             f"n_cells, its arguments are {signature}"
         )
-    signature = signature.replace(parameters=parameters)
+    signature = signature.replace(parameters=list(parameters.values()))
 
     def over_all_devices(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
         expected = result_on_one_device(loss, given, per_cell)
-        arguments = {name: with_arrays(name, v, name in per_cell) for name, v in given.items()}
-        call = taken_apart(loss, arguments, per_cell, axis)
-        n_cells = call.n_cells
+        arguments = with_arrays(given, per_cell)
+        program, arrays, names = split(loss, arguments)
+        specs = specs_of(arrays, names, per_cell, axis)
+        n_cells = n_cells_of(arrays, specs)
         if missing := -n_cells % mesh.shape[axis]:
             arguments["where"] = _mask_to_pad(arguments, n_cells, per_cell)
-            call = padded(taken_apart(loss, arguments, per_cell, axis), missing)
-        return _result_on_all_devices(call, expected, n_cells, with_automatic_axes(mesh), axis)
+            program, arrays, names = split(loss, arguments)
+            specs = specs_of(arrays, names, per_cell, axis)
+            arrays = padded(arrays, specs, missing)
+        on_mesh = with_automatic_axes(mesh)
+        return _on_all_devices(program, arrays, specs, expected, n_cells, on_mesh, axis)
 
     functools.update_wrapper(over_all_devices, loss, updated=())
     over_all_devices.__signature__ = signature  # type: ignore[attr-defined]
     return over_all_devices
-
-
-def _is_per_cell(annotation: Any) -> bool:
-    """Whether an annotation, or one of the types it unites, is a shape of a row per cell."""
-    united = typing.get_args(annotation) or (annotation,)
-    return any(getattr(kind, "dim_str", "").split()[:1] == ["n_cells"] for kind in united)
 
 
 def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset[str]) -> AnyArray:
@@ -107,17 +109,24 @@ def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset
     return np.ones(n_cells, bool) if where is None else where
 
 
-def _result_on_all_devices(call: Call, expected: Any, n_cells: int, mesh: Mesh, axis: str) -> Any:
+def _on_all_devices(
+    program: Program,
+    arrays: list[Any],
+    specs: list[PartitionSpec],
+    expected: Any,
+    n_cells: int,
+    mesh: Mesh,
+    axis: str,
+) -> Any:
     """The result, of which an array with a row per cell stays split if it can."""
     leaves, structure = jax.tree.flatten(expected)
     out_specs = tuple(
         PartitionSpec(axis) if leaf.shape[:1] == (n_cells,) else PartitionSpec() for leaf in leaves
     )
     arrays = [
-        _put(array, NamedSharding(mesh, spec))
-        for array, spec in zip(call.arrays, call.specs, strict=True)
+        _put(array, NamedSharding(mesh, spec)) for array, spec in zip(arrays, specs, strict=True)
     ]
-    results = _program(arrays, call.parts, call.structure, out_specs, mesh, axis)
+    results = _computed(arrays, program, tuple(specs), out_specs, mesh, axis)
     everywhere = NamedSharding(mesh, PartitionSpec())
     for place, spec in enumerate(out_specs):
         if is_split(spec) and len(results[place]) > n_cells:
@@ -140,20 +149,19 @@ def _put(array: Any, sharding: NamedSharding) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
-def _program(
+def _computed(
     arrays: list[jax.Array],
-    parts: tuple[Any, ...],
-    structure: Any,
+    program: Program,
+    specs: tuple[PartitionSpec, ...],
     out_specs: tuple[PartitionSpec, ...],
     mesh: Mesh,
     axis: str,
 ) -> list[jax.Array]:
     """The leaves of the result for arrays that are split over the mesh."""
-    call = Call(arrays, parts, structure)
 
     def on_each_device(arrays: list[jax.Array]) -> list[jax.Array]:
-        return jax.tree.leaves(call.result(arrays, axis_name=axis))
+        return jax.tree.leaves(program(arrays, axis_name=axis))
 
     return jax.shard_map(
-        on_each_device, mesh=mesh, in_specs=(call.specs,), out_specs=list(out_specs)
+        on_each_device, mesh=mesh, in_specs=(list(specs),), out_specs=list(out_specs)
     )(arrays)

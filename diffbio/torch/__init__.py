@@ -38,12 +38,16 @@ What holds for all of them:
   RuntimeError for a second derivative, or in a process that was forked after JAX was used.
 """
 
-from diffbio.torch.batch_mixing import batch_mixing_loss
-from diffbio.torch.combined import CombinedLoss, combined_loss
-from diffbio.torch.compactness import clustering_compactness_loss
-from diffbio.torch.diversity import shannon_diversity, simpson_diversity
-from diffbio.torch.transition import velocity_transition_loss
-from diffbio.torch.velocity import velocity_consistency_loss
+from diffbio.functional import CombinedLoss
+from diffbio.torch.losses import (
+    batch_mixing_loss,
+    clustering_compactness_loss,
+    combined_loss,
+    shannon_diversity,
+    simpson_diversity,
+    velocity_consistency_loss,
+    velocity_transition_loss,
+)
 
 __all__ = [
     "CombinedLoss",

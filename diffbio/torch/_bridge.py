@@ -1,51 +1,94 @@
 """One way from tensors through a JAX program and back, for every loss."""
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import jax
 import numpy as np
 import torch
-from jaxtyping import Array, PyTree
 from torch import Tensor
 
 from diffbio._arrays import as_option
+from diffbio._calls import is_given, parameters_of, split, with_partials
 from diffbio._forked import refuse_after_fork
-from diffbio._types import AnyArray
 from diffbio.torch._exchange import as_array, as_tensor, check_tensor, common_device
-from diffbio.torch._pullback import Arguments, Signature, gradients, value_and_pullback
+from diffbio.torch._graphs import outside_of_graphs
+from diffbio.torch._pullback import Given, gradients, value_and_pullback
 
-__all__ = ["evaluate"]
+__all__ = ["of_tensors"]
+
+_DOCSTRING = """{summary}
+
+:func:`diffbio.functional.{name}` for tensors: the formula, the arguments, the errors and what has
+a gradient are described there, and what holds for all losses in :mod:`diffbio.torch`.
+
+Example:
+{example}
+"""
 
 
-def evaluate(
-    loss: Callable[..., Any], arrays: Mapping[str, Tensor | None], **options: Any
-) -> tuple[Tensor, ...]:
-    """What a function of ``diffbio.functional`` returns, its scalars or vectors as tensors.
+def of_tensors(loss: Callable[..., Any], example: str) -> Callable[..., Any]:
+    """A function of :mod:`diffbio.functional` for tensors.
+
+    It has the signature of the loss, without ``axis_name``. Type checkers accept any arguments,
+    since those of the loss are annotated with arrays.
 
     Args:
         loss: the function.
-        arrays: its arguments that are arrays; None is left to the function.
-        options: its other arguments. Floating numbers may change without a new program, and
-            tensors among them may require gradients. All else is part of the program, single
-            integers too, however they are given.
+        example: lines for the docstring.
     """
+    parameters = parameters_of(loss)
+    signature = inspect.Signature(list(parameters.values()))
+    arrays = {name for name, p in parameters.items() if _is_array(p.annotation)}
+
+    @functools.wraps(loss)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return _evaluate(loss, signature.bind(*args, **kwargs).arguments, arrays)
+
+    summary = (inspect.getdoc(loss) or "").split("\n")[0]
+    lines = "\n".join(f"    {line}" for line in inspect.cleandoc(example).split("\n"))
+    called.__doc__ = _DOCSTRING.format(summary=summary, name=loss.__name__, example=lines)
+    called.__module__ = "diffbio.torch"
+    called.__signature__ = signature  # type: ignore[attr-defined]
+    called.of_arrays = loss  # type: ignore[attr-defined]
+    return outside_of_graphs(called)
+
+
+def _is_array(annotation: Any) -> bool:
+    """Whether an argument is an array: what accepts a single number or a sequence is an option."""
+    accepted = list(typing.get_args(annotation) or [annotation])
+    shapes = [kind.dim_str for kind in accepted if hasattr(kind, "dim_str")]
+    numbers = {str, float, int} & set(accepted) or any(map(typing.get_origin, accepted))
+    return bool(shapes) and all(shapes) and not numbers
+
+
+def _evaluate(loss: Callable[..., Any], given: Mapping[str, Any], arrays: set[str]) -> Any:
+    """What the loss returns, as tensors; None is left to it."""
     refuse_after_fork()
-    for name, value in arrays.items():
-        if value is not None:
-            check_tensor(name, value)
     read = {
-        name: jax.tree.map(lambda leaf, name=name: _option(name, leaf), value)
-        for name, value in options.items()
+        name: _checked(name, value)
+        if name in arrays
+        else jax.tree.map(functools.partial(_option, name), with_partials(value))
+        for name, value in given.items()
     }
-    leaves, structure = jax.tree.flatten({**arrays, **read})
+    leaves, structure = jax.tree.flatten(read)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     with _jax_on(common_device(tensors)):
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-            return _Loss.apply(loss, structure, *leaves)
-        placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        return _tensors(loss(**jax.tree.unflatten(structure, placed)))
+            results: list[Any] = []
+            found = _Loss.apply(loss, structure, results, *leaves)
+            return jax.tree.unflatten(results[0], found)
+        return jax.tree.map(as_tensor, _complete(loss(**_placed(structure, leaves))))
+
+
+def _checked(name: str, value: Any) -> Any:
+    if value is not None:
+        check_tensor(name, value)
+    return value
 
 
 def _option(name: str, leaf: Any) -> Any:
@@ -66,9 +109,15 @@ def _jax_on(device: jax.Device) -> Iterator[None]:
         yield
 
 
-def _tensors(value: PyTree[Array]) -> tuple[Tensor, ...]:
-    """The results, complete: JAX works on after it has returned, and reads the tensors' memory."""
-    return tuple(map(as_tensor, jax.block_until_ready(jax.tree.leaves(value))))
+def _placed(structure: Any, leaves: Sequence[Any]) -> Any:
+    """The tree, with arrays in place of tensors."""
+    placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+    return jax.tree.unflatten(structure, placed)
+
+
+def _complete(results: Any) -> Any:
+    """The results, computed: JAX works on after it has returned, and reads the tensors' memory."""
+    return jax.block_until_ready(results)
 
 
 class _Loss(torch.autograd.Function):
@@ -76,27 +125,27 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, loss: Callable[..., Any], structure: Any, *leaves: Any
+        ctx: Any, loss: Callable[..., Any], structure: Any, results: list[Any], *leaves: Any
     ) -> tuple[Tensor, ...]:
-        placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        wanted = ctx.needs_input_grad[2:]
-        traced = [isinstance(leaf, AnyArray | float) for leaf in placed]
-        rows = list(zip(placed, wanted, traced, strict=True))
-        signature = Signature(
-            loss, structure, tuple(None if traced else leaf for leaf, _, traced in rows)
-        )
-        arguments = Arguments(
-            [leaf if wanted else None for leaf, wanted, _ in rows],
-            [leaf if traced and not wanted else None for leaf, wanted, traced in rows],
+        program, arrays, _ = split(loss, _placed(structure, leaves))
+        wanted = [
+            wanted
+            for leaf, wanted in zip(leaves, ctx.needs_input_grad[3:], strict=True)
+            if isinstance(leaf, Tensor) or is_given(leaf)
+        ]
+        given = Given(
+            [array if wanted else None for array, wanted in zip(arrays, wanted, strict=True)],
+            [None if wanted else array for array, wanted in zip(arrays, wanted, strict=True)],
         )
         # Inside of the program numbers are unknown; here the loss sees and checks them.
-        jax.eval_shape(lambda: loss(**jax.tree.unflatten(structure, placed)))
-        value, pullback = jax.block_until_ready(value_and_pullback(signature, arguments))
-        ctx.loss, ctx.arguments, ctx.pullback = loss, arguments, pullback
+        jax.eval_shape(lambda: program(arrays))
+        value, pullback = _complete(value_and_pullback(program, given))
+        ctx.loss, ctx.given, ctx.pullback = loss, given, pullback
         ctx.results = jax.tree.structure(value)
-        # The arguments are the memory of these tensors: PyTorch notices if it was written to.
+        results.append(ctx.results)
+        # The inputs are the memory of these tensors: PyTorch notices if it was written to.
         ctx.save_for_backward(*(leaf for leaf in leaves if isinstance(leaf, Tensor)))
-        return _tensors(value)
+        return tuple(map(as_tensor, jax.tree.leaves(value)))
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -112,12 +161,8 @@ class _Gradients(torch.autograd.Function):
         ctx.loss = of.loss
         cotangents = tensors[len(tensors) - of.results.num_leaves :]
         with _jax_on(common_device(cotangents)):
-            found = gradients(
-                of.pullback,
-                of.arguments,
-                jax.tree.unflatten(of.results, map(as_array, cotangents)),
-            )
-            return tuple(map(as_tensor, jax.block_until_ready(found)))
+            bars = jax.tree.unflatten(of.results, map(as_array, cotangents))
+            return tuple(map(as_tensor, _complete(gradients(of.pullback, of.given, bars))))
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> NoReturn:

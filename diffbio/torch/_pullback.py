@@ -1,6 +1,6 @@
 """Two compiled programs for a loss: its value with what a gradient needs, and the gradient."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,44 +8,28 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, PyTree
 
-__all__ = ["Arguments", "Signature", "gradients", "value_and_pullback"]
+from diffbio._calls import Program
 
-# One entry per leaf of a loss's arguments, None where the leaf is in another list.
-Leaves = Sequence[Any]
+__all__ = ["Given", "gradients", "value_and_pullback"]
+
+# An entry for everything that a program is given, None where it stands in another list.
+Entries = Sequence[Any]
 
 
-class Arguments(NamedTuple):
-    """The leaves of the arguments that are traced.
+class Given(NamedTuple):
+    """What a program is given.
 
     Attributes:
         differentiated: arrays that a gradient is taken for.
-        constant: other arrays, and floating numbers, which may change without a new program.
+        constant: other arrays, and floating numbers.
     """
 
-    differentiated: Leaves
-    constant: Leaves
+    differentiated: Entries
+    constant: Entries
 
-
-class Signature(NamedTuple):
-    """What a program is compiled for, beside shapes and dtypes.
-
-    Attributes:
-        loss: a function of ``diffbio.functional``.
-        structure: the tree of its keyword arguments.
-        static: its leaves that are part of the program: names, flags, integers.
-    """
-
-    loss: Callable[..., Any]
-    structure: Any
-    static: Leaves
-
-    def __call__(self, arguments: Arguments) -> Any:
-        """The loss of the arguments."""
-        leaves = [
-            next((leaf for leaf in parts if leaf is not None), None)
-            for parts in zip(*arguments, self.static, strict=True)
-        ]
-        return self.loss(**jax.tree.unflatten(self.structure, leaves))
+    def merged(self) -> list[Any]:
+        """Both in one list."""
+        return [c if d is None else d for d, c in zip(*self, strict=True)]
 
 
 @jax.tree_util.register_static
@@ -66,21 +50,21 @@ class Pullback:
 
 
 @partial(jax.jit, static_argnums=0)
-def value_and_pullback(signature: Signature, arguments: Arguments) -> tuple[PyTree, Pullback]:
-    """The value, and what :func:`gradients` needs beside the arguments."""
+def value_and_pullback(program: Program, given: Given) -> tuple[PyTree, Pullback]:
+    """The value, and what :func:`gradients` needs beside the inputs."""
     value, pullback = jax.vjp(
-        lambda differentiated: signature(arguments._replace(differentiated=differentiated)),
-        arguments.differentiated,
+        lambda differentiated: program(given._replace(differentiated=differentiated).merged()),
+        given.differentiated,
     )
-    positions = {id(leaf): position for position, leaf in enumerate(jax.tree.leaves(arguments))}
+    positions = {id(leaf): position for position, leaf in enumerate(jax.tree.leaves(given))}
     residuals, structure = jax.tree.flatten(pullback)
     kept = [_Input(positions[id(r)]) if id(r) in positions else r for r in residuals]
     return value, Pullback(kept, structure)
 
 
 @jax.jit
-def gradients(pullback: Pullback, arguments: Arguments, cotangents: PyTree) -> list[Array]:
-    """The gradients with respect to the differentiated arguments."""
-    inputs = jax.tree.leaves(arguments)
+def gradients(pullback: Pullback, given: Given, cotangents: PyTree) -> list[Array]:
+    """The gradients with respect to the differentiated arrays."""
+    inputs = jax.tree.leaves(given)
     residuals = [inputs[r.position] if isinstance(r, _Input) else r for r in pullback.residuals]
     return jax.tree.leaves(jax.tree.unflatten(pullback.structure, residuals)(cotangents))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from diffbio.datasets import simulate_clusters
-from diffbio.functional import batch_mixing_loss
+from diffbio.functional import Perplexity, batch_mixing_loss
 from diffbio.models import BatchCorrector
 from diffbio.sharding import sharded
 from diffbio.training import fit
@@ -43,7 +43,7 @@ variance = cells.embeddings.var(axis=0).sum()
 
 def objective(result, batch, where):
     corrected = result["corrected_features"]
-    mixed = mixing(corrected, batch["batch_ids"], bandwidth="perplexity", where=where)
+    mixed = mixing(corrected, batch["batch_ids"], temperature=Perplexity(), where=where)
     moved = jnp.mean(jnp.sum((corrected - batch["features"]) ** 2, axis=1), where=where)
     return mixed + moved / variance
 

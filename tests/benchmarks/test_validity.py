@@ -11,7 +11,7 @@ from benchmarks.claims.experiment import SMALL
 from benchmarks.claims.real_cells import nine_tenths
 from benchmarks.claims.validity import compactness, mixing, velocity
 from diffbio.datasets import simulate_clusters
-from diffbio.functional import batch_mixing_loss
+from diffbio.functional import Perplexity, batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
 from reports.judge.validity import correlations, settings
 
@@ -75,8 +75,7 @@ def test_ilisi_is_the_median_of_the_lisi_that_the_loss_can_compute(cells, neighb
     simpson = batch_mixing_loss(
         jnp.asarray(cells.embeddings),
         jnp.asarray(cells.batch_labels),
-        bandwidth="perplexity",
-        perplexity=30.0,
+        temperature=Perplexity(30.0),
         index="simpson",
         neighbor_indices=neighbors,
         reduce=False,

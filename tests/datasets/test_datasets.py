@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from diffbio.datasets import pbmc700, simulate_clusters, simulate_velocity
-from diffbio.functional import batch_mixing_loss, velocity_consistency_loss
+from diffbio.functional import Local, batch_mixing_loss, velocity_consistency_loss
 
 SIMULATORS = pytest.mark.parametrize("simulate", [simulate_clusters, simulate_velocity])
 
@@ -39,7 +39,7 @@ def test_a_larger_batch_effect_mixes_batches_less():
     losses = [
         float(
             batch_mixing_loss(
-                jnp.asarray(cells.embeddings), jnp.asarray(cells.batch_labels), bandwidth="local"
+                jnp.asarray(cells.embeddings), jnp.asarray(cells.batch_labels), temperature=Local()
             )
         )
         for cells in (simulate_clusters(1000, batch_effect=effect) for effect in (0.0, 0.2, 1.0))

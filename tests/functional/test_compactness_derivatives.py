@@ -1,5 +1,7 @@
 """Second derivatives of compactness: every mode, every argument, loose and tight clusters."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.measure.accuracy import relative_error
-from diffbio.functional import clustering_compactness_loss, combined_loss
+from diffbio.functional import batch_mixing_loss, clustering_compactness_loss, combined_loss
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -24,7 +26,11 @@ def compactness(arrays, where):
 def combined(arrays, where):
     labels = jnp.arange(N_CELLS) % 2
     terms = combined_loss(
-        batch_labels=labels, **arrays, where=where, n_batches=2, n_neighbors=7, min_separation=2.0
+        batch_labels=labels,
+        **arrays,
+        where=where,
+        mixing=partial(batch_mixing_loss, n_batches=2, n_neighbors=7),
+        compactness=partial(clustering_compactness_loss, min_separation=2.0),
     )
     return terms.total
 
@@ -94,8 +100,8 @@ def test_hessians_are_differences_of_the_gradient(loss, given):
 
 def test_second_derivatives_by_many_blocks_are_differences_of_the_gradient(monkeypatch):
     """Clusters, and cells of tight clusters, in blocks of which the last two overlap."""
-    for module in ("_pairs", "_tight_scatter"):
-        monkeypatch.setattr(f"diffbio.functional.{module}.rows_for", lambda *_, **__: 2)
+    for module in ("pairs", "tight"):
+        monkeypatch.setattr(f"diffbio.functional._scatter.{module}.rows_for", lambda *_, **__: 2)
     jax.clear_caches()
     for spread, step in SPREADS.values():
         for given in (False, True):

@@ -1,4 +1,4 @@
-"""Which derivatives a loss has, and the errors that name it where one is missing."""
+"""Which derivatives a loss has, of the first and the second order."""
 
 import itertools
 from dataclasses import replace
@@ -16,44 +16,9 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CELLS, N_CLUSTERS, VARIANTS, draw, machinery, split
+from tests.inputs import N_CLUSTERS, VARIANTS, draw
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
-NAMES = {
-    "batch_mixing": "batch_mixing_loss",
-    "batch_mixing_local": "batch_mixing_loss",
-    "batch_mixing_precomputed": "batch_mixing_loss",
-    "batch_mixing_proportions": "batch_mixing_loss",
-    "batch_mixing_perplexity": "batch_mixing_loss",
-    "batch_mixing_simpson": "batch_mixing_loss",
-    "compactness": "clustering_compactness_loss",
-    "velocity": "velocity_consistency_loss",
-    "velocity_transition": "velocity_transition_loss",
-    "shannon": "shannon_diversity",
-    "combined": "batch_mixing_loss",
-}
-REVERSE_ONLY = machinery([case for case in CATALOG if case.name in NAMES])
-FORWARD = {
-    "jvp": lambda f, x, t: jax.jvp(f, (x,), (t,)),
-    "jit of jvp": lambda f, x, t: jax.jit(lambda x, t: jax.jvp(f, (x,), (t,)))(x, t),
-    "jacfwd": lambda f, x, t: jax.jacfwd(f)(x),
-    "linearize": lambda f, x, t: jax.linearize(f, x)[1](t),
-}
-
-
-def loss_of_one(case, n_cells=N_CELLS):
-    """The loss as a function of all that is differentiated, a point and a direction."""
-    point, constant = split(case, draw(case, "random", n_cells))
-    _, direction = (split(case, draw(case, "random", n_cells, seed))[0] for seed in (0, 1))
-    return lambda d: case.loss(**d, **constant), point, direction
-
-
-@REVERSE_ONLY
-@pytest.mark.parametrize("mode", FORWARD)
-def test_a_loss_without_forward_mode_says_so(case, mode):
-    with pytest.raises(TypeError, match=f"^{NAMES[case.name]} has no forward-mode.*jax.grad"):
-        FORWARD[mode](*loss_of_one(case))
 
 
 def every_choice():
@@ -133,11 +98,12 @@ def product(rows, direction):
 
 
 def test_simpson_has_forward_mode():
-    case = next(case for case in CATALOG if case.name == "simpson")
-    loss, point, direction = loss_of_one(case)
+    case = catalog_case("simpson")
+    loss, point, direction = loss_of(case, case.differentiable)
     slope = jnp.vdot(jax.grad(loss)(point)["assignments"], direction["assignments"])
-    for forward in (FORWARD["jvp"], FORWARD["jit of jvp"]):
-        assert float(forward(loss, point, direction)[1]) == pytest.approx(float(slope), rel=1e-13)
+    for program in (loss, jax.jit(loss)):
+        found = jax.jvp(program, (point,), (direction,))[1]
+        assert float(found) == pytest.approx(float(slope), rel=1e-13)
 
 
 def test_weights_that_multiply_a_loss_have_forward_mode():

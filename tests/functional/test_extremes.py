@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from diffbio.functional import (
+    Local,
     batch_mixing_loss,
     clustering_compactness_loss,
     velocity_transition_loss,
@@ -20,14 +21,15 @@ from tests.tolerances import DTYPES, GRADIENT, REPEATED_GRADIENT, VALUE
 N_CELLS, DIM, N_BATCHES = 17, 5, 3
 TEMPERATURES = (*(10.0**e for e in range(-30, 31, 2)), 1e-3, 1.48)
 LABELS = np.arange(N_CELLS) % N_BATCHES
-BANDWIDTHS = pytest.mark.parametrize("bandwidth", ["global", "local"])
+KINDS = {"fixed": lambda t: t, "local": Local}
+KIND = pytest.mark.parametrize("kind", KINDS)
 
 
 @functools.cache
-def mixing_program(bandwidth):
+def mixing_program(kind):
     def loss(x, temperature, indices, labels):
         return batch_mixing_loss(
-            x, labels, temperature=temperature, neighbor_indices=indices, bandwidth=bandwidth
+            x, labels, temperature=KINDS[kind](temperature), neighbor_indices=indices
         )
 
     return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
@@ -63,30 +65,29 @@ def grid_cells(seed):
     return x, nearest_neighbors(x, 4)
 
 
-@BANDWIDTHS
+@KIND
 @pytest.mark.parametrize("scale", [1e-15, 1.0, 1e12])
-def test_batch_mixing_is_finite_at_every_temperature(bandwidth, scale):
+def test_batch_mixing_is_finite_at_every_temperature(kind, scale):
     for seed in range(3):
         x = cells_with_an_outlier(seed, scale)
         indices = nearest_neighbors(x, 2)
         for temperature in TEMPERATURES:
-            found = mixing_program(bandwidth)(x, temperature, indices, LABELS)
+            found = mixing_program(kind)(x, temperature, indices, LABELS)
             assert finite(found), (seed, temperature)
 
 
-@BANDWIDTHS
-def test_batch_mixing_equals_the_reference_at_every_temperature(bandwidth):
+@KIND
+def test_batch_mixing_equals_the_reference_at_every_temperature(kind):
     for seed in range(3):
         x, indices = grid_cells(seed)
         for temperature in TEMPERATURES:
-            if bandwidth == "local" and 1e-6 < temperature < 1e-2:
+            if kind == "local" and 1e-6 < temperature < 1e-2:
                 continue  # The ratios' rounding over T is an error of the weights.
             options = {
-                "temperature": float(np.float32(temperature)),
+                "temperature": KINDS[kind](float(np.float32(temperature))),
                 "neighbor_indices": indices,
-                "bandwidth": bandwidth,
             }
-            value, (gradient, _) = mixing_program(bandwidth)(x, temperature, indices, LABELS)
+            value, (gradient, _) = mixing_program(kind)(x, temperature, indices, LABELS)
             expected = batch_mixing.batch_mixing_loss(x, LABELS, **options)
             slopes = batch_mixing.batch_mixing_gradients(x, LABELS, **options)["embeddings"]
             assert agree(value, expected, VALUE["float32"]), (seed, temperature)
@@ -129,7 +130,7 @@ SCALES = {"float32": 50, "bfloat16": 50, "float64": 400}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_local_bandwidth_does_not_see_a_scale_that_is_almost_out_of_range(dtype):
+def test_the_local_temperature_does_not_see_a_scale_that_is_almost_out_of_range(dtype):
     """Powers of 2 up to 1e15 (1e120 in float64), which round nothing."""
     x = np.random.default_rng(0).normal(size=(N_CELLS, DIM)).astype(DTYPES[dtype])
     x[5] = x[4]

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import pytest
 
 from diffbio.functional import (
+    Perplexity,
     batch_mixing_loss,
     clustering_compactness_loss,
     shannon_diversity,
@@ -52,19 +53,19 @@ GOLDEN = {
     ),
     "batch mixing, Simpson": (mixing(temperature=10, index="simpson"), 0.7230465029373022),
     "batch mixing, perplexity": (
-        mixing(bandwidth="perplexity", perplexity=1.5),
+        mixing(temperature=Perplexity(1.5)),
         -0.30409883108112334,
     ),
     "batch mixing, perplexity, Simpson": (
-        mixing(bandwidth="perplexity", perplexity=1.5, index="simpson"),
+        mixing(temperature=Perplexity(1.5), index="simpson"),
         0.8191014871269173,
     ),
     "batch mixing, five cells, perplexity": (
-        mixing(FIVE, FIVE_LABELS, 3, bandwidth="perplexity", perplexity=2),
+        mixing(FIVE, FIVE_LABELS, 3, temperature=Perplexity(2)),
         -0.3649340382469507,
     ),
     "batch mixing, five cells, perplexity, Simpson": (
-        mixing(FIVE, FIVE_LABELS, 3, bandwidth="perplexity", perplexity=2, index="simpson"),
+        mixing(FIVE, FIVE_LABELS, 3, temperature=Perplexity(2), index="simpson"),
         0.7763775447005432,
     ),
     "compactness": (lambda: clustering_compactness_loss(PLANE, SOFT), 0.5426587301587301),

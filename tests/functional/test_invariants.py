@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
+    Local,
     batch_mixing_loss,
     clustering_compactness_loss,
     shannon_diversity,
@@ -110,12 +111,12 @@ def test_renaming_clusters_changes_nothing(case, renaming, seed):
 
 
 @given(seed=SEEDS, scale=st.floats(1e-6, 1e6))
-def test_local_bandwidth_does_not_see_the_scale(seed, scale):
+def test_the_local_temperature_does_not_see_the_scale(seed, scale):
     x = jnp.asarray(np.random.default_rng(seed).normal(size=(N_CELLS, 4)))
     labels = jnp.arange(N_CELLS) % 3
     assert close(
-        batch_mixing_loss(scale * x, labels, bandwidth="local"),
-        batch_mixing_loss(x, labels, bandwidth="local"),
+        batch_mixing_loss(scale * x, labels, temperature=Local()),
+        batch_mixing_loss(x, labels, temperature=Local()),
     )
 
 
@@ -135,12 +136,10 @@ def test_bounds(seed, n_batches):
         jnp.asarray(rng.integers(3, size=N_CELLS)),
     )
     assignments = jnp.asarray(rng.dirichlet(np.full(5, 0.2), N_CELLS))
-    for bandwidth in ("global", "local"):
-        loss = batch_mixing_loss(x, labels, n_batches=n_batches, bandwidth=bandwidth)
-        assert -np.log(n_batches) <= loss <= 0
-        normal = batch_mixing_loss(
-            x, labels, n_batches=n_batches, bandwidth=bandwidth, normalize=True
-        )
+    for temperature in (1.0, Local()):
+        options = {"n_batches": n_batches, "temperature": temperature}
+        assert -np.log(n_batches) <= batch_mixing_loss(x, labels, **options) <= 0
+        normal = batch_mixing_loss(x, labels, normalize=True, **options)
         assert -1 <= normal <= 0
     assert clustering_compactness_loss(x, assignments) >= 0
     for over in ("cells", "clusters"):

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
+    Local,
     batch_mixing_loss,
     clustering_compactness_loss,
     shannon_diversity,
@@ -33,11 +34,11 @@ def test_a_batch_without_weight_has_no_gradient():
     assert np.all(np.asarray(gradient) == 0)
 
 
-@pytest.mark.parametrize("bandwidth", ["global", "local"])
-def test_identical_cells_have_uniform_weights_and_no_gradient(bandwidth):
+@pytest.mark.parametrize("temperature", [1.0, Local()], ids=str)
+def test_identical_cells_have_uniform_weights_and_no_gradient(temperature):
     labels = jnp.arange(20) % 2
     value, gradient = jax.value_and_grad(batch_mixing_loss)(
-        jnp.ones((20, 3)), labels, n_batches=2, n_neighbors=19, bandwidth=bandwidth
+        jnp.ones((20, 3)), labels, n_batches=2, n_neighbors=19, temperature=temperature
     )
     shares = np.array([9, 10]) / 19
     assert float(value) == pytest.approx((shares * np.log(shares)).sum(), rel=1e-12)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from diffbio.functional import batch_mixing_loss
+from diffbio.functional import Perplexity, batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
 
 N_CELLS, N_BATCHES, N_NEIGHBORS, PERPLEXITY = 300, 3, 89, 30
@@ -23,8 +23,7 @@ def inverse_simpson(x, labels):
         labels,
         n_batches=N_BATCHES,
         n_neighbors=N_NEIGHBORS,
-        bandwidth="perplexity",
-        perplexity=PERPLEXITY,
+        temperature=Perplexity(PERPLEXITY),
         index="simpson",
         reduce=False,
     )

@@ -1,5 +1,7 @@
 """Lists of neighbours: a row is a set, and what carries no weight changes nothing."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 from benchmarks.measure.accuracy import relative_error
 from diffbio.functional import (
+    Local,
+    Perplexity,
     batch_mixing_loss,
     combined_loss,
     velocity_transition_loss,
@@ -30,11 +34,11 @@ NEAREST = np.asarray(nearest_neighbors(X, K).indices)
 
 SETTINGS = {
     "global": {},
-    "local": {"bandwidth": "local"},
-    "perplexity": {"bandwidth": "perplexity"},
-    "recommended": {"bandwidth": "perplexity", "proportions": "observed"},
-    "a given perplexity": {"bandwidth": "perplexity", "perplexity": 2.5},
-    "LISI": {"bandwidth": "perplexity", "index": "simpson", "normalize": True},
+    "local": {"temperature": Local()},
+    "perplexity": {"temperature": Perplexity()},
+    "recommended": {"temperature": Perplexity(), "proportions": "observed"},
+    "a given perplexity": {"temperature": Perplexity(2.5)},
+    "LISI": {"temperature": Perplexity(), "index": "simpson", "normalize": True},
 }
 
 
@@ -63,7 +67,9 @@ ENTRANCES = {
     "Neighbors": lambda x, lists, **o: mixing(x, Neighbors(lists, 0.0 * lists), **o),
     "module": lambda x, lists, **o: BatchMixingLoss(**o)(x, LABELS, neighbor_indices=lists),
     "combined": lambda x, lists, **o: (
-        combined_loss(x, LABELS, A, neighbor_indices=lists, **o).total
+        combined_loss(
+            x, LABELS, A, neighbor_indices=lists, mixing=partial(batch_mixing_loss, **o)
+        ).total
     ),
     "sharded": lambda x, lists, **o: sharded(batch_mixing_loss, mesh())(
         x, LABELS, neighbor_indices=lists, **o
@@ -150,13 +156,15 @@ def test_masking_equals_removing_whatever_is_derived_from_a_count(setting, n_cou
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_perplexity_per_cell_is_each_cells_own(listed):
     perplexities = np.linspace(1, K - 0.5, N)
-    options = {"bandwidth": "perplexity", "neighbor_indices": NEAREST if listed else None}
-    options = {**options, "n_neighbors": K, "reduce": False}
-    found = batch_mixing_loss(X, LABELS, perplexity=perplexities, **options)
-    over_devices = sharded(batch_mixing_loss, mesh())(X, LABELS, perplexity=perplexities, **options)
+    options = {"neighbor_indices": NEAREST if listed else None, "n_neighbors": K, "reduce": False}
+    each_its_own = {"temperature": Perplexity(perplexities), **options}
+    found = batch_mixing_loss(X, LABELS, **each_its_own)
+    over_devices = sharded(batch_mixing_loss, mesh())(X, LABELS, **each_its_own)
     np.testing.assert_allclose(over_devices, found, rtol=1e-12)
     for i in range(1, N, 7):
-        alone = batch_mixing_loss(X, LABELS, perplexity=float(perplexities[i]), **options)
+        alone = batch_mixing_loss(
+            X, LABELS, temperature=Perplexity(float(perplexities[i])), **options
+        )
         assert float(found[i]) == pytest.approx(float(alone[i]), rel=1e-12)
 
 
@@ -171,6 +179,6 @@ def test_a_perplexity_per_cell_is_each_cells_own(listed):
 )
 @pytest.mark.usefixtures("only_our_checks")
 def test_a_perplexity_out_of_range_is_refused_however_wide_the_lists_are(perplexity, message):
-    options = {"bandwidth": "perplexity", "perplexity": perplexity}
+    options = {"temperature": Perplexity(perplexity)}
     with pytest.raises(ValueError, match=message):
         mixing(X, wider(NEAREST, 3), **options)

@@ -48,7 +48,7 @@ def searches():
         ),
         "approximate_neighbors": (
             x,
-            lambda x: approximate_neighbors(x, 3, method="ivf").squared_distances.sum(),
+            lambda x: approximate_neighbors(x, 3).squared_distances.sum(),
         ),
     }
 

@@ -8,17 +8,18 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from diffbio import losses
+from diffbio.functional import Local, Perplexity
 from diffbio.sharding import sharded
 from tests.options import (
     FUNCTIONS,
     MODULES,
-    VALUES,
     call_of,
     every_option,
     forms,
     no_values,
     options_of,
     takes_shards,
+    values_of,
 )
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -44,7 +45,7 @@ def total(result):
 @every_option(FUNCTIONS | MODULES)
 def test_every_form_of_an_option_means_the_same(name, option):
     annotation = options_of((FUNCTIONS | MODULES)[name])[option]
-    for value, needed in VALUES[option]:
+    for value, needed in values_of((FUNCTIONS | MODULES)[name], option):
         expected = None
         for form in forms(annotation, value):
             loss, arrays, options = loss_of(name, needed | {option: form})
@@ -68,7 +69,7 @@ def test_every_form_of_an_option_means_the_same(name, option):
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_of_any_form_may_be_an_argument_of_a_program(name):
     for option, annotation in options_of(MODULES[name]).items():
-        value, needed = VALUES[option][0]
+        value, needed = values_of(MODULES[name], option)[0]
         for form in forms(annotation, value):
             loss, arrays, _ = loss_of(name, needed | {option: form})
             nnx.jit(lambda loss, arrays: total(loss(**arrays))).eval_shape(loss, arrays)
@@ -86,7 +87,7 @@ def refused(name, option, needed, given, over_all):
 @pytest.mark.parametrize("over_all", [False, True], ids=["", "sharded"])
 @every_option(FUNCTIONS | MODULES)
 def test_what_is_no_option_is_refused_by_name(name, option, over_all):
-    for value, needed in VALUES[option]:
+    for value, needed in values_of((FUNCTIONS | MODULES)[name], option):
         for given in no_values(value):
             with pytest.raises((TypeError, ValueError), match=rf"^{option}\b"):
                 refused(name, option, needed, given, over_all)
@@ -97,8 +98,15 @@ def test_what_is_no_option_is_refused_by_name(name, option, over_all):
 @every_option(FUNCTIONS | MODULES)
 def test_a_number_in_a_tensor_is_refused_and_told_where_it_belongs(name, option, over_all):
     torch = pytest.importorskip("torch")
-    for value, needed in VALUES[option]:
+    for value, needed in values_of((FUNCTIONS | MODULES)[name], option):
         if not isinstance(value, str | bool):
-            for given in (torch.tensor(value), [*map(torch.tensor, np.atleast_1d(value).tolist())]):
+            for given in in_tensors(value, torch):
                 with pytest.raises(TypeError, match=rf"^{option}\b.*torch.Tensor.*diffbio.torch"):
                     refused(name, option, needed, given, over_all)
+
+
+def in_tensors(value, torch):
+    """The value as a tensor, and as a list of tensors."""
+    if isinstance(value, Local | Perplexity):
+        return [type(value)(torch.tensor(2.0))]
+    return [torch.tensor(value), [*map(torch.tensor, np.atleast_1d(value).tolist())]]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.measure.accuracy import relative_error
-from diffbio.functional import batch_mixing_loss
-from diffbio.functional._perplexity import perplexity_weights
+from diffbio.functional import Perplexity, batch_mixing_loss
+from diffbio.functional._mixing.perplexity import perplexity_weights
 from reference import batch_mixing as reference
 from reference import weights as reference_weights
 from tests.inputs import N_BATCHES, N_CELLS
@@ -21,7 +21,7 @@ LABELS = jnp.arange(N_CELLS) % N_BATCHES
 
 @jax.jit
 def mixing(x, perplexity=5.0):
-    return batch_mixing_loss(x, LABELS, bandwidth="perplexity", perplexity=perplexity)
+    return batch_mixing_loss(x, LABELS, temperature=Perplexity(perplexity))
 
 
 def weights_of(squares, perplexity, usable=None):
@@ -133,7 +133,7 @@ def test_a_distance_of_0_has_no_gradient_of_its_own():
     x = np.random.default_rng(0).normal(size=(N_CELLS, 4))
     x[1::2] = x[::2]
     gradient = jax.grad(mixing)(x)
-    expected = reference.batch_mixing_gradients(x, LABELS, bandwidth="perplexity", perplexity=5.0)[
+    expected = reference.batch_mixing_gradients(x, LABELS, temperature=Perplexity(5.0))[
         "embeddings"
     ]
     assert relative_error(gradient, expected) <= 1e-9
@@ -143,7 +143,7 @@ def test_the_perplexity_may_be_traced_and_differentiated():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(N_CELLS, 4)))
     slope = jax.grad(mixing, argnums=1)(x, 5.0)
     ends = [
-        reference.batch_mixing_loss(x, LABELS, bandwidth="perplexity", perplexity=5 + step)
+        reference.batch_mixing_loss(x, LABELS, temperature=Perplexity(5 + step))
         for step in (1e-5, -1e-5)
     ]
     assert float(slope) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-7)

@@ -1,5 +1,7 @@
 """Proportions that batch mixing aims at, and its two indices."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.measure.accuracy import relative_error
 from diffbio import losses
-from diffbio.functional import batch_mixing_loss, combined_loss
+from diffbio.functional import Local, Perplexity, batch_mixing_loss, combined_loss
 from reference import batch_mixing as reference
 from tests.inputs import N_CELLS
 from tests.tolerances import GRADIENT, VALUE
@@ -23,12 +25,12 @@ WHERE = rng.random(N_CELLS) < 0.7
 OPTIONS = {
     "given": {"proportions": (0.2, 0.3, 0.5)},
     "given, normalized": {"proportions": (0.2, 0.3, 0.5), "normalize": True},
-    "observed, local": {"proportions": "observed", "bandwidth": "local"},
-    "observed, perplexity": {"proportions": "observed", "bandwidth": "perplexity"},
+    "observed, local": {"proportions": "observed", "temperature": Local()},
+    "observed, perplexity": {"proportions": "observed", "temperature": Perplexity()},
     "observed, masked": {"proportions": "observed", "where": WHERE},
     "Simpson, normalized": {"index": "simpson", "normalize": True},
-    "Simpson, local, masked": {"index": "simpson", "bandwidth": "local", "where": WHERE},
-    "LISI": {"index": "simpson", "bandwidth": "perplexity", "perplexity": 4.5},
+    "Simpson, local, masked": {"index": "simpson", "temperature": Local(), "where": WHERE},
+    "LISI": {"index": "simpson", "temperature": Perplexity(4.5)},
 }
 
 
@@ -127,7 +129,8 @@ def test_the_module_and_the_combined_loss_hand_the_options_on():
         call = OPTIONS[name]
         expected = batch_mixing_loss(X, LABELS, **call)
         assert losses.BatchMixingLoss(**call)(X, LABELS) == expected
-        assert combined_loss(X, LABELS, assignments, **call).batch == expected
+        mixing = functools.partial(batch_mixing_loss, **call)
+        assert combined_loss(X, LABELS, assignments, mixing=mixing).batch == expected
     listed = losses.BatchMixingLoss(proportions=[0.2, 0.3, 0.5])
     assert listed(X, LABELS) == batch_mixing_loss(X, LABELS, proportions=(0.2, 0.3, 0.5))
 
@@ -139,7 +142,7 @@ def test_new_proportions_and_perplexities_trace_nothing():
     def loss(q, perplexity):
         nonlocal traces
         traces += 1
-        options = {"bandwidth": "perplexity", "perplexity": perplexity}
+        options = {"temperature": Perplexity(perplexity)}
         return batch_mixing_loss(X, LABELS, proportions=q, **options)
 
     values = {float(loss(q, p)) for q, p in ((SHARES, 3.0), (np.full(3, 1 / 3), 4.0))}

@@ -81,7 +81,7 @@ def test_shifted_far_from_the_origin_float32_equals_float64_of_the_same_numbers(
 @CASES
 @pytest.mark.parametrize("n_cells", [32, 55])
 def test_overlapping_last_blocks_count_every_cell_once(case, n_cells, monkeypatch):
-    rows = {"functional._edge_blocks": 16, "functional._pairs": 3, "neighbors._exact": 16}
+    rows = {"functional._edges.blocks": 16, "functional._scatter.pairs": 3, "neighbors._exact": 16}
     for module, block in rows.items():
         monkeypatch.setattr(f"diffbio.{module}.rows_for", lambda *_, b=block, **__: b)
     jax.clear_caches()

@@ -1,5 +1,7 @@
 """A number that changes every step is neither compiled in nor ignored."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,7 +42,12 @@ FUNCTIONS = {
     ),
     "weights of the combined loss": lambda t: (
         combined_loss(
-            X, LABELS, A, neighbor_indices=INDICES, weights=(t, t, t), temperature=t
+            X,
+            LABELS,
+            A,
+            neighbor_indices=INDICES,
+            weights=(t, t, t),
+            mixing=partial(batch_mixing_loss, temperature=t),
         ).total
     ),
 }

@@ -11,10 +11,6 @@ from diffbio.neighbors import _ivf, _lists, approximate_neighbors, nearest_neigh
 from tests.neighbors.test_nearest import KINDS, all_distances, geometry
 
 
-def search(x, n_neighbors, **options):
-    return approximate_neighbors(x, n_neighbors, method="ivf", **options)
-
-
 def recall(x, found):
     """Share of the cells found that are no farther than the farthest true neighbour."""
     exact = nearest_neighbors(x, found.indices.shape[1]).squared_distances
@@ -54,13 +50,13 @@ def test_searching_all_lists_finds_the_nearest(kind, dtype):
 @pytest.mark.parametrize("options", [{"n_lists": 10, "n_probes": 10}, {}])
 def test_probing_all_lists_is_the_exact_search(options):
     x = jnp.asarray(geometry("outlier", 700, 20))
-    found, exact = search(x, 15, **options), nearest_neighbors(x, 15)
+    found, exact = approximate_neighbors(x, 15, **options), nearest_neighbors(x, 15)
     assert np.array_equal(found.indices, exact.indices)
     assert np.array_equal(found.squared_distances, exact.squared_distances)
 
 
 def test_the_default_finds_most_neighbors(clusters):
-    found = search(clusters, 15)
+    found = approximate_neighbors(clusters, 15)
     assert_are_lists_of_others(found, 6000, 15)
     assert recall(clusters, found) >= 0.95
     assert np.all(np.diff(np.asarray(found.squared_distances), axis=1) >= 0)
@@ -68,7 +64,7 @@ def test_the_default_finds_most_neighbors(clusters):
 
 def test_the_recall_grows_with_the_lists_probed(clusters):
     options = [{"n_lists": 50, "n_probes": n_probes} for n_probes in (1, 2, 4)]
-    recalls = [recall(clusters, search(clusters, 15, **one)) for one in options]
+    recalls = [recall(clusters, approximate_neighbors(clusters, 15, **one)) for one in options]
     assert recalls == sorted(set(recalls))
     assert recalls[0] < 0.8
     assert recalls[-1] > 0.98
@@ -76,12 +72,12 @@ def test_the_recall_grows_with_the_lists_probed(clusters):
 
 def test_few_probes_compare_with_few_cells():
     x = jnp.asarray(geometry("random", 700, 20))
-    assert recall(x, search(x, 15, n_lists=10, n_probes=1)) < 0.6
+    assert recall(x, approximate_neighbors(x, 15, n_lists=10, n_probes=1)) < 0.6
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_other_lists(clusters):
     first, again, other = (
-        search(clusters, 15, n_lists=50, n_probes=2, seed=seed) for seed in (0, 0, 1)
+        approximate_neighbors(clusters, 15, n_lists=50, n_probes=2, seed=seed) for seed in (0, 0, 1)
     )
     assert np.array_equal(first.indices, again.indices)
     assert np.array_equal(first.squared_distances, again.squared_distances)
@@ -91,8 +87,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_other_lists(clusters
 def test_permuting_the_cells_does_not_lower_the_recall(clusters):
     order = np.argsort(np.asarray(clusters)[:, 0])
     options = {"n_lists": 50, "n_probes": 2}
-    before = recall(clusters, search(clusters, 15, **options))
-    after = recall(clusters[order], search(clusters[order], 15, **options))
+    before = recall(clusters, approximate_neighbors(clusters, 15, **options))
+    after = recall(clusters[order], approximate_neighbors(clusters[order], 15, **options))
     assert after > before - 0.05
 
 
@@ -100,21 +96,21 @@ def test_permuting_the_cells_does_not_lower_the_recall(clusters):
 def test_neither_the_unit_nor_the_origin_lowers_the_recall(clusters, scale, offset):
     x = clusters.astype(jnp.float64)
     options = {"n_lists": 50, "n_probes": 2}
-    before = recall(x, search(x, 15, **options))
+    before = recall(x, approximate_neighbors(x, 15, **options))
     moved = scale * x + offset
-    assert recall(moved, search(moved, 15, **options)) > before - 0.05
+    assert recall(moved, approximate_neighbors(moved, 15, **options)) > before - 0.05
 
 
 @pytest.mark.parametrize("n_cells", [2, 17])
 def test_all_others_of_few_cells_are_found(n_cells):
     x = jnp.asarray(geometry("random", n_cells, 3))
-    assert_are_lists_of_others(search(x, n_cells - 1), n_cells, n_cells - 1)
+    assert_are_lists_of_others(approximate_neighbors(x, n_cells - 1), n_cells, n_cells - 1)
 
 
 @pytest.mark.parametrize("n_lists", [2, 40])
 def test_probes_are_widened_until_every_neighbor_is_found(n_lists):
     x = jnp.asarray(geometry("random", 40, 3))
-    found = search(x, 39, n_lists=n_lists, n_probes=1)
+    found = approximate_neighbors(x, 39, n_lists=n_lists, n_probes=1)
     assert_are_lists_of_others(found, 40, 39)
     assert np.all(np.isfinite(found.squared_distances))
 
@@ -122,7 +118,7 @@ def test_probes_are_widened_until_every_neighbor_is_found(n_lists):
 @pytest.mark.parametrize("kind", ["collapsed", "duplicates"])
 def test_a_list_of_duplicates_loses_no_cell(kind):
     x = jnp.asarray(geometry(kind, 700, 20), jnp.float32)
-    found = search(x, 15, n_lists=10, n_probes=2)
+    found = approximate_neighbors(x, 15, n_lists=10, n_probes=2)
     assert_are_lists_of_others(found, 700, 15)
     n_equal = 700 if kind == "collapsed" else 350
     assert np.all(np.asarray(found.squared_distances)[:n_equal] == 0)
@@ -140,7 +136,7 @@ def test_every_cell_has_one_entry_in_the_table(n_lists):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_cell_without_a_place_is_the_farthest_and_hides_no_other(value):
+def test_a_cell_that_is_not_finite_is_the_farthest_and_hides_no_other(value):
     x = jnp.asarray(geometry("random", 700, 20)).at[:40].set(value)
     found = _ivf.search_lists(x, 15, n_lists=10, n_probes=10, seed=0)
     assert_are_lists_of_others(found, 700, 15)
@@ -149,23 +145,23 @@ def test_a_cell_without_a_place_is_the_farthest_and_hides_no_other(value):
     np.testing.assert_allclose(np.asarray(found.squared_distances)[40:], expected, rtol=1e-12)
 
 
-def test_a_cell_without_a_place_is_found_where_all_are():
+def test_a_cell_that_is_not_finite_is_found_where_all_are():
     x = jnp.asarray(geometry("random", 40, 3)).at[7].set(np.nan)
-    found = search(x, 39, n_lists=2, n_probes=1)
+    found = approximate_neighbors(x, 39, n_lists=2, n_probes=1)
     assert_are_lists_of_others(found, 40, 39)
     assert np.all(np.delete(np.asarray(found.indices)[:, -1], 7) == 7)
 
 
 def test_half_precision_is_searched_in_float32():
     x = jnp.asarray(geometry("random", 700, 20), jnp.float16)
-    found = search(x, 15, n_lists=10, n_probes=2)
-    expected = search(x.astype(jnp.float32), 15, n_lists=10, n_probes=2)
+    found = approximate_neighbors(x, 15, n_lists=10, n_probes=2)
+    expected = approximate_neighbors(x.astype(jnp.float32), 15, n_lists=10, n_probes=2)
     assert found.squared_distances.dtype == jnp.float32
     assert np.array_equal(found.indices, expected.indices)
 
 
 def test_the_lists_do_not_depend_on_the_blocks(monkeypatch):
-    z, _, _ = _ivf._standardized(jnp.asarray(geometry("random", 700, 20)))
+    z, _, _ = _ivf._normalized_cells(jnp.asarray(geometry("random", 700, 20)))
     sample = _lists.sample_of(700, n_lists=11, seed=0)
     large = _lists.nearest_lists(z, sample, 11, Platform.CPU)
     monkeypatch.setitem(_lists._BLOCK, Platform.CPU, 1)
@@ -176,9 +172,9 @@ def test_the_lists_do_not_depend_on_the_blocks(monkeypatch):
 
 def test_large_steps_give_the_same_neighbors(clusters, monkeypatch):
     """What a device other than a CPU gets: blocks of many rows of the table at once."""
-    expected = search(clusters, 15, n_lists=50, n_probes=2)
+    expected = approximate_neighbors(clusters, 15, n_lists=50, n_probes=2)
     monkeypatch.setattr(_ivf, "_platform_of", lambda x: Platform.ACCELERATOR)
-    found = search(clusters, 15, n_lists=50, n_probes=2)
+    found = approximate_neighbors(clusters, 15, n_lists=50, n_probes=2)
     same = np.asarray(found.indices) == np.asarray(expected.indices)
     assert np.mean(same) > 0.99
 
@@ -186,23 +182,20 @@ def test_large_steps_give_the_same_neighbors(clusters, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "hnsw"}, "method must be one of 'pynndescent', 'ivf', got 'hnsw'"),
         ({"n_lists": 61}, "n_lists must be at most n_cells=60, got 61"),
         ({"n_lists": 0}, "n_lists must be at least 1, got 0"),
         ({"n_lists": 5, "n_probes": 6}, "n_probes must be at most n_lists=5, got 6"),
         ({"n_probes": 0}, "n_probes must be at least 1, got 0"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"n_neighbors": 60}, "n_neighbors=60 needs at least 61 cells, got 60"),
-        ({"method": "pynndescent", "n_lists": 5}, 'n_lists needs method="ivf", got n_lists=5'),
-        ({"method": "pynndescent", "n_probes": 5}, 'n_probes needs method="ivf", got n_probes=5'),
     ],
 )
 def test_errors_name_the_argument(options, message):
-    arguments = {"n_neighbors": 5, "method": "ivf"} | options
+    arguments = {"n_neighbors": 5} | options
     with pytest.raises(ValueError, match=message):
         approximate_neighbors(jnp.asarray(geometry("random", 60, 3)), **arguments)
 
 
 def test_it_cannot_be_traced():
     with pytest.raises(TypeError, match="x must be known"):
-        jax.jit(lambda x: search(x, 5))(jnp.asarray(geometry("random", 60, 3)))
+        jax.jit(lambda x: approximate_neighbors(x, 5))(jnp.asarray(geometry("random", 60, 3)))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffbio._platform import Platform
-from diffbio.neighbors import _bounds, approximate_neighbors, nearest_neighbors
+from diffbio.neighbors import _bounds, nearest_neighbors
 
 
 def all_distances(x):
@@ -95,7 +95,7 @@ def test_masked_cells_are_nobodys_neighbors_and_have_none():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_cell_without_a_place_is_the_farthest_neighbor_and_not_hidden(value):
+def test_a_cell_that_is_not_finite_is_the_farthest_neighbor_and_not_hidden(value):
     x = jnp.asarray(geometry("random", 6, 2)).at[5].set(value)
     found = nearest_neighbors(x, 5)
     assert np.all(np.asarray(found.indices)[:5, -1] == 5)
@@ -129,13 +129,13 @@ def test_half_precision_is_searched_in_float32():
 def test_bounds_lie_below_every_distance_and_close_to_it():
     for kind in KINDS:
         x = jnp.asarray(geometry(kind, 90, 20), jnp.float32)
-        frame = _bounds.frame_of(x, None, None)
-        columns = _bounds.search_columns(Platform.CPU, x, None, frame, 1)
-        bounds = np.asarray(_bounds.lower_bounds(columns, columns), np.float64)
-        scaled = np.asarray(x, np.float64) / float(frame.unit)
+        normalization = _bounds.normalization_of(x, None, None)
+        factor = _bounds.factor_rows(Platform.CPU, x, None, normalization, 1)
+        bounds = np.asarray(_bounds.lower_bounds(factor, factor), np.float64)
+        scaled = np.asarray(x, np.float64) / float(normalization.unit)
         exact = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)
         assert np.all(bounds <= exact), kind
-        norms = np.asarray(columns[:, -2], np.float64)
+        norms = np.asarray(factor[:, -2], np.float64)
         assert np.all(exact - bounds <= 2e-5 * (norms[:, None] + norms[None]) + 1e-30), kind
 
 
@@ -152,16 +152,3 @@ def test_vmap_equals_single_searches():
         np.testing.assert_allclose(
             nearest_neighbors(one, 5).squared_distances, expected, rtol=1e-13
         )
-
-
-@pytest.mark.slow
-def test_approximate_neighbors_are_nearly_all_right():
-    pytest.importorskip("pynndescent", reason="needs the extra: approximate")
-    x = jnp.asarray(geometry("random", 2000, 10), jnp.float32)
-    found, exact = approximate_neighbors(x, 15, seed=0), nearest_neighbors(x, 15)
-    pairs = zip(np.asarray(found.indices).tolist(), np.asarray(exact.indices).tolist(), strict=True)
-    assert np.mean([len(set(a) & set(b)) / 15 for a, b in pairs]) > 0.95
-    assert not np.any(np.asarray(found.indices) == np.arange(2000)[:, None])
-    assert np.all(np.diff(np.asarray(found.squared_distances), axis=1) >= 0)
-    with pytest.raises(ValueError, match="n_neighbors=2000"):
-        approximate_neighbors(x, 2000)

@@ -94,7 +94,7 @@ def test_float64_holds_ratios_of_its_own():
 
 
 def lists(x, **options):
-    return approximate_neighbors(x, K, method="ivf", n_lists=8, n_probes=4, **options)
+    return approximate_neighbors(x, K, n_lists=8, n_probes=4, **options)
 
 
 @pytest.mark.parametrize("distance", [1e10, 1e20, 1e28])

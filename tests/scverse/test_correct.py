@@ -5,13 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from diffbio.functional import RECOMMENDED_MIXING, Perplexity
+from diffbio.losses import BatchMixingLoss
+
 pytest.importorskip("scanpy", reason="needs the extra: data")
 
 from diffbio.datasets import starmap
 from diffbio.functional import batch_mixing_loss
 from diffbio.scverse import correct_batches, score
 from diffbio.scverse._correct import _objective
-from diffbio.scverse._measures import MIXING
 from tests.datasets.fetched import real_or_skip
 from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, values
 
@@ -77,10 +79,9 @@ def test_the_filled_up_minibatch_counts_as_its_cells_alone():
     x, ids = jnp.asarray(CELLS.embeddings, jnp.float32), jnp.asarray(CELLS.batch_labels)
     moved, where = x + 0.1, jnp.arange(240) < 20
     result, batch = {"corrected_features": moved}, {"features": x, "batch_ids": ids}
-    filled = _objective(3)(result, batch, where)
-    mixing = batch_mixing_loss(
-        moved[where], ids[where], n_batches=3, n_neighbors=19, perplexity=19 / 3, **MIXING
-    )
+    filled = _objective(BatchMixingLoss.recommended(3))(result, batch, where)
+    alone = {**RECOMMENDED_MIXING, "n_neighbors": 19, "temperature": Perplexity(19 / 3)}
+    mixing = batch_mixing_loss(moved[where], ids[where], **alone)
     assert float(filled) == pytest.approx(float(mixing) + 8 * 0.01, rel=1e-4)
 
 
@@ -107,7 +108,7 @@ def test_the_settings_are_kept_and_survive_a_file(tmp_path):
         "n_steps": 20,
         "seed": 5,
         "n_neighbors": 30,
-        "bandwidth": "perplexity",
+        "temperature": "perplexity",
         "proportions": "observed",
     }
     np.testing.assert_array_equal(read.obsm["X_mine"], result)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from diffbio.functional import RECOMMENDED_MIXING, Perplexity
+
 pytest.importorskip("scanpy", reason="needs the extra: data")
 
 import scanpy as sc
@@ -337,11 +339,10 @@ def test_each_cell_has_the_perplexity_of_its_own_neighbours():
     for cell in [int(np.flatnonzero(lengths == n)[0]) for n in sorted(set(lengths)) if n >= 4]:
         lists = np.full((len(x), lengths[cell]), -1)
         lists[cell] = graph[cell].indices
-        options = {"n_batches": 3, "bandwidth": "perplexity", "neighbor_indices": lists}
-        options |= {"reduce": False}
-        mixing = batch_mixing_loss(x, codes, proportions="observed", normalize=True, **options)
-        perplexity = (lengths[cell] + 1) / 3
-        simpson = batch_mixing_loss(x, codes, perplexity=perplexity, index="simpson", **options)
+        options = {"neighbor_indices": lists, "reduce": False}
+        mixing = batch_mixing_loss(x, codes, **RECOMMENDED_MIXING, normalize=True, **options)
+        of_lisi = {"temperature": Perplexity((lengths[cell] + 1) / 3), "index": "simpson"}
+        simpson = batch_mixing_loss(x, codes, **of_lisi, **options)
         expected = [mixing[cell], (1 / simpson[cell] - 1) / 2]
         np.testing.assert_allclose(found[cell, :2], expected, rtol=1e-4, atol=1e-6)
 

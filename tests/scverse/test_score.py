@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from diffbio.functional import RECOMMENDED_MIXING, Perplexity
+
 pytest.importorskip("scanpy", reason="needs the extra: data")
 
 from diffbio.functional import (
@@ -31,25 +33,16 @@ KEYS = {"batch_key": "batch", "label_key": "type"}
 X = CELLS.embeddings / np.sqrt(CELLS.embeddings.var(axis=0).sum())
 
 
-def lisi(x, labels, n, **options):
+def lisi(x, labels, n, perplexity=30, **options):
     """Scaled LISI of every cell."""
-    options = {"n_neighbors": 89, "perplexity": 30, **options}
-    simpson = batch_mixing_loss(
-        x, labels, n_batches=n, bandwidth="perplexity", index="simpson", reduce=False, **options
-    )
+    options = {"n_neighbors": 89, "temperature": Perplexity(perplexity), **options}
+    simpson = batch_mixing_loss(x, labels, n_batches=n, index="simpson", reduce=False, **options)
     return (1 / np.asarray(simpson) - 1) / (n - 1)
 
 
 def mixing(x, labels, n, **options):
-    return batch_mixing_loss(
-        x,
-        labels,
-        n_batches=n,
-        bandwidth="perplexity",
-        proportions="observed",
-        normalize=True,
-        **{"n_neighbors": 30, **options},
-    )
+    options = {**RECOMMENDED_MIXING, "normalize": True, **options}
+    return batch_mixing_loss(x, labels, n_batches=n, **options)
 
 
 def by_hand(x, batches, types, n_batches=3, n_types=4):

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from diffbio.functional import _edge_blocks, _edge_visits, _ring_edges
+from diffbio.functional._edges import blocks, ring, visits
 from diffbio.neighbors import _exact
 from tests.test_sharding import EIGHT_DEVICES
 
@@ -20,8 +20,8 @@ def small_parts():
     """A shard of 15 cells is several pieces, groups and blocks, and the last begin early."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_exact, "_SMALLEST_PIECE", 4)
-        patch.setattr(_edge_visits, "_SMALLEST_PIECE", 4)
-        patch.setattr(_ring_edges, "_SMALLEST_GROUP", 5)
-        for module, rows in {_exact: 4, _edge_blocks: 3, _edge_visits: 4}.items():
+        patch.setattr(visits, "_SMALLEST_PIECE", 4)
+        patch.setattr(ring, "_SMALLEST_GROUP", 5)
+        for module, rows in {_exact: 4, blocks: 3, visits: 4}.items():
             patch.setattr(module, "rows_for", lambda *_, rows=rows, **__: rows)
         yield

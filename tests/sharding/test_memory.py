@@ -4,10 +4,8 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from diffbio._platform import Platform
 from tests.functional.test_memory import shapes
 from tests.inputs import abstract_inputs, split
-from tests.platforms import assumed
 from tests.sharding.losses import every_case, mesh_of, program
 
 N_CELLS = 65536
@@ -37,9 +35,7 @@ def bodies(jaxpr):
 
 @every_case()
 def test_no_array_inside_has_a_row_for_every_cell(case):
-    with assumed(Platform.CPU):
-        jaxpr = lowered(case, 8).jaxpr.jaxpr
-    found = {shape for body in bodies(jaxpr) for shape in shapes(body)}
+    found = {shape for body in bodies(lowered(case, 8).jaxpr.jaxpr) for shape in shapes(body)}
     assert found
     assert not [shape for shape in found if N_CELLS in shape]
     arrays = abstract_inputs(case, N_CELLS // 8)

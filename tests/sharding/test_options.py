@@ -11,6 +11,8 @@ from benchmarks.measure.accuracy import relative_error
 from diffbio import losses
 from diffbio.functional import (
     STRONG_BATCH_EFFECTS,
+    Local,
+    Perplexity,
     batch_mixing_loss,
     clustering_compactness_loss,
     combined_loss,
@@ -52,13 +54,13 @@ CALLS = {
     "Simpson's index": (
         mixing,
         (X, LABELS),
-        {"index": "simpson", "normalize": True, "bandwidth": "local", "reduce": False},
+        {"index": "simpson", "normalize": True, "temperature": Local(), "reduce": False},
     ),
     "mixing of lists": (batch_mixing_loss, (X, LABELS), {"neighbor_indices": LISTED}),
     "mixing of a search": (
         batch_mixing_loss,
         (X, LABELS),
-        {"neighbor_indices": nearest_neighbors(jnp.asarray(X), 9), "bandwidth": "perplexity"},
+        {"neighbor_indices": nearest_neighbors(jnp.asarray(X), 9), "temperature": Perplexity()},
     ),
     "compactness": (
         clustering_compactness_loss,
@@ -159,8 +161,8 @@ def test_scalars_have_gradients():
 @pytest.mark.slow
 def test_nan_is_not_hidden():
     x = jnp.asarray(X).at[40, 2].set(jnp.nan)
-    for bandwidth in ("global", "local"):
-        loss = sharded(partial(mixing, bandwidth=bandwidth), mesh_of(4))
+    for temperature in (1.0, Local()):
+        loss = sharded(partial(mixing, temperature=temperature), mesh_of(4))
         assert np.isnan(loss(x, LABELS))
     assert np.isnan(sharded(clustering_compactness_loss, mesh_of(4))(x, A))
     assert np.isnan(sharded(shannon_diversity, mesh_of(4))(jnp.asarray(A).at[50].set(jnp.nan)))

@@ -11,12 +11,12 @@ from diffbio.functional import LossWeights  # noqa: E402
 from tests.options import (  # noqa: E402
     FUNCTIONS,
     LABELS,
-    VALUES,
     call_of,
     every_option,
     forms,
     no_values,
     options_of,
+    values_of,
 )
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -51,7 +51,7 @@ def given(name):
 def test_every_form_of_an_option_means_the_same_with_and_without_gradients(name, option):
     annotation = options_of(getattr(diffbio.torch, name))[option]
     loss, x, held, few = given(name)
-    for value, needed in VALUES[option]:
+    for value, needed in values_of(FUNCTIONS[name], option):
         expected = None
         for form in forms(annotation, value, tensors):
             options = few | needed | {option: form}
@@ -78,7 +78,7 @@ def test_a_float_in_any_form_may_change_without_a_new_program_and_an_integer_is_
 @every_option(FUNCTIONS)
 def test_what_is_no_option_is_refused_by_name_with_and_without_gradients(name, option):
     loss, _, held, few = given(name)
-    for value, needed in VALUES[option]:
+    for value, needed in values_of(FUNCTIONS[name], option):
         wrong = no_values(value)
         if not isinstance(value, str | bool):
             wrong += [torch.ones(2), torch.tensor(2j), torch.ones(2).to_sparse()]

@@ -5,6 +5,7 @@ batches and of the assignments with the cell types. The balanced w is that of th
 scib; "prioritize" is taken as four to one.
 """
 
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from diffbio.functional import (
     CLEAR_CELL_TYPES,
     STRONG_BATCH_EFFECTS,
     LossWeights,
+    batch_mixing_loss,
     combined_loss,
 )
 from diffbio.models import IntegrationAutoencoder
@@ -104,7 +106,7 @@ def _objective(
         features=features,
         reconstructed=result["reconstructed"],
         weights=tuple(weights),
-        n_batches=_N_BATCHES,
+        mixing=partial(batch_mixing_loss, n_batches=_N_BATCHES),
     ).total
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import harmonypy
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Array
 from benchmarks.claims.training.adversary import AdversarialCorrector, confusion
 from benchmarks.claims.training.batch_terms import BatchTerm, hsic, mixing, mmd, sinkhorn
 from benchmarks.claims.training.cells import BatchedCells
+from diffbio.functional import RECOMMENDED_MIXING, Local
 from diffbio.models import BatchCorrector
 from diffbio.training import fit
 
@@ -56,9 +57,10 @@ class TrainedMethod(NamedTuple):
 
 
 # The recommended setting, used unchanged on every data set.
-_PERPLEXITY: dict[str, Any] = {"bandwidth": "perplexity", "n_neighbors": 30}
-_OBSERVED = {**_PERPLEXITY, "proportions": "observed"}
-RECOMMENDED = TrainedMethod("batch mixing, recommended", partial(mixing, **_OBSERVED), (1.0,))
+RECOMMENDED = TrainedMethod(
+    "batch mixing, recommended", partial(mixing, **RECOMMENDED_MIXING), (1.0,)
+)
+_PERPLEXITY = {**RECOMMENDED_MIXING, "proportions": "uniform"}
 # Five weights in steps of 2 around the best one of a scan in steps of 3.
 _GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -70,7 +72,7 @@ def _grid(unit: float) -> tuple[float, ...]:
 TRAINED = (
     TrainedMethod("batch mixing, T = 1", partial(mixing, n_neighbors=30), _grid(4.0)),
     TrainedMethod(
-        "batch mixing, local", partial(mixing, bandwidth="local", n_neighbors=30), _grid(0.1)
+        "batch mixing, local", partial(mixing, temperature=Local(), n_neighbors=30), _grid(0.1)
     ),
     TrainedMethod("batch mixing, perplexity", partial(mixing, **_PERPLEXITY), _grid(1.0)),
     TrainedMethod("batch mixing, perplexity, observed proportions", RECOMMENDED.term, _grid(1.0)),

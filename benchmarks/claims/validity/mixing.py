@@ -17,7 +17,7 @@ from benchmarks.claims.measures import ilisi, kbet, lisi_neighbors
 from benchmarks.claims.real_cells import labelled_starmap, nine_tenths, pbmc_two_batches
 from benchmarks.claims.validity.sweep import Comparison, Prepare, Sweep, experiment
 from diffbio.datasets import CellData, simulate_clusters
-from diffbio.functional import batch_mixing_loss
+from diffbio.functional import RECOMMENDED_MIXING, Local, Perplexity, batch_mixing_loss
 from diffbio.neighbors import Neighbors
 
 __all__ = ["EXPERIMENTS"]
@@ -28,14 +28,10 @@ _Offsets = Callable[[Array, Array, np.random.Generator], Array]
 _N_CLUSTERS, _N_NEIGHBORS = 5, 15
 _SETTINGS: dict[str, dict[str, Any]] = {
     **{f"global, T = {t:g}": {"temperature": t} for t in (0.1, 1.0, 10.0, 100.0)},
-    **{f"local, T = {t:g}": {"bandwidth": "local", "temperature": t} for t in (0.1, 1.0, 10.0)},
-    **{f"perplexity {p:g}": {"bandwidth": "perplexity", "perplexity": p} for p in (3.0, 5.0, 10.0)},
-    "Simpson, local, T = 1": {"bandwidth": "local", "index": "simpson"},
-    "perplexity 10 of 30 neighbours, observed proportions": {
-        "bandwidth": "perplexity",
-        "n_neighbors": 30,
-        "proportions": "observed",
-    },
+    **{f"local, T = {t:g}": {"temperature": Local(t)} for t in (0.1, 1.0, 10.0)},
+    **{f"perplexity {p:g}": {"temperature": Perplexity(p)} for p in (3.0, 5.0, 10.0)},
+    "Simpson, local, T = 1": {"temperature": Local(), "index": "simpson"},
+    "perplexity 10 of 30 neighbours, observed proportions": RECOMMENDED_MIXING,
 }
 _RECOMMENDED = "batch mixing, perplexity 10 of 30 neighbours, observed proportions"
 _TARGETS = {"iLISI": -0.95, "kBET": -0.95}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from diffbio.functional._edge_units import Units
+from diffbio.functional._edges.units import Units
 
 __all__ = ["Coefficients", "Columns", "Points", "coefficients_of", "terms"]
 
@@ -14,12 +14,18 @@ Columns = tuple[Array, ...]
 
 
 def terms(d: Array, p: Array | None = None) -> tuple[Array, ...]:
-    """The terms of the products; the last squares a difference, whose parts would cancel."""
+    """The addends of ``|d|^2``, ``d . p`` and ``|d - p|^2``.
+
+    The last is not made of the others, since they would cancel.
+    """
     return (d * d,) if p is None else (d * d, d * p, (d - p) ** 2)
 
 
 class Coefficients(NamedTuple):
-    """Of the cotangents ``along d + onto p`` for d, ``onto d + own p / p_unit`` for p."""
+    """What the cotangents of an edge are made of.
+
+    ``d_bar = along * d + onto * p`` and ``p_bar = onto * d + own * p / p_unit``.
+    """
 
     along: Float[Array, "n_neighbors n_cells"]
     onto: Float[Array, "n_neighbors n_cells"] | None = None

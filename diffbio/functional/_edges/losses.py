@@ -20,16 +20,16 @@ from jaxtyping import Array, Float, Int
 from diffbio._blocks import varying_alike
 from diffbio._platform import Platform, by_platform
 from diffbio._shards import AxisName, n_shards
-from diffbio.functional._edge_blocks import (
+from diffbio.functional._edges.blocks import (
     Edges,
     gradients_in_blocks,
     over_products,
     read_all,
     transposed,
 )
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, coefficients_of
-from diffbio.functional._edge_units import per_own_square, scales_of_gradients, times_units
-from diffbio.functional._ring_edges import gradients_in_ring
+from diffbio.functional._edges.ring import gradients_in_ring
+from diffbio.functional._edges.terms import Coefficients, Columns, Points, coefficients_of
+from diffbio.functional._edges.units import per_own_square, scales_of_gradients, times_units
 
 __all__ = ["CellLoss", "Columns", "Edges", "edge_losses"]
 
@@ -43,7 +43,9 @@ def edge_losses(
     edges: Edges,
     axis_name: AxisName = None,
 ) -> Float[Array, " n_cells"]:
-    """``cell_loss(products, parameters, labels)`` for every cell, times ``unit^2`` with a p.
+    """The loss ``cell_loss(products, parameters, labels)`` of every cell.
+
+    With a p it is multiplied by ``unit^2``.
 
     Args:
         cell_loss: maps a block of cells to its ``(block,)`` losses. With the difference
@@ -69,7 +71,7 @@ def _edge_losses(
     parameters: Columns,
     edges: Edges,
 ) -> Float[Array, " n_cells"]:
-    """``edge_losses`` of arguments that all vary over the same axes of a mesh."""
+    """The same as :func:`edge_losses`, for arguments that vary over the same axes of a mesh."""
     losses = by_platform(partial(_losses, cell_loss, axis_name), points, parameters, edges)
     return times_units(losses, edges.units)
 

@@ -17,8 +17,8 @@ from jaxtyping import Array, Bool, Float
 from diffbio._blocks import varying_alike
 from diffbio._numerics import n_counted, zeroed
 from diffbio._shards import AxisName, first_counted, sum_of_all
-from diffbio.functional._pairs import distances_between, pull_on_points
-from diffbio.functional._tight_scatter import (
+from diffbio.functional._scatter.pairs import distances_between, pull_on_points
+from diffbio.functional._scatter.tight import (
     Cells,
     heaviest_cells,
     pull_on_centroids,

@@ -22,8 +22,8 @@ Labels = Int[Array, "k n_cells"]
 def entropy(weights: Weights, neighbor_labels: Labels, n_batches: int) -> Float[Array, " n_cells"]:
     """``-sum_b p_b ln p_b``.
 
-    The partial derivative by a weight of batch b is ``-ln p_b - 1``; the gradient leaves the
-    -1 out.
+    The partial derivative by a weight of batch b is ``-ln p_b - 1``. The gradient is given
+    without the -1, which is the same for all weights.
     """
     return _entropy_forward(weights, neighbor_labels, n_batches)[0]
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool
 
 from diffbio._numerics import safe_inverse, safe_ratio, zeroed
 from diffbio._platform import Platform, by_platform
-from diffbio.functional._moments import (
+from diffbio.functional._directions.moments import (
     Cells,
     Mask,
     Moments,
@@ -18,7 +18,7 @@ from diffbio.functional._moments import (
     rounding_of,
     unit_of,
 )
-from diffbio.functional._remainder import (
+from diffbio.functional._directions.remainder import (
     Comparison,
     compared,
     exact_excess,

@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer
 
 from diffbio import _checks
 from diffbio._blocks import over_row_blocks, read_rows, write_rows
-from diffbio._shards import AxisName, fetched, first_cell, n_cells_of_all, n_shards
+from diffbio._shards import AxisName, first_cell, n_cells_of_all, n_shards, values_at
 from diffbio._types import AnyArray, StaticInteger
 from diffbio.neighbors import Neighbors
 from diffbio.neighbors._exact import search
@@ -40,7 +40,6 @@ def neighborhood(
     x: Float[Array, "n_cells dim"],
     listed: Int[Array, "n_cells n_listed"] | None,
     where: Bool[Array, " n_cells"] | None,
-    *,
     n_neighbors: int,
     block_size: int | None,
     axis_name: AxisName,
@@ -71,7 +70,7 @@ def _usable_neighbors(
     if where is None:
         return usable
     ends = _padded_to_itself(indices, usable, axis_name)
-    return usable & where[:, None] & fetched(where, ends, axis_name)
+    return usable & where[:, None] & values_at(where, ends, axis_name)
 
 
 def _repeats(indices: Indices) -> Bool[Array, "n_cells n_neighbors"]:

@@ -1,11 +1,13 @@
 """Both passes over edges whose far ends lie in any shard.
 
-The points of all shards visit in pieces, and an edge is worked on when its far end visits.
-The edges are sorted by their far ends, so that those whose ends visit stand in one stretch,
-which is worked on in chunks. Every edge is worked on once, however many shards there are.
+The points of all shards go round the ring in pieces, and an edge is worked on while the piece
+with its far end is here. The edges are sorted by their far ends, so that the edges of a piece
+stand together and are worked on in chunks. Every edge is worked on once, however many shards
+there are.
 
-What is kept per edge, its number in that order and its products, would take as much room as
-the points of a shard. So the own cells take turns in groups, and all points visit each group.
+What is kept per edge, its number in that order and its products, would take as much memory as
+the points of a shard. So the cells of a shard are worked on in groups, one after the other,
+and all points go round once for each group.
 """
 
 import jax
@@ -16,8 +18,8 @@ from diffbio._blocks import over_row_blocks, read_rows, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, part_size
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
-from diffbio.functional._edge_visits import Chunk, Group, over_visits
+from diffbio.functional._edges.terms import Coefficients, Columns, Points, terms
+from diffbio.functional._edges.visits import Chunk, Group, over_visits
 
 __all__ = ["gradients_in_ring", "group_size", "products_in_ring"]
 
@@ -28,7 +30,7 @@ Indices = Int[Array, "n_cells n_neighbors"]
 
 
 def group_size(n_cells: int) -> int:
-    """How many own cells take a turn together."""
+    """How many cells of a shard are worked on together."""
     return part_size(n_cells, _GROUPS, _SMALLEST_GROUP)
 
 
@@ -47,10 +49,10 @@ def products_in_ring(
     """
     group = Group.of(indices, start, group_size(len(indices)))
 
-    def fold(visitors: Array, chunk: Chunk, bar: None, products: Columns) -> tuple[None, Columns]:
+    def fold(visitors: Array, chunk: Chunk, _: None, products: Columns) -> tuple[None, Columns]:
         operands = (array * per_unit for array in _vectors(points, visitors, chunk))
         found = sums_over_last_axis(platform, terms, *operands)
-        return bar, jax.tree.map(
+        return None, jax.tree.map(
             lambda whole, part: whole.at[chunk.numbers].set(part, mode="drop"), products, found
         )
 
@@ -71,15 +73,16 @@ def gradients_in_ring(
 ) -> Points:
     """The cotangents of the points, by the coefficients and what scales cells and vectors.
 
-    The shares of far ends travel home with the visitors.
+    With ``d = x_j - x_i``: ``d_bar = along d + onto p``, which x_j gets, and x_i with the other
+    sign; ``p_bar = sum_j onto d + own p``. The cotangents of far ends go round with their piece.
     """
     n_cells = len(indices)
 
-    def take_turn(start: Int[Array, ""], fresh: Array, points_bar: Points) -> Points:
+    def add_group(start: Int[Array, ""], fresh: Array, points_bar: Points) -> Points:
         group = Group.of(indices, start, len(fresh))
 
         def fold(
-            visitors: Array, chunk: Chunk, bar: Array, points_bar: Points
+            visitors: Array, chunk: Chunk, ends_bar: Array, points_bar: Points
         ) -> tuple[Array, Points]:
             x_bar, *p_bar = points_bar
             d, *p = (array * of_vectors for array in _vectors(points, visitors, chunk))
@@ -90,22 +93,25 @@ def gradients_in_ring(
                 onto = (scale * coefficients.onto[chunk.slots, chunk.rows])[:, None]
                 d_bar += onto * p[0]
                 p_bar = [_added(p_bar[0], chunk.rows, onto * d)]
-            return _added(bar, chunk.ends, d_bar), (_added(x_bar, chunk.rows, -d_bar), *p_bar)
+            return _added(ends_bar, chunk.ends, d_bar), (_added(x_bar, chunk.rows, -d_bar), *p_bar)
 
-        return over_visits(fold, _welcome, group, points[0], points_bar, axis_name)
+        return over_visits(fold, _add_returned, group, points[0], points_bar, axis_name)
 
     zeros = jax.tree.map(jnp.zeros_like, points)
-    x_bar, *p_bar = over_row_blocks(n_cells, group_size(n_cells), take_turn, zeros)
+    x_bar, *p_bar = over_row_blocks(n_cells, group_size(n_cells), add_group, zeros)
     if p_units is None or coefficients.own is None:
         return (x_bar,)
     own = (of_cells * coefficients.own)[:, None] * (points[1] * (1 / p_units)[:, None])
     return x_bar, p_bar[0] + own
 
 
-def _welcome(bar: Float[Array, "piece dim"], start: Int[Array, ""], points_bar: Points) -> Points:
-    """Add what came home with the visitors that start at that row."""
+def _add_returned(
+    piece_bar: Float[Array, "piece dim"], start: Int[Array, ""], points_bar: Points
+) -> Points:
+    """Add the cotangents of a piece that starts at that row."""
     x_bar, *p_bar = points_bar
-    return write_rows(x_bar, read_rows(x_bar, start, len(bar)) + bar, start), *p_bar
+    rows = read_rows(x_bar, start, len(piece_bar)) + piece_bar
+    return write_rows(x_bar, rows, start), *p_bar
 
 
 def _added(array: Array, rows: Int[Array, " chunk"], addends: Float[Array, "chunk dim"]) -> Array:
@@ -115,7 +121,7 @@ def _added(array: Array, rows: Int[Array, " chunk"], addends: Float[Array, "chun
 def _vectors(
     points: Points, visitors: Float[Array, "n_visitors dim"], chunk: Chunk
 ) -> tuple[Float[Array, "chunk dim"], ...]:
-    """The edges' differences, and the rows of p of their own cells if any."""
+    """The differences of the edges, and p of their near ends if there is one."""
     own = [array.at[chunk.rows].get(mode="promise_in_bounds") for array in points]
     ends = visitors.at[chunk.ends].get(mode="promise_in_bounds")
     return ends - own[0], *own[1:]

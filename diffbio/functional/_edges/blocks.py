@@ -12,9 +12,9 @@ from diffbio._blocks import over_row_blocks, read_rows, rows_for, write_rows
 from diffbio._numerics import sums_over_last_axis
 from diffbio._platform import Platform
 from diffbio._shards import AxisName, n_shards
-from diffbio.functional._edge_terms import Coefficients, Columns, Points, terms
-from diffbio.functional._edge_units import Units
-from diffbio.functional._ring_edges import group_size, products_in_ring
+from diffbio.functional._edges.ring import group_size, products_in_ring
+from diffbio.functional._edges.terms import Coefficients, Columns, Points, terms
+from diffbio.functional._edges.units import Units
 
 __all__ = ["Edges", "Indices", "gradients_in_blocks", "over_products", "read_all", "transposed"]
 

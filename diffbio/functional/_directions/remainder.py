@@ -19,7 +19,14 @@ from jaxtyping import Array, Bool
 from diffbio._compensated import Pair, add, difference, minus_product, sum_of_rows
 from diffbio._numerics import safe_inverse, safe_sqrt, sums_over_last_axis
 from diffbio._platform import Platform
-from diffbio.functional._moments import Cells, Moments, Number, PerCell, Profiles, unit_of
+from diffbio.functional._directions.moments import (
+    Cells,
+    Moments,
+    Number,
+    PerCell,
+    Profiles,
+    unit_of,
+)
 
 __all__ = [
     "Comparison",

@@ -8,7 +8,7 @@ import pytest
 from diffbio._platform import Platform
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
-from diffbio.neighbors._bounds import FAR, frame_of, search_columns
+from diffbio.neighbors._bounds import FAR, factor_rows, normalization_of
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -53,21 +53,21 @@ def test_its_own_neighbors_are_other_cells_at_no_finite_distance(value):
         assert not np.isfinite(np.asarray(found.squared_distances)[cell]).any()
 
 
-@pytest.mark.parametrize("n_placed", [0, 1, 4, 10])
+@pytest.mark.parametrize("n_finite", [0, 1, 4, 10])
 @pytest.mark.parametrize("value", VALUES)
-def test_it_is_a_neighbor_before_masked_cells_where_there_are_too_few_others(n_placed, value):
+def test_it_is_a_neighbor_before_masked_cells_where_there_are_too_few_others(n_finite, value):
     x = np.random.default_rng(1).normal(size=(60, 3))
-    placed = np.arange(60) % 7 == 0
-    placed &= np.cumsum(placed) <= n_placed
-    x[~placed] = value
-    where = (np.arange(60) % 2 == 0) | placed
+    finite = np.arange(60) % 7 == 0
+    finite &= np.cumsum(finite) <= n_finite
+    x[~finite] = value
+    where = (np.arange(60) % 2 == 0) | finite
     found = nearest_neighbors(jnp.asarray(x), 8, where=jnp.asarray(where), block_size=16)
     indices, distances = np.asarray(found.indices), np.asarray(found.squared_distances)
     for cell in np.flatnonzero(where):
         assert len(set(indices[cell]) - {cell}) == 8
         assert np.all(where[indices[cell]])
-        if placed[cell]:
-            others = min(n_placed - 1, 8)
+        if finite[cell]:
+            others = min(n_finite - 1, 8)
             assert np.isfinite(distances[cell, :others]).all()
             assert not np.isfinite(distances[cell, others:]).any()
     assert np.all(indices[~where] == -1)
@@ -98,7 +98,7 @@ def test_only_its_own_loss_and_the_mean_are_nan(value):
 def test_one_bad_coordinate_among_many_is_seen(dim, value):
     x = np.random.default_rng(2).normal(size=(300, dim))
     x[list(BAD), dim // 2] = value
-    frame = jax.jit(frame_of, static_argnums=2)(x, None, None)
-    columns = jax.jit(search_columns, static_argnums=(0, 4))(Platform.CPU, x, None, frame, 1)
-    assert np.flatnonzero(columns[:, dim] == FAR).tolist() == list(BAD)
-    assert np.isfinite(columns).all()
+    normalization = jax.jit(normalization_of, static_argnums=2)(x, None, None)
+    factor = jax.jit(factor_rows, static_argnums=(0, 4))(Platform.CPU, x, None, normalization, 1)
+    assert np.flatnonzero(factor[:, dim] == FAR).tolist() == list(BAD)
+    assert np.isfinite(factor).all()

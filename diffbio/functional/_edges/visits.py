@@ -1,4 +1,8 @@
-"""Which edges can be worked on while pieces of the shards visit."""
+"""The order in which edges are worked on whose far ends lie in other shards.
+
+The points of every shard go round the ring in pieces. An edge is worked on while the piece
+that holds its far end is here.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -19,11 +23,11 @@ _SMALLEST_PIECE = 256
 
 
 class Group(NamedTuple):
-    """Own cells that take a turn, and their edges sorted by the far ends.
+    """Some cells of this shard, and their edges sorted by the far ends.
 
     Attributes:
-        indices: the far ends of the edges of all own cells.
-        start: the first own cell of the group.
+        indices: the far ends of the edges of all cells of this shard.
+        start: the first cell of the group.
         order: the numbers of the group's edges, counted through ``(n_neighbors, group)``.
     """
 
@@ -35,7 +39,7 @@ class Group(NamedTuple):
     def of(
         cls, indices: Int[Array, "n_cells n_neighbors"], start: Int[Array, ""], size: int
     ) -> "Group":
-        """The group of so many own cells that starts there."""
+        """The group of ``size`` cells from ``start`` on."""
         ends = read_rows(indices, start, size).T.reshape(-1)
         numbers = jnp.arange(ends.size, dtype=jnp.int32)
         return cls(indices, start, lax.sort((ends, numbers), num_keys=1)[1])
@@ -43,7 +47,7 @@ class Group(NamedTuple):
     def slots_and_rows(
         self, numbers: Int[Array, "*shape"]
     ) -> tuple[Int[Array, "*shape"], Int[Array, "*shape"]]:
-        """The places of edges in ``indices``: among the edges of a cell, and the cell."""
+        """The column and the row in ``indices`` of edges with these numbers."""
         size = self.order.size // self.indices.shape[1]
         return numbers // size, self.start + numbers % size
 
@@ -63,13 +67,13 @@ class Group(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Some edges whose far ends visit.
+    """Some edges whose far ends are in the piece that is here.
 
     Attributes:
         numbers: of the edges in the group; beyond all edges where there is no edge.
-        slots: among the edges of their own cells.
-        rows: the own cells.
-        ends: the far ends, among the visitors.
+        slots: the columns of the edges in ``indices``.
+        rows: the rows, which are the near ends.
+        ends: the far ends, as rows of the piece.
         valid: where there is an edge.
     """
 
@@ -82,21 +86,22 @@ class Chunk(NamedTuple):
 
 def over_visits(
     fold: Callable[[Array, Chunk, Any, Carry], tuple[Any, Carry]],
-    welcome: Callable[[Any, Int[Array, ""], Carry], Carry] | None,
+    add_returned: Callable[[Any, Int[Array, ""], Carry], Carry] | None,
     group: Group,
     x: Float[Array, "n_cells dim"],
     carry: Carry,
     axis_name: AxisName,
 ) -> Carry:
-    """Fold over all edges of a group, in chunks, while pieces of all shards visit.
+    """Fold over all edges of a group, in chunks, while pieces of all shards go round.
 
     Args:
-        fold: maps visitors, a chunk of edges that end at them, bar and carry to the next bar
-            and carry.
-        welcome: maps a bar that came home, the row that its piece starts at, and carry to the
-            next carry. A bar is zeros like the visitors when it leaves. None: there is no bar.
+        fold: maps a piece, a chunk of edges that end in it, the cotangents of the piece and
+            carry to the next cotangents and carry.
+        add_returned: maps the cotangents of a piece of this shard, after their way round the
+            ring, the row that the piece starts at, and carry to the next carry. Cotangents
+            start as zeros. None: there are no cotangents.
         group: the group.
-        x: the points that visit.
+        x: the points that go round.
         carry: what stays.
         axis_name: the axis of the mesh.
     """
@@ -109,23 +114,25 @@ def over_visits(
         def meet(
             first: Int[Array, ""], visiting: tuple[Array, Any], carry: Carry
         ) -> tuple[tuple[Array, Any], Carry]:
-            visitors, bar = visiting
+            visitors, cotangents = visiting
             first = first + start
             begin, end = group.n_before(first + n_stale), group.n_before(first + piece)
             size = _chunk_size(group, dim)
 
             def step(count: Int[Array, ""], state: tuple[Any, Carry]) -> tuple[Any, Carry]:
-                places = begin + count * size + jnp.arange(size, dtype=jnp.int32)
-                return fold(visitors, _chunk(group, places, end, first), *state)
+                positions = begin + count * size + jnp.arange(size, dtype=jnp.int32)
+                return fold(visitors, _chunk(group, positions, end, first), *state)
 
             n_chunks = (end - begin + size - 1) // size
-            bar, carry = lax.fori_loop(jnp.int32(0), n_chunks, step, (bar, carry))
-            return (visitors, bar), carry
+            cotangents, carry = lax.fori_loop(jnp.int32(0), n_chunks, step, (cotangents, carry))
+            return (visitors, cotangents), carry
 
         visitors = read_rows(x, start, piece)
-        bar = None if welcome is None else jnp.zeros_like(visitors)
-        (_, bar), carry = around_ring(meet, (visitors, bar), carry, n_cells, axis_name)
-        return carry if welcome is None else welcome(bar, start, carry)
+        cotangents = None if add_returned is None else jnp.zeros_like(visitors)
+        (_, cotangents), carry = around_ring(
+            meet, (visitors, cotangents), carry, n_cells, axis_name
+        )
+        return carry if add_returned is None else add_returned(cotangents, start, carry)
 
     return over_row_blocks(n_cells, piece, send_round, carry)
 
@@ -135,11 +142,11 @@ def _chunk_size(group: Group, dim: int) -> int:
 
 
 def _chunk(
-    group: Group, places: Int[Array, " chunk"], end: Int[Array, ""], first: Int[Array, ""]
+    group: Group, positions: Int[Array, " chunk"], end: Int[Array, ""], first: Int[Array, ""]
 ) -> Chunk:
-    """The edges at these places of the order, up to ``end``, for visitors from ``first`` on."""
-    valid = places < end
-    numbers = group.order[jnp.where(valid, places, 0)]
+    """The edges at these positions of the order, up to ``end``, for a piece from ``first`` on."""
+    valid = positions < end
+    numbers = group.order[jnp.where(valid, positions, 0)]
     slots, rows = group.slots_and_rows(numbers)
     ends = jnp.where(valid, group.indices[rows, slots] - first, 0)
     return Chunk(jnp.where(valid, numbers, group.order.size), slots, rows, ends, valid)

@@ -1,0 +1,1 @@
+"""How the direction and length of two vectors per cell differ."""

@@ -1,0 +1,1 @@
+"""Batch mixing's parts: its settings, the proportions aimed at, and the mixing of one cell."""

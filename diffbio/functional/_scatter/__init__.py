@@ -1,0 +1,1 @@
+"""The scatter of cells about centroids, and the distances between centroids."""
