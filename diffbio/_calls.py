@@ -16,7 +16,7 @@ import numpy as np
 
 from diffbio._types import AnyArray
 
-__all__ = ["Program", "dimensions", "is_given", "parameters_of", "split", "with_partials"]
+__all__ = ["Program", "axes_of", "is_given", "parameters_of", "split", "with_partials"]
 
 
 class Program(NamedTuple):
@@ -85,11 +85,11 @@ def parameters_of(loss: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in parameters.items() if name != "axis_name"}
 
 
-def dimensions(annotation: Any) -> list[list[str]]:
-    """The axes of every array that an annotation accepts, in unions and in fields of records."""
+def axes_of(annotation: Any, *, in_records: bool = False) -> list[list[str]]:
+    """The axes of every array that an annotation accepts, in the fields of records too if asked."""
     if hasattr(annotation, "dim_str"):
         return [annotation.dim_str.split()]
     parts = [*typing.get_args(annotation)]
-    if is_dataclass(annotation):
+    if in_records and is_dataclass(annotation):
         parts += [field.type for field in fields(annotation)]
-    return [axes for part in parts for axes in dimensions(part)]
+    return [axes for part in parts for axes in axes_of(part, in_records=in_records)]

@@ -102,7 +102,8 @@ class BatchMixingLoss(Loss):
         self.settings = BatchMixingSettings.of(
             n_neighbors=n_neighbors, n_batches=n_batches, proportions=proportions, **options
         )
-        self.temperature = checked_temperature(temperature)
+        checked_temperature(temperature)
+        self.temperature = temperature
         self.proportions = _hashable(proportions)
         checked_proportions(self.proportions, self.settings)
 

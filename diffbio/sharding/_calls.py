@@ -17,14 +17,14 @@ __all__ = ["is_split", "n_cells_of", "padded", "specs_of", "with_arrays"]
 
 
 def specs_of(
-    given: Sequence[Any], names: Sequence[str | None], per_cell: frozenset[str], axis: str
+    given: Sequence[Any], names: Sequence[str | None], split: frozenset[str], axis: str
 ) -> list[PartitionSpec]:
     """How each array is split over the axis: by cells, or not at all.
 
     A single number serves all cells where an argument may have one number for each.
     """
     return [
-        PartitionSpec(axis) if name in per_cell and np.ndim(array) > 0 else PartitionSpec()
+        PartitionSpec(axis) if name in split and np.ndim(array) > 0 else PartitionSpec()
         for array, name in zip(given, names, strict=True)
     ]
 

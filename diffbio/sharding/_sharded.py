@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from diffbio._calls import Program, dimensions, parameters_of, split
+from diffbio._calls import Program, axes_of, parameters_of, split
 from diffbio._shards import with_automatic_axes
 from diffbio._types import AnyArray
 from diffbio.sharding._calls import is_split, n_cells_of, padded, specs_of, with_arrays
@@ -66,10 +66,14 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
     if "axis_name" not in signature.parameters:
         raise TypeError(f"loss must accept axis_name, its arguments are {signature}")
     parameters = parameters_of(loss)
-    per_cell = frozenset(
-        name
-        for name, parameter in parameters.items()
-        if any(axes[:1] == ["n_cells"] for axes in dimensions(parameter.annotation))
+    per_cell, split_in_part = (
+        frozenset(
+            name
+            for name, parameter in parameters.items()
+            for axes in axes_of(parameter.annotation, in_records=in_records)
+            if axes[:1] == ["n_cells"]
+        )
+        for in_records in (False, True)
     )
     if not per_cell:
         raise ValueError(
@@ -83,12 +87,12 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
         expected = result_on_one_device(loss, given, per_cell)
         arguments = with_arrays(given, per_cell)
         program, arrays, names = split(loss, arguments)
-        specs = specs_of(arrays, names, per_cell, axis)
+        specs = specs_of(arrays, names, split_in_part, axis)
         n_cells = n_cells_of(arrays, specs)
         if missing := -n_cells % mesh.shape[axis]:
             arguments["where"] = _mask_to_pad(arguments, n_cells, per_cell)
             program, arrays, names = split(loss, arguments)
-            specs = specs_of(arrays, names, per_cell, axis)
+            specs = specs_of(arrays, names, split_in_part, axis)
             arrays = padded(arrays, specs, missing)
         on_mesh = with_automatic_axes(mesh)
         return _on_all_devices(program, arrays, specs, expected, n_cells, on_mesh, axis)
