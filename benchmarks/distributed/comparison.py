@@ -10,7 +10,7 @@ from tqdm import tqdm
 from benchmarks.distributed.checks import Check, Result, checks_of
 from benchmarks.distributed.launcher import answers_of
 from benchmarks.distributed.worker import alone, together
-from benchmarks.measure.accuracy import reference_errors
+from benchmarks.measure.sweep.accuracy import reference_errors
 from benchmarks.schema.tolerances import DEVICE_TOLERANCES
 
 __all__ = ["Comparison", "compare_processes", "table"]

@@ -19,7 +19,7 @@ import psutil
 from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.catalog.cases import Arrays, Case
-from benchmarks.measure.work import work_of
+from benchmarks.measure.program_text.work import work_of
 
 __all__ = [
     "CompilePhases",

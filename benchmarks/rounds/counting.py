@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from benchmarks.measure.sweep import run_counters
+from benchmarks.measure.sweep.run import run_counters
 from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.rounds import CALLED_CELLS
 

@@ -25,7 +25,7 @@ from benchmarks.measure.programs import (
     warm_up,
 )
 from benchmarks.measure.ratio import contest
-from benchmarks.measure.timing import visit_in_turn
+from benchmarks.measure.sweep.timing import visit_in_turn
 from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.files import replacing_file
 from benchmarks.schema.rounds import CALLED_CELLS, COMPILED_CELLS

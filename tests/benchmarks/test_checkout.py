@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.measure import checkout
-from benchmarks.measure.sweep import run_sweep
+from benchmarks.measure.sweep.run import run_sweep
 from benchmarks.schema import git
 from benchmarks.schema.git import GitError
 from tests import scratch
@@ -177,7 +177,7 @@ def test_what_git_cannot_answer_is_an_error_in_its_words(repository, monkeypatch
 
 
 def test_a_command_that_git_stops_says_why_and_measures_nothing(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: 1 / 0)
     without_head(repository, monkeypatch)
     found = CliRunner().invoke(main, ["sweep", f"--output={tmp_path / 'sweep.json'}"])
     assert found.exit_code == 2

@@ -18,9 +18,9 @@ from click.testing import CliRunner
 from benchmarks.__main__ import main
 from benchmarks.catalog.cases import case
 from benchmarks.measure.checkpoint import Checkpoint, Measured
-from benchmarks.measure.measurement import measure_step
-from benchmarks.measure.steps import Step
-from benchmarks.measure.sweep import run_sweep
+from benchmarks.measure.sweep.measurement import measure_step
+from benchmarks.measure.sweep.run import run_sweep
+from benchmarks.measure.sweep.steps import Step
 from benchmarks.schema.files import reserved
 from benchmarks.schema.records import JAX_SETTINGS
 from benchmarks.schema.suite import DEVICES, TIER
@@ -50,9 +50,9 @@ def short(monkeypatch):
         measured.append(step.device)
         return measure_step(bench, step, **options)
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", watched)
     for name in ("compare_processes", "measure_scaling"):
-        monkeypatch.setattr(f"benchmarks.measure.sweep.{name}", lambda *_: Measured([]))
+        monkeypatch.setattr(f"benchmarks.measure.sweep.run.{name}", lambda *_: Measured([]))
     return measured
 
 
@@ -86,7 +86,7 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.measure.sweep.check_gradient", interrupt)
+        patch.setattr("benchmarks.measure.sweep.run.check_gradient", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_short(path)
     assert short == list(DEVICES)
@@ -169,7 +169,7 @@ def test_whatever_the_moment_a_sweep_ends_at_the_next_one_takes_it_up(tmp_path, 
 
 
 def test_two_sweeps_do_not_write_one_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: 1 / 0)
     path = tmp_path / "sweep.json"
     with reserved(path):
         result = sweep_command(path)
@@ -187,7 +187,7 @@ def test_what_is_not_accepted_is_named(option):
 
 
 def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: 1 / 0)
     (tmp_path / "file").touch()
     result = sweep_command(tmp_path / "file" / "sweep.json")
     assert result.exit_code == 2
@@ -203,7 +203,7 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("benchmarks.measure.checkpoint.write_json", full)
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: Measured([]))
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: Measured([]))
     result = sweep_command(path)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == f"{path}: No space left on device"
@@ -217,7 +217,7 @@ def test_a_file_that_cannot_take_its_place_is_named_once(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.replace", no_space)
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: Measured([]))
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: Measured([]))
     result = sweep_command(path)
     assert (result.exit_code, result.stderr.count(str(path))) == (2, 1)
 
@@ -231,7 +231,7 @@ def test_an_interrupt_says_whether_the_file_holds_anything(tmp_path, monkeypatch
             return measured
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", interrupted)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", interrupted)
     path = tmp_path / "sweep.json"
     result = sweep_command(path)
     said = f"{path} holds what was measured" if n_measured else "nothing was measured"
@@ -248,7 +248,7 @@ def test_no_result_in_single_precision_goes_on_in_double(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return Measured([])
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", interrupted)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", interrupted)
     for x64 in (False, True):
         with jax.enable_x64(x64), contextlib.suppress(KeyboardInterrupt):
             run_sweep(tmp_path / "sweep.json", (64,), ["simpson"], real=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure.programs import call_in_turn
-from benchmarks.measure.timing import visit_in_turn
+from benchmarks.measure.sweep.timing import visit_in_turn
 
 NAMES = ("ours", "lower bound", "peer")
 
@@ -71,7 +71,7 @@ def test_visits_go_round_all_programs_in_orders_of_their_own(monkeypatch):
         visits.append(calls["ours"]())
         return {name: [1.0] for name in calls}
 
-    monkeypatch.setattr("benchmarks.measure.timing.call_in_turn", visited)
+    monkeypatch.setattr("benchmarks.measure.sweep.timing.call_in_turn", visited)
     contests = {name: {"ours": lambda name=name: name, "bound": None} for name in ("one", "two")}
     found = visit_in_turn(contests, np.random.default_rng(0))
     assert {len(samples) for of_one in found.values() for samples in of_one.values()} == {10}

@@ -18,7 +18,7 @@ from benchmarks.distributed.checks import Check, checks_of
 from benchmarks.distributed.comparison import Comparison
 from benchmarks.distributed.launcher import answers_of
 from benchmarks.distributed.worker import together
-from benchmarks.measure.accuracy import reference_errors, reference_results
+from benchmarks.measure.sweep.accuracy import reference_errors, reference_results
 from diffbio.training import fit
 from tests.benchmarks.training import train
 from tests.sharding.trainings import TRAININGS

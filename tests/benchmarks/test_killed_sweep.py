@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = """
 import itertools
 from benchmarks.catalog.cases import case
-from benchmarks.measure.determinism import compare_processes
-from benchmarks.measure.steps import Step
-from benchmarks.measure.workbench import Workbench
+from benchmarks.measure.sweep.determinism import compare_processes
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.workbench import Workbench
 
 def steps():
     for n_compared in itertools.count():

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
-from benchmarks.measure.recall import recall
+from benchmarks.measure.long.recall import recall
 from benchmarks.schema.suite import MIXING_NEIGHBORS
 from diffbio.neighbors import nearest_neighbors
 

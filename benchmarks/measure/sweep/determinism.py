@@ -11,12 +11,12 @@ from typing import Any
 import jax
 
 from benchmarks.catalog.cases import Case, case
-from benchmarks.measure.accuracy import differing_arrays, relative_error, worst
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.processes import end_with_parent
 from benchmarks.measure.programs import program
-from benchmarks.measure.steps import Step
-from benchmarks.measure.workbench import Prepared, Results, Workbench, named_results
+from benchmarks.measure.sweep.accuracy import differing_arrays, relative_error, worst
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.workbench import Prepared, Results, Workbench, named_results
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import TRANSFORMS
 

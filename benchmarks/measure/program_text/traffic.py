@@ -6,7 +6,7 @@ If a kernel slices an array, or updates a part of it in place, only the part cou
 
 from collections.abc import Mapping
 
-from benchmarks.measure.hlo import Computation, Instruction
+from benchmarks.measure.program_text.hlo import Computation, Instruction
 
 __all__ = ["bytes_moved"]
 

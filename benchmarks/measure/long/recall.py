@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure.environment import environment
-from benchmarks.measure.phases import Phase, run_phases, simulate
+from benchmarks.measure.long.phases import Phase, run_phases, simulate
 from benchmarks.schema.files import write_json
 from benchmarks.schema.suite import MIXING_NEIGHBORS
 

@@ -61,7 +61,7 @@ class Step(NamedTuple):
         return [self.record(transform, metric, value) for metric, value in found.items()]
 
     def failure(
-        self, transform: str, metric: str, error: Exception, *, dtype: str = "float32"
+        self, transform: str, metric: str, error: BaseException, *, dtype: str = "float32"
     ) -> Record:
         """A record of what was raised: a failure must show in the report, not end the sweep."""
         return self._failed(transform, metric, f"{type(error).__name__}: {error}", dtype)

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.programs import call_in_turn, warm_up
 from benchmarks.measure.ratio import contest, ratios_of
-from benchmarks.measure.steps import Step
-from benchmarks.measure.workbench import Workbench
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.workbench import Workbench
 from benchmarks.schema.records import Ratio, Record, Source
 from benchmarks.schema.suite import TRANSFORMS
 

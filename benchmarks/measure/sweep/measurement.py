@@ -9,7 +9,9 @@ import jax
 import numpy as np
 
 from benchmarks.catalog.cases import Case
-from benchmarks.measure.accuracy import (
+from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.programs import compile_warm, count_retraces, counters
+from benchmarks.measure.sweep.accuracy import (
     Search,
     digest,
     gradient_v_curve,
@@ -17,11 +19,9 @@ from benchmarks.measure.accuracy import (
     reference_errors,
     reference_results,
 )
-from benchmarks.measure.checkpoint import Measured
-from benchmarks.measure.determinism import block_size_error, differing_repeats, takes_blocks
-from benchmarks.measure.programs import compile_warm, count_retraces, counters
-from benchmarks.measure.steps import Step
-from benchmarks.measure.workbench import Prepared, Results, Workbench
+from benchmarks.measure.sweep.determinism import block_size_error, differing_repeats, takes_blocks
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.workbench import Prepared, Results, Workbench
 from benchmarks.schema.records import Record, Source
 from benchmarks.schema.suite import CHECKED_CELLS, REFERENCE_CELLS, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors

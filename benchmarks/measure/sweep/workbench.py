@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks.measure.accuracy import LatestSearch
 from benchmarks.measure.programs import (
     CompilePhases,
     Program,
@@ -13,7 +12,8 @@ from benchmarks.measure.programs import (
     lacking_memory,
     program,
 )
-from benchmarks.measure.steps import Step
+from benchmarks.measure.sweep.accuracy import LatestSearch
+from benchmarks.measure.sweep.steps import Step
 from benchmarks.schema.suite import TRANSFORMS
 
 __all__ = ["Prepared", "Results", "Workbench", "named_results"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure.phases import Phase, run_phases, simulate
-from benchmarks.measure.recall import recall
+from benchmarks.measure.long.phases import Phase, run_phases, simulate
+from benchmarks.measure.long.recall import recall
 from benchmarks.schema.files import write_json
 from benchmarks.schema.suite import MIXING_NEIGHBORS
 

@@ -9,13 +9,13 @@ from tqdm import tqdm
 from benchmarks.catalog.cases import Case, case
 from benchmarks.catalog.real import TIMED_REAL_CELLS
 from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible
-from benchmarks.measure.determinism import compare_processes
 from benchmarks.measure.environment import environment
-from benchmarks.measure.measurement import check_gradient, measure_step
-from benchmarks.measure.scaling import Scaling, measure_scaling
-from benchmarks.measure.steps import Step, steps_on
-from benchmarks.measure.timing import measure_times
-from benchmarks.measure.workbench import Workbench
+from benchmarks.measure.sweep.determinism import compare_processes
+from benchmarks.measure.sweep.measurement import check_gradient, measure_step
+from benchmarks.measure.sweep.scaling import measure_scaling
+from benchmarks.measure.sweep.steps import Step, steps_on
+from benchmarks.measure.sweep.timing import measure_times
+from benchmarks.measure.sweep.workbench import Workbench
 from benchmarks.schema.files import reserved
 from benchmarks.schema.records import Source
 from benchmarks.schema.suite import DEVICES, LOSSES, REFERENCE_CELLS, TIER
@@ -32,7 +32,7 @@ def run_sweep(
     *,
     real: bool = True,
     times: bool = True,
-    scaling: Scaling = (),
+    scaling: Sequence[tuple[int, str]] = (),
 ) -> None:
     """Measure losses of the catalog into a file, which is written after every step.
 
@@ -44,7 +44,7 @@ def run_sweep(
         losses: names of the catalog.
         real: whether the real cells are measured too.
         times: whether compilation and calls are timed, too.
-        scaling: numbers of cells, and the devices that each is spread over.
+        scaling: numbers of cells, and the devices that each is split over.
 
     Raises:
         UnwritableError: another run is writing the file, or it cannot be written.

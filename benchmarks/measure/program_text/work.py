@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from functools import cache
 
-from benchmarks.measure.hlo import Computation, Instruction, read_hlo
-from benchmarks.measure.tally import Tally
-from benchmarks.measure.traffic import bytes_moved
+from benchmarks.measure.program_text.hlo import Computation, Instruction, read_hlo
+from benchmarks.measure.program_text.tally import Tally
+from benchmarks.measure.program_text.traffic import bytes_moved
 
 __all__ = ["Work", "work_of"]
 

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from benchmarks.measure.hlo import Computation, Instruction, read_hlo
-from benchmarks.measure.tally import Tally
+from benchmarks.measure.program_text.hlo import Computation, Instruction, read_hlo
+from benchmarks.measure.program_text.tally import Tally
 
 __all__ = ["Communication", "communication_of"]
 
