@@ -37,8 +37,7 @@ check: .venv/.complete
 # Installs the packages that only some tests need, and runs these tests, which `make test` skips.
 peers: .venv/.complete
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[approximate,claims,peers]'
-	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py \
-		tests/benchmarks/test_million.py tests/neighbors/test_nearest.py
+	$(BIN)/python -m pytest -m 'not performance' tests/benchmarks/test_peers.py tests/neighbors/test_nearest.py
 	$(BIN)/python -m pytest tests/torch tests/test_docstrings.py tests/test_documentation.py \
 		tests/test_import.py -k torch
 

@@ -255,7 +255,7 @@ def training(path: Path | None) -> None:
 )
 def million(n_cells: int, path: Path | None) -> None:
     """Batch mixing with its gradient on a million cells, exact and approximate."""
-    from benchmarks.measure.long.million import run_million
+    from benchmarks.measure.long.searches import run_million
 
     run_million(n_cells, path)
 
@@ -270,7 +270,7 @@ def million(n_cells: int, path: Path | None) -> None:
 )
 def recall(n_cells: int, path: Path | None) -> None:
     """Seconds and recall of exact and approximate searches of neighbours."""
-    from benchmarks.measure.long.recall import run_recall
+    from benchmarks.measure.long.searches import run_recall
 
     run_recall(n_cells, path)
 
