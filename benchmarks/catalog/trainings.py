@@ -11,7 +11,6 @@ from flax import nnx
 import diffbio.functional as F
 from benchmarks.catalog.cases import Arrays, simulated_cells
 from diffbio import models
-from diffbio.models._model import Model
 
 __all__ = ["ALL_TRAININGS", "Training", "training"]
 
@@ -27,7 +26,7 @@ class Training(NamedTuple):
 
     Attributes:
         name: identifier, the first parameter of its benchmarks.
-        model: makes the model.
+        model: makes the model, one of ``diffbio.models``.
         data: makes the arrays of all cells, by name.
         loss: the losses of this library, of the model's results, the minibatch and the
             mask of its cells; their share of a step is measured.
@@ -36,7 +35,7 @@ class Training(NamedTuple):
     """
 
     name: str
-    model: Callable[[], Model]
+    model: Callable[[], Any]
     data: Callable[[], Arrays]
     loss: Loss
     objective: Loss

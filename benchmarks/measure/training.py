@@ -14,7 +14,7 @@ from benchmarks.catalog.trainings import Training, training
 from benchmarks.measure.programs import Program, call_in_turn, compile_cold, counters, warm_up
 from benchmarks.schema.records import Record, Source, Status
 from benchmarks.schema.suite import STEP, TRAINED_CELLS, TRAININGS
-from diffbio.training._step import Step
+from diffbio.training import Update
 
 __all__ = ["measure_training", "measure_trainings", "table"]
 
@@ -31,7 +31,7 @@ class _Pieces(NamedTuple):
 def _pieces(chosen: Training, batch_size: int, device: jax.Device) -> _Pieces:
     """The programs with their inputs on the device; the loss gets the first step's results."""
     model = chosen.model()
-    step = Step(model, chosen.objective, 1e-3)
+    step = Update(model, chosen.objective, 1e-3)
     cells = chosen.data()
     rows = np.random.default_rng(0).permutation(len(next(iter(cells.values()))))
     rows = rows[:batch_size].astype(np.int32)

@@ -18,7 +18,7 @@ from benchmarks.measure import training as measure
 from benchmarks.schema.records import Record, Status
 from benchmarks.schema.suite import TRAINED_CELLS, TRAINING_PROGRAMS, TRAININGS
 from diffbio.models import VelocityModel
-from diffbio.training._step import Step
+from diffbio.training import Update
 
 N_CELLS, N_GENES = 128, 64
 RNG = np.random.default_rng(0)
@@ -137,7 +137,7 @@ def test_asv_skips_trainings_where_their_packages_are_missing(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("training", ALL_TRAININGS, ids=lambda training: training.name)
 def test_every_training_of_the_catalog_lowers_its_objective(training):
-    step = Step(training.model(), training.objective, 1e-2)
+    step = Update(training.model(), training.objective, 1e-2)
     cells, where = training.data(), np.ones(256, bool)
     update = jax.jit(step.update)
     leaves, losses = step.leaves, []
