@@ -11,7 +11,7 @@ report: .venv/.complete
 
 # Puts the claims to the test, within half an hour on two cores; an interrupted run goes on.
 claims: .venv/.complete
-	$(BIN)/python -m benchmarks claims
+	$(BIN)/python -m experiments
 	$(BIN)/python -m reports claims
 
 test: .venv/.complete

@@ -8,7 +8,7 @@ from benchmarks.schema import git
 __all__ = ["UncommittedError", "clean_commit", "commit", "is_dirty", "uncommitted_code"]
 
 _ROOT = Path(__file__).parents[2]
-_CODE = ("diffbio", "reference", "benchmarks")
+_CODE = ("diffbio", "reference", "benchmarks", "experiments")
 
 
 class UncommittedError(RuntimeError):
@@ -54,7 +54,7 @@ def clean_commit() -> str:
 def uncommitted_code() -> str | None:
     """A hash that tells one uncommitted state of the code from another; None for no change.
 
-    Only the library, the references and the benchmarks count, not the sweep's own file. What the
+    Only what measures and what is measured counts, not the sweep's own file. What the
     files hold is compared, since git can be told to overlook changes. Outside of a repository
     all code is uncommitted.
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import jax
 import numpy as np
 import pandas as pd
@@ -11,12 +13,14 @@ from tqdm import tqdm
 
 from benchmarks.catalog.cases import Arrays
 from benchmarks.catalog.trainings import Training, training
+from benchmarks.measure.environment import environment
 from benchmarks.measure.programs import Program, call_in_turn, compile_cold, counters, warm_up
+from benchmarks.schema.files import write_json
 from benchmarks.schema.records import Record, Source, Status
 from benchmarks.schema.suite import STEP, TRAINED_CELLS, TRAININGS
 from diffbio.training import Update
 
-__all__ = ["measure_training", "measure_trainings", "table"]
+__all__ = ["measure_trainings", "run_trainings"]
 
 _MOST_CALLS = 200
 
@@ -54,6 +58,15 @@ def _pieces(chosen: Training, batch_size: int, device: jax.Device) -> _Pieces:
             put({"minibatch": minibatch, "where": inputs["where"]}),
         ),
     )
+
+
+def run_trainings(path: Path | None) -> None:
+    """Measure and print all trainings, and write the records if there is a path."""
+    found = measure_trainings(jax.devices()[0])
+    click.echo(_table(found))
+    if path:
+        rows = [record.row() for record in found]
+        write_json(path, {"environment": environment(), "steps": rows})
 
 
 def measure_training(
@@ -133,7 +146,7 @@ _COLUMNS = {
 }
 
 
-def table(records: Sequence[Record]) -> str:
+def _table(records: Sequence[Record]) -> str:
     """A line per training and size; under the lines, why one has no figures."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for record in records:

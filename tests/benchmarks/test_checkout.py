@@ -212,7 +212,9 @@ def test_pytest_benchmark_records_the_commit_and_its_changes_as_a_sweep_does(rep
 def test_git_is_called_in_one_place():
     """Nothing else starts git: it would be asked in an environment that is not cleaned."""
     files = [
-        path for name in ("benchmarks", "reports", "tests") for path in ROOT.glob(f"{name}/**/*.py")
+        path
+        for name in ("benchmarks", "experiments", "reports", "tests")
+        for path in ROOT.glob(f"{name}/**/*.py")
     ]
     callers = [path for path in files if '["git"' in path.read_text()]
     assert [

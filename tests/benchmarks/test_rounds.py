@@ -13,9 +13,9 @@ from benchmarks.measure.environment import CHOICES
 from benchmarks.measure.programs import CompilePhases
 from benchmarks.rounds import process, run
 from benchmarks.rounds import sides as sides_of
-from benchmarks.rounds.counters import count
+from benchmarks.rounds.counting import count
 from benchmarks.rounds.process import Request
-from benchmarks.rounds.run import Rounds, run_rounds
+from benchmarks.rounds.run import Plan, run_rounds
 from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Side, SideError, Stage
@@ -28,7 +28,7 @@ TIME = {
     "seconds": 0.5, "ratio": 2.0,
 }  # fmt: skip
 ANSWER = {"times": [TIME], "failures": {}, "versions": {"jax": "0.10.2", "jaxlib": "0.10.2"}}
-ALL = Rounds(Stage.FIRST, 8, None, None, minutes=1)
+ALL = Plan(Stage.FIRST, 8, None, None, minutes=1)
 
 
 class Answering(PreparedSide):
@@ -75,7 +75,7 @@ def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
     run_rounds(path, sides, ALL._replace(number=3))
     run_rounds(path, sides, ALL._replace(number=5))
     assert len(asked_of(sides)) == 10
-    run_rounds(path, sides, Rounds(Stage.AGAIN, 2, (), (PROGRAM,), minutes=1))
+    run_rounds(path, sides, Plan(Stage.AGAIN, 2, (), (PROGRAM,), minutes=1))
     times = read_rounds(tmp_path).times
     assert times.groupby("stage").size().to_dict() == {"first": 10, "again": 4}
     assert sides[0].asked[-1][1]["called"] == [PROGRAM]

@@ -80,7 +80,7 @@ def test_two_measurements_of_a_step_count_the_same_bytes(measured):
 def test_a_training_that_fails_takes_no_other_along(measured):
     (record,) = measured(light, lambda *arguments: 1 / 0)
     assert record.status == Status.FAILED
-    assert "ZeroDivisionError" in measure.table([record])
+    assert "ZeroDivisionError" in measure._table([record])
 
 
 def fake_figures(device, *arguments, **more):
