@@ -88,7 +88,7 @@ def _sides(
 @main.command()
 @_of_two_commits
 def counters(base: str, head: str, folder: Path, releases: tuple[str, str] | None) -> None:
-    """Take the deterministic figures of two commits into FOLDER/counters.json."""
+    """Take the deterministic counters of two commits into FOLDER/counters.json."""
     from benchmarks.rounds.counting import count
 
     path = folder / "counters.json"

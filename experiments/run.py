@@ -36,11 +36,10 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
         KeyboardInterrupt: interrupted; the message says whether the file holds some experiments.
     """
     named = {experiment.name: experiment for experiment in experiments}
-    described = {**environment(), "size": size._asdict()}
     with reserved(path):
         checkpoint = Checkpoint(
             path,
-            described,
+            {**environment(), "size": size._asdict()},
             list(named),
             version=OBSERVATIONS_VERSION,
             empty=Observed().parts(),

@@ -12,7 +12,7 @@ import diffbio.functional as F
 from benchmarks.catalog.cases import Arrays, simulated_cells
 from diffbio import models
 
-__all__ = ["ALL_TRAININGS", "Training", "training"]
+__all__ = ["ALL_TRAININGS", "TrainingCase", "training"]
 
 Loss = Callable[[Arrays, Arrays, Any], Any]
 
@@ -21,7 +21,7 @@ _N_GENES = 2000
 _N_BATCHES, _N_CLUSTERS = 3, 8
 
 
-class Training(NamedTuple):
+class TrainingCase(NamedTuple):
     """A model, the cells it learns from, and what it minimises.
 
     Attributes:
@@ -41,7 +41,7 @@ class Training(NamedTuple):
     objective: Loss
 
 
-def training(name: str) -> Training:
+def training(name: str) -> TrainingCase:
     """The training of that name."""
     return _BY_NAME[name]
 
@@ -122,28 +122,28 @@ def _combined(result: Arrays, batch: Arrays, where: Any) -> Any:
 
 
 ALL_TRAININGS = (
-    Training(
+    TrainingCase(
         "batch_corrector",
         lambda: models.BatchCorrector(_N_FEATURES, _N_BATCHES, rngs=nnx.Rngs(0)),
         _features,
         _mixing,
         _corrected,
     ),
-    Training(
+    TrainingCase(
         "soft_clusterer",
         lambda: models.SoftClusterer(_N_FEATURES, _N_CLUSTERS, rngs=nnx.Rngs(0)),
         _features,
         _clusters,
         _clustered,
     ),
-    Training(
+    TrainingCase(
         "velocity_model",
         lambda: models.VelocityModel(_N_GENES),
         _kinetics,
         _velocity,
         _velocity,
     ),
-    Training(
+    TrainingCase(
         "integration_autoencoder",
         lambda: models.IntegrationAutoencoder(
             _N_FEATURES, _N_BATCHES, _N_CLUSTERS, rngs=nnx.Rngs(0)

@@ -36,7 +36,7 @@ def is_dirty() -> bool:
 
 
 def clean_commit() -> str:
-    """The commit under which figures that are measured now may stand.
+    """The commit of what is measured now.
 
     Raises:
         GitError: git cannot answer.
@@ -46,7 +46,7 @@ def clean_commit() -> str:
         raise UncommittedError(f"{_ROOT} is no repository: what is measured here is no commit")
     if is_dirty():
         raise UncommittedError(
-            f"there are uncommitted changes: figures measured now are not those of {found[:8]}"
+            f"there are uncommitted changes: what is measured now is not of {found[:8]}"
         )
     return found
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from benchmarks.catalog.cases import Arrays, Case, case
 from benchmarks.measure.environment import environment
 from benchmarks.measure.programs import call_in_turn, program, warm_up
-from benchmarks.measure.ratio import contest, ratios_of
+from benchmarks.measure.ratio import calls_to_compare, ratios_of
 from benchmarks.peers.registry import PEERS
 from benchmarks.schema.files import write_json
 from benchmarks.schema.records import Ratio
@@ -57,11 +57,11 @@ def compare(
     """Ratios of the loss to its lower bound and, if asked for, to every peer that is installed."""
     ready = program(case, transform, arrays, jax.devices()[0])
     compiled = jax.jit(ready.function).lower(*ready.arguments).compile()
-    contestants = contest(case, transform, ready, compiled)
+    calls = calls_to_compare(case, transform, ready, compiled)
     if peers:
-        contestants |= _peer_calls(case, transform, arrays)
-    warm_up(contestants)
-    samples = call_in_turn(contestants, np.random.default_rng(0), seconds=seconds, most=200)
+        calls |= _peer_calls(case, transform, arrays)
+    warm_up(calls)
+    samples = call_in_turn(calls, np.random.default_rng(0), seconds=seconds, most=200)
     return ratios_of(case, transform, ready, compiled, samples)
 
 

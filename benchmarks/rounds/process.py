@@ -24,7 +24,7 @@ from benchmarks.measure.programs import (
     program,
     warm_up,
 )
-from benchmarks.measure.ratio import contest
+from benchmarks.measure.ratio import calls_to_compare
 from benchmarks.measure.sweep.timing import visit_in_turn
 from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.files import replacing_file
@@ -66,10 +66,10 @@ class Found(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a process found out.
+    """What a process measured.
 
     Attributes:
-        times: the figures.
+        times: of every program.
         failures: what was raised, by program.
         versions: the versions of jax and jaxlib.
     """
@@ -87,8 +87,8 @@ def answer_to(request: Request) -> Answer:
     names = order.permutation(_named(request.compiled)).tolist()
     compiled = _attempted(names, lambda name: _compile(name, folder), failures)
     with keeping_programs_in(folder / "programs"):
-        contests = _attempted(_named(request.called), lambda name: _ready(name, folder), failures)
-    samples = visit_in_turn(contests, order, most=_VISITS)
+        calls = _attempted(_named(request.called), lambda name: _ready(name, folder), failures)
+    samples = visit_in_turn(calls, order, most=_VISITS)
     called = [_called(name, *found.values()) for name, found in samples.items()]
     versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib")}
     return Answer([*compiled.values(), *called], failures, versions)
@@ -101,7 +101,7 @@ def _named(programs: Sequence[str] | None) -> list[str]:
 def _attempted(
     names: Sequence[str], measure: Callable[[str], T], failures: dict[str, str]
 ) -> dict[str, T]:
-    """What was measured by name; what is raised is noted among the failures."""
+    """What was measured, by name; what is raised goes into the failures."""
     found = {}
     for name in names:
         try:
@@ -126,16 +126,16 @@ def _ready(name: str, folder: Path) -> Calls:
     """The program and its lower bound, compiled and called once."""
     one, transform, prepared = _program(name, CALLED_CELLS, folder)
     compiled = jax.jit(prepared.function).lower(*prepared.arguments).compile()
-    calls = contest(one, transform, prepared, compiled)
+    calls = calls_to_compare(one, transform, prepared, compiled)
     warm_up(calls)
     return calls
 
 
-def _called(name: str, ours: Sequence[float], bound: Sequence[float]) -> Found:
+def _called(name: str, own: Sequence[float], bound: Sequence[float]) -> Found:
     """The medians over the visits, of the seconds and of the ratios within a visit."""
-    ratios = np.array(ours) / np.array(bound)
-    figures = float(np.median(ours)), float(np.median(ratios))
-    return Found(name, CALLED_CELLS, _device(), "call_seconds", *figures)
+    ratios = np.array(own) / np.array(bound)
+    medians = float(np.median(own)), float(np.median(ratios))
+    return Found(name, CALLED_CELLS, _device(), "call_seconds", *medians)
 
 
 def _program(name: str, n_cells: int, folder: Path) -> tuple[Case, str, Program]:

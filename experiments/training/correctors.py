@@ -105,14 +105,14 @@ def _measured(cells: BatchedCells, corrected: Corrected) -> dict[str, float]:
 def _recommended(size: Size) -> Observed:
     """The recommended setting, unchanged on all cells, and whether it reaches Harmony."""
     (weight,) = RECOMMENDED.weights
-    ours = [
+    rows = [
         _train(RECOMMENDED, name, weight, seed, size)
         for name in (*_TYPED, TWO_BATCHES)
         for seed in range(size.n_seeds)
     ]
-    on_starmap = [row for row in ours if row.cells == STARMAP]
+    on_starmap = [row for row in rows if row.cells == STARMAP]
     return Observed(
-        trainings=ours, margins=[one for row in on_starmap for one in _beside_harmony(row, size)]
+        trainings=rows, margins=[one for row in on_starmap for one in _beside_harmony(row, size)]
     )
 
 

@@ -186,7 +186,7 @@ def test_a_command_that_git_stops_says_why_and_measures_nothing(repository, tmp_
         run_sweep(tmp_path / "sweep.json", (64,), ["simpson"], real=False)
 
 
-def test_figures_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
+def test_measurements_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
     """What `make bench` tells asv."""
 
     def told():
@@ -197,7 +197,7 @@ def test_figures_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
     (repository / "README.md").write_text("an edit that is no code")
     code, printed, error = told()
     assert (code, printed) == (2, "")
-    assert error.startswith("there are uncommitted changes: figures measured now are not those of")
+    assert error.startswith("there are uncommitted changes: what is measured now is not of")
     bench = (ROOT / "Makefile").read_text().partition("\nbench:")[2].partition("\n\n")[0]
     assert bench.index("-m benchmarks commit") < bench.index("asv run")
 

@@ -233,8 +233,8 @@ def test_a_compilation_takes_all_its_phases_and_a_call_its_median(tmp_path, monk
     monkeypatch.setattr(
         process,
         "visit_in_turn",
-        lambda contests, *_, **__: {name: {"ours": [3.0, 9.0, 6.0], "bound": [1.0, 2.0, 3.0]}
-                                    for name in contests},
+        lambda calls, *_, **__: {name: {"loss": [3.0, 9.0, 6.0], "bound": [1.0, 2.0, 3.0]}
+                                 for name in calls},
     )  # fmt: skip
     compiled, called = process.answer_to(Request(str(tmp_path), 0, [PROGRAM], [PROGRAM])).times
     assert (compiled.metric, compiled.seconds, compiled.ratio) == ("cold_compile_seconds", 7.0, 1.0)

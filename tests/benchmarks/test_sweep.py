@@ -118,8 +118,8 @@ def test_another_process_is_another_one():
 
 def test_a_slow_program_gets_fewer_visits(monkeypatch):
     monkeypatch.setattr("benchmarks.measure.sweep.timing._SECONDS", 0.0)
-    found = visit_in_turn({"slow": {"ours": lambda: None}}, np.random.default_rng(0))
-    assert len(found["slow"]["ours"]) == 6
+    found = visit_in_turn({"slow": {"loss": lambda: None}}, np.random.default_rng(0))
+    assert len(found["slow"]["loss"]) == 6
 
 
 def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):

@@ -11,9 +11,8 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks._asv import device_named
-from benchmarks.bench_training import Training as Tracked
-from benchmarks.bench_training import trained_table
-from benchmarks.catalog.trainings import ALL_TRAININGS, Training
+from benchmarks.bench_training import Training, trained_table
+from benchmarks.catalog.trainings import ALL_TRAININGS, TrainingCase
 from benchmarks.measure import training as measure
 from benchmarks.schema.records import Record, Status
 from benchmarks.schema.suite import TRAINED_CELLS, TRAINING_PROGRAMS, TRAININGS
@@ -41,7 +40,7 @@ def heavy(result, batch, where):
 
 
 def toy(loss, objective):
-    return Training("toy", lambda: VelocityModel(N_GENES), lambda: DATA, loss, objective)
+    return TrainingCase("toy", lambda: VelocityModel(N_GENES), lambda: DATA, loss, objective)
 
 
 @pytest.fixture
@@ -120,9 +119,9 @@ def test_asv_looks_up_what_was_measured_and_skips_an_absent_device(monkeypatch):
     monkeypatch.setattr(measure, "measure_trainings", fake_figures)
     table = trained_table()
     where = (TRAINING_PROGRAMS[0], TRAINED_CELLS[0])
-    assert Tracked().track_steps_per_second(table, *where, "cpu") == 2
+    assert Training().track_steps_per_second(table, *where, "cpu") == 2
     with pytest.raises(NotImplementedError, match="not measured"):
-        Tracked().track_steps_per_second.setup(table, *where, "gpu")
+        Training().track_steps_per_second.setup(table, *where, "gpu")
 
 
 def test_asv_skips_trainings_where_their_packages_are_missing(monkeypatch):

@@ -39,8 +39,8 @@ def run_phases(phases: Mapping[str, Phase], n_cells: int) -> list[dict[str, Any]
             except BrokenProcessPool:
                 raise click.ClickException(f"{name} did not finish") from None
             rows.append({"phase": name, "n_cells": n_cells, **row})
-            figures = ", ".join(f"{key} {value:.6g}" for key, value in row.items())
-            click.echo(f"{name}: {figures}")
+            measured = ", ".join(f"{key} {value:.6g}" for key, value in row.items())
+            click.echo(f"{name}: {measured}")
     return rows
 
 

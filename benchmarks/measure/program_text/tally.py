@@ -1,4 +1,4 @@
-"""Figures that add up over the parts of a program, and count as often as a part runs."""
+"""Counters that add up over the parts of a program, and count as often as a part runs."""
 
 from dataclasses import astuple, dataclass
 from typing import Self
@@ -8,10 +8,10 @@ __all__ = ["Tally"]
 
 @dataclass(frozen=True)
 class Tally:
-    """Base of the figures of a program, each of which is a field that starts at 0."""
+    """Base of the counters of a program, each of which is a field that starts at 0."""
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     def __rmul__(self, times: int) -> Self:
-        return type(self)(*(times * figure for figure in astuple(self)))
+        return type(self)(*(times * count for count in astuple(self)))

@@ -8,7 +8,7 @@ What depends on the data counts as its least. A loop without a known number of r
 counts none: such a loop searches again the rows whose neighbours are not proven, and
 there are normally none. A ``cond`` counts its cheaper branch.
 
-No figure depends on the number of cores or the instruction set. XLA splits loops over the
+No counter depends on the number of cores or the instruction set. XLA splits loops over the
 cores and chooses vectors for the instruction set, but its instructions stay the same.
 """
 

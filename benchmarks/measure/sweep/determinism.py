@@ -1,4 +1,4 @@
-"""Whether results stay the same in a second call, with other blocks, in another process."""
+"""Whether outputs stay the same in a second call, in other blocks, and in another process."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from benchmarks.measure.processes import end_with_parent
 from benchmarks.measure.programs import program
 from benchmarks.measure.sweep.accuracy import differing_arrays, relative_error, worst
 from benchmarks.measure.sweep.steps import Step
-from benchmarks.measure.sweep.workbench import Prepared, Results, Workbench, named_results
+from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench, named_outputs
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import TRANSFORMS
 
@@ -26,9 +26,9 @@ __all__ = ["block_size_error", "compare_processes", "differing_repeats", "takes_
 _OTHER_BLOCK = 100
 
 
-def differing_repeats(ready: Prepared, results: Results) -> int:
+def differing_repeats(ready: Prepared, outputs: Outputs) -> int:
     """How many arrays a second call returns with other bits."""
-    return differing_arrays(results, ready.results())
+    return differing_arrays(outputs, ready.outputs())
 
 
 def takes_blocks(case: Case) -> bool:
@@ -36,13 +36,13 @@ def takes_blocks(case: Case) -> bool:
     return case.n_neighbors is not None and case.module is not None
 
 
-def block_size_error(step: Step, ready: Prepared, results: Results) -> float:
+def block_size_error(step: Step, ready: Prepared, outputs: Outputs) -> float:
     """The worst relative difference of value and gradients that a search in other blocks makes."""
     blocked = replace(step.case, loss=partial(step.case.loss, block_size=_OTHER_BLOCK))
     device = jax.devices(step.device)[0]
     other = program(blocked, ready.transform, ready.program.arrays, device)
-    found = named_results(ready.transform, jax.jit(other.function)(*other.arguments))
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(results), strict=True)
+    found = named_outputs(ready.transform, jax.jit(other.function)(*other.arguments))
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(outputs), strict=True)
     return worst([relative_error(one, two) for one, two in pairs])
 
 
@@ -55,26 +55,25 @@ def compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:
 
 def _compare(bench: Workbench, step: Step, worker: ProcessPoolExecutor) -> list[Record]:
     metric = "differing_processes"
-    place = (step.case.name, step.device, step.source, step.n_cells)
     try:
-        there = worker.submit(_results_of_named, *place).result()
-        here = _results(bench, step)
+        other = worker.submit(_outputs_of_named, step.case.name, *step[1:]).result()
+        own = _outputs(bench, step)
     except Exception as error:
         return [step.failure(transform, metric, error) for transform in TRANSFORMS]
     return [
-        step.record(transform, metric, differing_arrays(found, there[transform]))
-        for transform, found in here.items()
+        step.record(transform, metric, differing_arrays(found, other[transform]))
+        for transform, found in own.items()
     ]
 
 
-def _results_of_named(loss: str, *place: Any) -> dict[str, Results]:
-    """The results in a worker process; a case cannot be sent there, but its name can."""
+def _outputs_of_named(loss: str, *device_and_cells: Any) -> dict[str, Outputs]:
+    """The outputs in a worker process; a case cannot be sent there, but its name can."""
     # The measuring process may have reserved most of a GPU's memory.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    return _results(Workbench(), Step(case(loss), *place))
+    return _outputs(Workbench(), Step(case(loss), *device_and_cells))
 
 
-def _results(bench: Workbench, step: Step) -> dict[str, Results]:
+def _outputs(bench: Workbench, step: Step) -> dict[str, Outputs]:
     """What the transforms return, on the host."""
     programs = bench.prepared(step).programs
-    return {transform: jax.device_get(ready.results()) for transform, ready in programs.items()}
+    return {transform: jax.device_get(ready.outputs()) for transform, ready in programs.items()}

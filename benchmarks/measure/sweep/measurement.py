@@ -21,7 +21,7 @@ from benchmarks.measure.sweep.accuracy import (
 )
 from benchmarks.measure.sweep.determinism import block_size_error, differing_repeats, takes_blocks
 from benchmarks.measure.sweep.steps import Step
-from benchmarks.measure.sweep.workbench import Prepared, Results, Workbench
+from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench
 from benchmarks.schema.records import Record, Source
 from benchmarks.schema.suite import CHECKED_CELLS, REFERENCE_CELLS, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors
@@ -40,7 +40,7 @@ def measure_step(
 ) -> Measured:
     """Measure everything of a step except the times of its calls.
 
-    Where a figure cannot be measured, its record says why.
+    Where a metric cannot be measured, its record says why.
 
     Args:
         bench: keeps the compiled programs for later measurements.
@@ -69,27 +69,27 @@ def _measure(
     other_blocks: bool,
 ) -> Measured:
     prepared = bench.prepared(step)
-    results = {name: ready.results() for name, ready in prepared.programs.items()}
+    outputs = {name: ready.outputs() for name, ready in prepared.programs.items()}
     records: list[Record] = []
     for transform, ready in prepared.programs.items():
         if compilation:
             records += _counters(step, ready)
         if compilation and times:
             records += _phases(step, ready)
-        records += _bits(step, ready, results[transform])
+        records += _bits(step, ready, outputs[transform])
         if retraces:
             count = partial(count_retraces, ready.program)
             records.append(_attempt(step, transform, "retraces", count))
         if other_blocks and takes_blocks(step.case):
-            compare = partial(block_size_error, step, ready, results[transform])
+            compare = partial(block_size_error, step, ready, outputs[transform])
             records.append(_attempt(step, transform, "block_size_error", compare))
     if step.n_cells <= REFERENCE_CELLS:
-        records += _accuracy(step, prepared.programs["value_and_grad"], results, bench.search)
+        records += _accuracy(step, prepared.programs["value_and_grad"], outputs, bench.search)
     return Measured(records, digests=prepared.digests)
 
 
 def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]) -> Record:
-    """One figure, or the failure to measure it."""
+    """One record, of the value or of the failure to measure it."""
     try:
         return step.record(transform, metric, measure())
     except Exception as error:
@@ -115,18 +115,18 @@ def _phases(step: Step, ready: Prepared) -> list[Record]:
     ]
 
 
-def _bits(step: Step, ready: Prepared, results: Results) -> list[Record]:
+def _bits(step: Step, ready: Prepared, outputs: Outputs) -> list[Record]:
     """The value, a hash of every bit, and how many arrays a second call changes."""
     measures: dict[str, Callable[[], Any]] = {
-        "value": lambda: float(results.value),
-        "result_digest": lambda: digest(results),
-        "differing_repeats": lambda: differing_repeats(ready, results),
+        "value": lambda: float(outputs.value),
+        "result_digest": lambda: digest(outputs),
+        "differing_repeats": lambda: differing_repeats(ready, outputs),
     }
     return [_attempt(step, ready.transform, name, measure) for name, measure in measures.items()]
 
 
 def _accuracy(
-    step: Step, ready: Prepared, results: Mapping[str, Results], search: Search
+    step: Step, ready: Prepared, outputs: Mapping[str, Outputs], search: Search
 ) -> list[Record]:
     """Errors against the reference, which sees the neighbours that the library found."""
     arrays = jax.device_get(ready.program.arrays)
@@ -134,14 +134,14 @@ def _accuracy(
         found = _found_neighbors(step.case, ready)
         expected = reference_results(step.case, arrays, found)
     except Exception as error:
-        return [step.failure(transform, "value_error", error) for transform in results]
+        return [step.failure(transform, "value_error", error) for transform in outputs]
     records: list[Record] = []
     if found is not None:
         points = arrays[step.case.differentiable[0]]
         compare = partial(neighbor_error, points, found, search)
         records.append(_attempt(step, ready.transform, "neighbor_error", compare))
-    for transform, result in results.items():
-        records += step.records(transform, reference_errors(expected, *result))
+    for transform, output in outputs.items():
+        records += step.records(transform, reference_errors(expected, *output))
     return records
 
 
@@ -156,11 +156,11 @@ def _found_neighbors(case: Case, ready: Prepared) -> np.ndarray | None:
 def check_gradient(case: Case) -> Measured:
     """The plateau of the finite differences, and their curve if the loss did not fail."""
     at = Step(case, "cpu", Source.SIMULATED, CHECKED_CELLS)
-    figure = ("value_and_grad", "finite_difference_error")
+    program_and_metric = ("value_and_grad", "finite_difference_error")
     try:
         curve = gradient_v_curve(case, n_cells=CHECKED_CELLS)
     except Exception as error:
-        return Measured([at.failure(*figure, error, dtype="float64")])
+        return Measured([at.failure(*program_and_metric, error, dtype="float64")])
     odd = [error for error in curve["errors"] if not math.isfinite(error)]
-    record = at.record(*figure, odd[0] if odd else curve["plateau"], dtype="float64")
+    record = at.record(*program_and_metric, odd[0] if odd else curve["plateau"], dtype="float64")
     return Measured([record], v_curves=[] if odd else [curve])

@@ -1,4 +1,4 @@
-"""The sweep: it measures everything once, in one process, for asv and the reports."""
+"""The sweep: everything is measured once, in one process, for asv and the reports."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -60,8 +60,8 @@ def run_sweep(
 def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> None:
     """Compile the losses at one size into a file: counters, results and errors, and no times.
 
-    These are the figures by which two commits are compared. What compares a commit with itself,
-    in other blocks or in a second process, is left to ``run_sweep``.
+    Two commits are compared by these. ``run_sweep`` also compares a commit with itself, in other
+    blocks and in a second process.
 
     Args:
         path: the JSON file.
@@ -131,7 +131,7 @@ def _simulated(steps: Sequence[Step], *sizes: int) -> list[Step]:
 
 
 def _timed(step: Step) -> bool:
-    """Whether a step is timed: of the real data sets, which serve agreement, the one in scanpy."""
+    """Whether a step is timed: of the real cells, those that scanpy brings alone are timed."""
     return step.source == Source.SIMULATED or step.n_cells == TIMED_REAL_CELLS
 
 
@@ -140,7 +140,7 @@ def _compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:
 
 
 def _measure_times(bench: Workbench, steps: Sequence[Step]) -> Measured:
-    """Time the steps, then let go of the programs, which nothing else needs."""
+    """Time the steps, then drop the programs, which nothing else needs."""
     measured = measure_times(bench, bench.possible(steps))
     bench.clear()
     return measured

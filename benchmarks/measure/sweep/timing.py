@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.programs import call_in_turn, warm_up
-from benchmarks.measure.ratio import contest, ratios_of
+from benchmarks.measure.ratio import calls_to_compare, ratios_of
 from benchmarks.measure.sweep.steps import Step
 from benchmarks.measure.sweep.workbench import Workbench
 from benchmarks.schema.records import Ratio, Record, Source
@@ -33,50 +33,50 @@ Name = TypeVar("Name")
 
 def measure_times(bench: Workbench, steps: Sequence[Step]) -> Measured:
     """Times of both transforms of all steps, each called in turn with its lower bound."""
-    contests: dict[tuple[Step, str], Calls] = {}
+    programs: dict[tuple[Step, str], Calls] = {}
     records: list[Record] = []
     ratios: list[Ratio] = []
     for step in steps:
         for transform in TRANSFORMS:
             try:
-                contests[step, transform] = _contest(bench, step, transform)
+                programs[step, transform] = _calls(bench, step, transform)
             except Exception as error:
                 records.append(step.failure(transform, "call_seconds", error))
-    visits = visit_in_turn(contests, np.random.default_rng(0))
+    visits = visit_in_turn(programs, np.random.default_rng(0))
     for (step, transform), samples in visits.items():
         ready = bench.prepared(step).programs[transform]
         (ratio,) = ratios_of(step.case, transform, ready.program, ready.phases.compiled, samples)
-        records += _throughput(step, ratio, ours=samples["ours"], bound=samples[ratio.other])
+        records += _throughput(step, ratio, own=samples["loss"], bound=samples[ratio.other])
         if step.source == Source.SIMULATED:  # the real cells are few, and of one size
             ratios.append(ratio)
     return Measured(records, ratios)
 
 
-def _contest(bench: Workbench, step: Step, transform: str) -> Calls:
+def _calls(bench: Workbench, step: Step, transform: str) -> Calls:
     """The loss and its lower bound, called once."""
     ready = bench.prepared(step).programs[transform]
-    calls = contest(step.case, transform, ready.program, ready.phases.compiled)
+    calls = calls_to_compare(step.case, transform, ready.program, ready.phases.compiled)
     warm_up(calls)
     return calls
 
 
 def visit_in_turn(
-    contests: Mapping[Name, Calls], order: np.random.Generator, *, most: int = _VISITS
+    programs: Mapping[Name, Calls], order: np.random.Generator, *, most: int = _VISITS
 ) -> dict[Name, dict[str, list[float]]]:
-    """Per contest and contestant, the median seconds of a call in every visit.
+    """The median seconds of every call in every visit, by program and by the name of the call.
 
     Args:
-        contests: calls by contestant, by the contest's name.
-        order: draws the order of the contests in every round, and of the calls in a visit.
-        most: visits to each contest.
+        programs: the calls that are compared, by name.
+        order: draws the order of the programs in every round, and of the calls in a visit.
+        most: visits to each program.
     """
     found: dict[Name, dict[str, list[float]]] = {
-        name: {caller: [] for caller in calls} for name, calls in contests.items()
+        name: {call: [] for call in calls} for name, calls in programs.items()
     }
-    spent, names = dict.fromkeys(contests, 0.0), list(contests)
+    spent, names = dict.fromkeys(programs, 0.0), list(programs)
     for n_visits in tqdm(range(most), "visits", leave=False, dynamic_ncols=True):
         for name in (names[at] for at in order.permutation(len(names))):
-            calls = contests[name]
+            calls = programs[name]
             if spent[name] > _SECONDS and n_visits >= _FEWEST_VISITS:
                 continue
             began = time.perf_counter()
@@ -84,15 +84,15 @@ def visit_in_turn(
                 calls, order, seconds=_SECONDS_PER_VISIT, most=_CALLS_PER_VISIT, least=1
             )
             spent[name] += time.perf_counter() - began
-            for caller, seconds in visit.items():
-                found[name][caller].append(float(np.median(seconds)))
+            for call, seconds in visit.items():
+                found[name][call].append(float(np.median(seconds)))
     return found
 
 
-def _throughput(step: Step, ratio: Ratio, *, ours: list[float], bound: list[float]) -> list[Record]:
+def _throughput(step: Step, ratio: Ratio, *, own: list[float], bound: list[float]) -> list[Record]:
     """Times of the calls and of the lower bound's, and their ratio, with the samples of each."""
-    seconds, bounds = np.array(ours), np.array(bound)
-    figures = {
+    seconds, bounds = np.array(own), np.array(bound)
+    measured = {
         "call_seconds": (ratio.ours_seconds, seconds),
         "ns_per_cell": (1e9 * ratio.ours_seconds / step.n_cells, 1e9 * seconds / step.n_cells),
         "cells_per_second": (step.n_cells / ratio.ours_seconds, step.n_cells / seconds),
@@ -101,5 +101,5 @@ def _throughput(step: Step, ratio: Ratio, *, ours: list[float], bound: list[floa
     }
     return [
         step.record(ratio.transform, metric, value, samples=samples.tolist())
-        for metric, (value, samples) in figures.items()
+        for metric, (value, samples) in measured.items()
     ]

@@ -16,20 +16,20 @@ from benchmarks.measure.sweep.accuracy import LatestSearch
 from benchmarks.measure.sweep.steps import Step
 from benchmarks.schema.suite import TRANSFORMS
 
-__all__ = ["Prepared", "Results", "Workbench", "named_results"]
+__all__ = ["Outputs", "Prepared", "Workbench", "named_outputs"]
 
 
-class Results(NamedTuple):
+class Outputs(NamedTuple):
     """What a program returned; without gradients where it returns the value alone."""
 
     value: Any
     gradients: Mapping[str, Any]
 
 
-def named_results(transform: str, returned: Any) -> Results:
+def named_outputs(transform: str, returned: Any) -> Outputs:
     """The parts of what a program returned, on the device and complete."""
     value, gradients = returned if transform == "value_and_grad" else (returned, {})
-    return jax.block_until_ready(Results(value, gradients))
+    return jax.block_until_ready(Outputs(value, gradients))
 
 
 class Prepared(NamedTuple):
@@ -39,9 +39,9 @@ class Prepared(NamedTuple):
     program: Program
     phases: CompilePhases
 
-    def results(self) -> Results:
+    def outputs(self) -> Outputs:
         """What a call returns."""
-        return named_results(self.transform, self.phases.compiled(*self.program.arguments))
+        return named_outputs(self.transform, self.phases.compiled(*self.program.arguments))
 
 
 class PreparedStep(NamedTuple):
@@ -82,7 +82,7 @@ class Workbench:
         return self._prepared[step]
 
     def clear(self) -> None:
-        """Let go of all programs and of the arrays they are called with."""
+        """Drop all programs and the arrays that they are called with."""
         self._prepared.clear()
 
 

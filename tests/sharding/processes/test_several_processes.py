@@ -23,6 +23,12 @@ TOLERANCES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def kept_programs(monkeypatch, pytestconfig):
+    """The processes keep their compiled programs for the next run of these tests."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(pytestconfig.cache.mkdir("jax")))
+
+
 def test_two_processes_agree_with_the_reference():
     checks = [Check("simpson", "float64", True, n_cells) for n_cells in (67, 68)]
     for check, found in zip(checks, answer_of(together, 2, 2, checks), strict=True):
