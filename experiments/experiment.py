@@ -56,7 +56,7 @@ class Observed(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """A named part of the whole: it is measured in one go, and resumed before or after it."""
+    """A named measurement, which an interrupted run repeats as a whole."""
 
     name: str
     measure: Callable[[Size], Observed]

@@ -35,7 +35,7 @@ class PreparedSide(NamedTuple):
     Attributes:
         side: base or head.
         commit: its full name.
-        described: all that decides what is measured, as every file of measurements records it.
+        described: all that decides what is measured; files of measurements record it.
         folder: its environment, its suite, and what its processes keep.
     """
 

@@ -22,8 +22,8 @@ from benchmarks.measure.processes import end_with_parent
 
 __all__ = ["Phase", "run_phases", "simulate"]
 
-# What a phase found, of the folder that the phases share and the number of cells. It is a
-# function of a module, or a partial of one, so that another process can be told to call it.
+# Maps the folder that the phases share and the number of cells to what was measured. Another
+# process calls it, so it is a function of a module, or a partial of one.
 Phase = Callable[[Path, int], dict[str, float]]
 
 _REFRESH_SECONDS = 1.0
@@ -63,7 +63,7 @@ def _fresh_processes() -> ProcessPoolExecutor:
 
 
 def _measured(name: str, phase: Phase, folder: Path, n_cells: int) -> dict[str, float]:
-    """What a phase found, and the peak memory of the process that ran this phase alone."""
+    """What a phase measured, and the peak memory of the process that ran this phase alone."""
     done = threading.Event()
     progress = threading.Thread(target=_show_progress, args=(name, done))
     progress.start()

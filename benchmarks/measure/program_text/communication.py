@@ -2,8 +2,8 @@
 
 A collective counts the arrays that it moves, each as large as it is before or after,
 whichever is larger: a sum is as large as its result, a gathered array as large as the whole.
-By which algorithm a machine moves them, and whether the compiler merged several sums into
-one instruction, makes no difference. As in ``work``, every round of a loop counts, and what
+The algorithm of the machine makes no difference, nor do several sums that the
+compiler merged into one instruction. As in ``work``, every round of a loop counts, and what
 depends on the data counts as its least.
 """
 
@@ -26,7 +26,7 @@ _ALONE = re.compile(r"replica_groups=(\{\{\d+\}|\[\d+,1\]<=)")
 
 @dataclass(frozen=True)
 class Communication(Tally):
-    """Bytes and arrays that collectives move, and the rounds that hand arrays round a ring."""
+    """Bytes and arrays that collectives move, and the rounds that pass arrays round a ring."""
 
     communicated_bytes: int = 0
     messages: int = 0
@@ -41,8 +41,8 @@ def communication_of(text: str) -> Communication:
     def of_computation(name: str) -> Communication:
         inside = computations[name]
         instructions = inside.instructions.values()
-        hands_on = any(one.opcode == _RING_STEP for one in instructions)
-        rounds = Communication(ring_rounds=int(hands_on))
+        passes_on = any(one.opcode == _RING_STEP for one in instructions)
+        rounds = Communication(ring_rounds=int(passes_on))
         return sum((of(one, inside) for one in instructions), rounds)
 
     def of(instruction: Instruction, inside: Computation) -> Communication:

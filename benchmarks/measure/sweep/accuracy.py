@@ -103,7 +103,7 @@ def reference_errors(
 
 
 def worst(errors: Sequence[float]) -> float:
-    """The largest error; NaN where one of them is, which ``max`` would pass over."""
+    """The largest error; NaN if any error is NaN, which ``max`` would miss."""
     return float(np.max(errors))
 
 
