@@ -31,7 +31,9 @@ def main() -> None:
 
 
 _losses = click.option("--loss", "losses", multiple=True, help="Losses instead of all.")
-_cell_counts = click.option("--n-cells", type=int, multiple=True, help="Instead of the usual ones.")
+_cell_counts = click.option(
+    "--n-cells", type=int, multiple=True, help="Instead of the usual numbers of cells."
+)
 
 
 @main.command()

@@ -58,7 +58,7 @@ def run_rounds(path: Path, sides: Sequence[PreparedSide], plan: Plan) -> None:
         plan: what is measured, and how often.
 
     Raises:
-        SideError: a process ended without an answer.
+        SideError: a process ended without a response.
         UnwritableError: the file cannot be written.
     """
     ends = time.monotonic() + 60 * plan.minutes
@@ -72,8 +72,8 @@ def run_rounds(path: Path, sides: Sequence[PreparedSide], plan: Plan) -> None:
         if number + _n_fitting(ends - began, seconds) < max(plan.fewest, number + 1):
             break
         for at in random.permutation(len(sides)):
-            answer = _answer_of(sides[at], plan, seed=int(random.integers(2**31)))
-            content["rows"] += _rows(sides[at], answer, plan.stage, number)
+            response = _response_of(sides[at], plan, seed=int(random.integers(2**31)))
+            content["rows"] += _rows(sides[at], response, plan.stage, number)
         seconds.append(time.monotonic() - began)
         write_json(path, content)
 
@@ -114,7 +114,7 @@ def _begin(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
     """
     plan = Plan(Stage.FIRST, 0, compiled=[], called=None, minutes=0)
     with ThreadPoolExecutor(len(sides)) as pool:
-        answers = list(pool.map(lambda side: _answer_of(side, plan, seed=0), sides))
+        responses = list(pool.map(lambda side: _response_of(side, plan, seed=0), sides))
     described = environment()
     if command:
         described["command"] = command_line(command)
@@ -125,10 +125,10 @@ def _begin(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
             side.side: {
                 "commit": side.commit,
                 "described": side.described,
-                "versions": answer["versions"],
-                "failures": answer["failures"],
+                "versions": response["versions"],
+                "failures": response["failures"],
             }
-            for side, answer in zip(sides, answers, strict=True)
+            for side, response in zip(sides, responses, strict=True)
         },
         "rows": [],
     }
@@ -136,8 +136,8 @@ def _begin(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
     return content
 
 
-def _answer_of(side: PreparedSide, plan: Plan, seed: int) -> dict[str, Any]:
-    """The answer of a fresh process."""
+def _response_of(side: PreparedSide, plan: Plan, seed: int) -> dict[str, Any]:
+    """The response of a fresh process."""
     request = {
         "folder": str(side.folder / "kept"),
         "seed": seed,
@@ -145,11 +145,11 @@ def _answer_of(side: PreparedSide, plan: Plan, seed: int) -> dict[str, Any]:
         "called": plan.called,
     }
     printed = side.run("benchmarks.rounds.process", given=json.dumps(request))
-    answer: dict[str, Any] = json.loads(printed)
-    return answer
+    response: dict[str, Any] = json.loads(printed)
+    return response
 
 
 def _rows(
-    side: PreparedSide, answer: Mapping[str, Any], stage: Stage, number: int
+    side: PreparedSide, response: Mapping[str, Any], stage: Stage, number: int
 ) -> list[dict[str, Any]]:
-    return [RoundTime(stage, number, side.side, **found)._asdict() for found in answer["times"]]
+    return [RoundTime(stage, number, side.side, **found)._asdict() for found in response["times"]]

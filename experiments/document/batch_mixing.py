@@ -11,7 +11,7 @@ from flax import nnx
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.models import BatchCorrector
-from experiments.document.training import trained
+from experiments.document.full_batch import trained
 from experiments.experiment import Claim, Found, Size
 from experiments.measures import ilisi, lisi_neighbors
 

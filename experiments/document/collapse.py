@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import clustering_compactness_loss, shannon_diversity
-from experiments.document.training import trained
+from experiments.document.full_batch import trained
 from experiments.experiment import Claim, Found, Size
 
 __all__ = ["CLAIMS"]

@@ -23,7 +23,7 @@ from diffbio.functional import (
     combined_loss,
 )
 from diffbio.models import IntegrationAutoencoder
-from experiments.document.training import trained
+from experiments.document.full_batch import trained
 from experiments.experiment import Claim, Found, Size
 from experiments.measures import ilisi, lisi_neighbors
 

@@ -217,7 +217,7 @@ def small(monkeypatch):
 @pytest.mark.usefixtures("small")
 def test_a_process_compiles_and_calls_what_it_is_asked_for(tmp_path):
     request = Request(str(tmp_path), 0, compiled=[PROGRAM], called=["shannon:value_and_grad"])
-    found = process.answer_to(request)
+    found = process.response_to(request)
     figures = {(time.benchmark, time.metric) for time in found.times}
     assert figures == {
         (PROGRAM, "cold_compile_seconds"), ("shannon:value_and_grad", "call_seconds"),
@@ -236,7 +236,7 @@ def test_a_compilation_takes_all_its_phases_and_a_call_its_median(tmp_path, monk
         lambda calls, *_, **__: {name: {"loss": [3.0, 9.0, 6.0], "bound": [1.0, 2.0, 3.0]}
                                  for name in calls},
     )  # fmt: skip
-    compiled, called = process.answer_to(Request(str(tmp_path), 0, [PROGRAM], [PROGRAM])).times
+    compiled, called = process.response_to(Request(str(tmp_path), 0, [PROGRAM], [PROGRAM])).times
     assert (compiled.metric, compiled.seconds, compiled.ratio) == ("cold_compile_seconds", 7.0, 1.0)
     assert (called.metric, called.seconds, called.ratio) == ("call_seconds", 6.0, 3.0)
 
@@ -246,7 +246,7 @@ def test_a_program_that_raises_does_not_take_the_others_with_it(tmp_path):
     request = Request(
         str(tmp_path), 0, compiled=["no_loss:value", PROGRAM], called=["no_loss:value"]
     )
-    found = process.answer_to(request)
+    found = process.response_to(request)
     assert [time.benchmark for time in found.times] == [PROGRAM]
     assert "no_loss" in found.failures["no_loss:value"]
 
