@@ -1,7 +1,7 @@
 """The times of two commits that are measured in rounds: the rows that the reports judge.
 
 A round is one fresh process a side. What slows a process down slows all of its calls, so the
-process is the unit: however often it calls a program, it yields one row of a metric.
+process is the unit: however often it calls a program, it yields one row of a figure.
 """
 
 from enum import StrEnum
@@ -17,9 +17,7 @@ __all__ = [
     "Stage",
 ]
 
-# Suites of one version measure the same. A commit is measured by its own suite if that has this
-# version, and by the suite that compares otherwise. That is why this file and the two modules that
-# a side runs, ``rounds.process`` and ``rounds.counting``, keep their names.
+# Suites of one version measure the same: a commit's own suite measures it if its version is this.
 ROUNDS_VERSION = 1
 CALLED_CELLS = 4096
 COMPILED_CELLS = 256
@@ -37,7 +35,7 @@ class Side(StrEnum):
 
 
 class Stage(StrEnum):
-    """Rounds that time every program, and rounds that time again what seemed to change."""
+    """Rounds that look at every figure, and rounds that look again at what seemed to change."""
 
     FIRST = "first"
     AGAIN = "again"

@@ -141,7 +141,7 @@ class Observations:
 
 
 def read_observations(path: Path) -> Observations:
-    """Read the file that ``python -m experiments`` writes.
+    """Read the file that ``python -m benchmarks claims`` writes.
 
     Raises:
         DamagedError: not such a file, or of another version.
