@@ -1,6 +1,7 @@
 """The counters of two sides, from a process of each, into one file; and that process.
 
-The module keeps its name, as `process` and `schema.rounds` do: a side runs its own suite, which may be older.
+The module keeps its name, as ``process`` and ``schema.rounds`` do: a side runs its own suite,
+which may be older.
 """
 
 import json
