@@ -49,7 +49,7 @@ class Swept:
         import json
         from pathlib import Path
 
-        from benchmarks.measure.sweep import run_sweep
+        from benchmarks.measure.sweep.run import run_sweep
 
         path = Path("sweep.json").resolve()
         run_sweep(path, CELL_COUNTS, real=False, scaling=[TRACKED_SCALING])

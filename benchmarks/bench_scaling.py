@@ -1,4 +1,4 @@
-"""What a device holds and sends where a loss is spread over eight, compiled and not run."""
+"""What each of eight devices holds and sends, of programs that are compiled and not run."""
 
 from benchmarks._asv import Swept, tracked
 from benchmarks.schema.suite import GRADIENT_PROGRAMS, TRACKED_SCALING

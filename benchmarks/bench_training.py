@@ -20,7 +20,7 @@ class Training(Swept):
 
 
 def trained_table() -> Table:
-    """The figures on every device that is there; none where the training is not installed."""
+    """The measurements on every device that is there; none where the training is not installed."""
     try:
         from benchmarks.measure.training import measure_trainings
     except ImportError:

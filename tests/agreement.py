@@ -2,7 +2,7 @@
 
 import jax
 
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from tests.inputs import for_reference, split
 from tests.tolerances import GRADIENT, VALUE
 

@@ -1,6 +1,7 @@
 """The example for clusters: its files are sound, and its processes find each other."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "examples" / "cluster"
 PROGRAM = "examples/cluster/train.py"
-ARGUMENTS = ("--n-cells", "203", "--n-steps", "4", "--batch-size", "51")
+ARGUMENTS = ("--n-cells", "203", "--batch-size", "51")
 
 
 def test_slurm_s_script_is_bash_and_starts_the_program():
@@ -57,13 +58,13 @@ def on_kubernetes(number, port):
     }
 
 
-def run_processes(*environments):
-    """What the processes print, which train together over two virtual devices each."""
+def start(*environments, n_steps=4):
+    """Processes that train together over two virtual devices each."""
     common = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
     common["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
-    processes = [
+    return [
         subprocess.Popen(
-            [sys.executable, PROGRAM, *ARGUMENTS],
+            [sys.executable, PROGRAM, *ARGUMENTS, "--n-steps", str(n_steps)],
             cwd=ROOT,
             env={**common, **environment},
             stdout=subprocess.PIPE,
@@ -72,15 +73,40 @@ def run_processes(*environments):
         )
         for environment in environments
     ]
+
+
+def run_processes(*environments):
+    """What the processes print."""
+    processes = start(*environments)
     outputs = [process.communicate() for process in processes]
     assert not any(process.returncode for process in processes), outputs
     return "".join(printed for printed, _ in outputs)
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_process_ends_by_itself_when_another_is_killed(number):
+    port = free_port()
+    processes = start(on_kubernetes(0, port), on_kubernetes(1, port), n_steps=10**6)
+    try:
+        # Process 0 shows the progress of the training, which the first update begins.
+        assert any(re.search(r"\b[1-9]\d*/1000000", line) for line in processes[0].stderr)
+        processes[number].kill()
+        _, said = processes[1 - number].communicate(timeout=90)
+        assert processes[1 - number].returncode not in (0, None), said
+    finally:
+        for process in processes:
+            process.kill()
+
+
 @pytest.mark.slow
 def test_the_example_trains_alone_under_slurm_and_on_kubernetes_to_the_same_losses():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     jobs = {
         "2 devices of 1 processes": [{}],
         "4 devices of 2 processes": [under_slurm(0), under_slurm(1)],

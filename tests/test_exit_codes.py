@@ -11,7 +11,7 @@ from benchmarks import __main__ as benchmarks
 from tests.scratch import ROOT
 
 
-@pytest.mark.parametrize("command", [["reports", "gate"], ["benchmarks", "distributed"]])
+@pytest.mark.parametrize("command", [["reports", "gate"], ["benchmarks", "sweep"]])
 @pytest.mark.parametrize(
     ("name", "value"), [("DIFFBIO_BENCH_TIER", "huge"), ("DIFFBIO_BENCH_LOSSES", "shanon")]
 )
@@ -23,15 +23,6 @@ def test_a_choice_that_the_suite_lacks_is_named(command, name, value):
     (line,) = ended.stderr.splitlines()
     assert (ended.returncode, line.startswith(f"{name}='{value}': ")) == (2, True)
     assert "accepted are" in line
-
-
-def test_a_mistake_of_the_program_is_no_disagreement(monkeypatch):
-    def stop():
-        raise KeyError("oops")
-
-    monkeypatch.setattr(benchmarks, "clean_commit", stop)
-    found = CliRunner().invoke(benchmarks.main, ["commit"])
-    assert (found.exit_code, "KeyError: 'oops'" in found.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

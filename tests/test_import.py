@@ -1,6 +1,7 @@
 """Importing costs what is used: the package nothing, the losses what Flax NNX costs."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -66,3 +67,15 @@ def test_what_the_package_does_not_have_is_an_attribute_error():
 def test_the_version_is_that_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert diffbio.__version__ == project["version"]
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "examples", "experiments", "reports"])
+def test_no_folder_imports_a_private_module_of_another(folder):
+    imported = re.compile(r"^\s*(?:from|import) (\w+)((?:\.\w+)*)(?: import (\w+))?", re.MULTILINE)
+    found = [
+        (path.name, root + rest, name)
+        for path in (ROOT / folder).rglob("*.py")
+        for root, rest, name in imported.findall(path.read_text())
+        if root not in (folder, "__future__") and ("._" in rest or name.startswith("_"))
+    ]
+    assert found == []

@@ -1,4 +1,4 @@
-"""The real cells that losses are measured on, told apart by how many there are."""
+"""The real cells that losses are measured on, by their number."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ __all__ = ["REAL_CELLS", "TIMED_REAL_CELLS", "RealCells", "fields_read", "real_c
 
 
 class RealCells(NamedTuple):
-    """A data set, and which fields it has: known before it is fetched."""
+    """A data set, and the fields that it has, which are known before it is downloaded."""
 
     load: Callable[[], CellData]
     fields: frozenset[str]

@@ -12,9 +12,8 @@ import diffbio.functional as F
 from benchmarks.catalog.cases import Arrays, simulated_cells
 from diffbio import models
 from diffbio.losses import BatchMixingLoss
-from diffbio.models._model import Model
 
-__all__ = ["ALL_TRAININGS", "Training", "training"]
+__all__ = ["ALL_TRAININGS", "TrainingCase", "training"]
 
 Loss = Callable[[Arrays, Arrays, Any], Any]
 
@@ -23,12 +22,12 @@ _N_GENES = 2000
 _N_BATCHES, _N_CLUSTERS = 3, 8
 
 
-class Training(NamedTuple):
+class TrainingCase(NamedTuple):
     """A model, the cells it learns from, and what it minimises.
 
     Attributes:
         name: identifier, the first parameter of its benchmarks.
-        model: makes the model.
+        model: makes the model, one of ``diffbio.models``.
         data: makes the arrays of all cells, by name.
         loss: the losses of this library, of the model's results, the minibatch and the
             mask of its cells; their share of a step is measured.
@@ -37,13 +36,13 @@ class Training(NamedTuple):
     """
 
     name: str
-    model: Callable[[], Model]
+    model: Callable[[], Any]
     data: Callable[[], Arrays]
     loss: Loss
     objective: Loss
 
 
-def training(name: str) -> Training:
+def training(name: str) -> TrainingCase:
     """The training of that name."""
     return _BY_NAME[name]
 
@@ -113,28 +112,28 @@ def _combined(result: Arrays, batch: Arrays, where: Any) -> Any:
 
 
 ALL_TRAININGS = (
-    Training(
+    TrainingCase(
         "batch_corrector",
         lambda: models.BatchCorrector(_N_FEATURES, _N_BATCHES, rngs=nnx.Rngs(0)),
         _features,
         _mixing,
         _corrected,
     ),
-    Training(
+    TrainingCase(
         "soft_clusterer",
         lambda: models.SoftClusterer(_N_FEATURES, _N_CLUSTERS, rngs=nnx.Rngs(0)),
         _features,
         _clusters,
         _clustered,
     ),
-    Training(
+    TrainingCase(
         "velocity_model",
         lambda: models.VelocityModel(_N_GENES),
         _kinetics,
         _velocity,
         _velocity,
     ),
-    Training(
+    TrainingCase(
         "integration_autoencoder",
         lambda: models.IntegrationAutoencoder(
             _N_FEATURES, _N_BATCHES, _N_CLUSTERS, rngs=nnx.Rngs(0)

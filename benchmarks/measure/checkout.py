@@ -8,7 +8,7 @@ from benchmarks.schema import git
 __all__ = ["UncommittedError", "clean_commit", "commit", "is_dirty", "uncommitted_code"]
 
 _ROOT = Path(__file__).parents[2]
-_CODE = ("diffbio", "reference", "benchmarks")
+_CODE = ("diffbio", "reference", "benchmarks", "experiments")
 
 
 class UncommittedError(RuntimeError):
@@ -37,7 +37,7 @@ def is_dirty(changes: str | None) -> bool:
 
 
 def clean_commit() -> str:
-    """The commit under which figures that are measured now may stand.
+    """The commit of what is measured now.
 
     Raises:
         GitError: git cannot answer.
@@ -47,7 +47,7 @@ def clean_commit() -> str:
         raise UncommittedError(f"{_ROOT} is no repository: what is measured here is no commit")
     if is_dirty(uncommitted_code()):
         raise UncommittedError(
-            f"there are uncommitted changes: figures measured now are not those of {found[:8]}"
+            f"there are uncommitted changes: what is measured now is not of {found[:8]}"
         )
     return found
 
@@ -55,7 +55,7 @@ def clean_commit() -> str:
 def uncommitted_code() -> str | None:
     """A hash that tells one uncommitted state of the code from another; None for no change.
 
-    Only the library, the references and the benchmarks count, not the sweep's own file. What the
+    Only what measures and what is measured counts, not the sweep's own file. What the
     files hold is compared, since git can be told to overlook changes. Outside of a repository
     all code is uncommitted.
 

@@ -22,7 +22,7 @@ Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
 _FREE = ("date", "command", "dirty")
 
 
-class Step(Protocol):
+class Yield(Protocol):
     """What a step yields, by the name of the list or mapping that it is added to."""
 
     def parts(self) -> Parts:
@@ -51,9 +51,9 @@ class Measured(NamedTuple):
 class Checkpoint:
     """What was measured so far, and which steps are left.
 
-    An interrupted run of the same steps, by the same code in the same environment, is taken
-    up where it stopped. Anything else in the file is replaced by the first step. Where that is
-    an interrupted run, what differs is said on the standard error.
+    An interrupted run of the same steps, by the same code in the same environment, goes on where
+    it stopped. The first step replaces anything else in the file. If that is an interrupted run
+    too, the standard error says what differs.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Checkpoint:
         """How many steps the file holds."""
         return len(self._content["steps"]) - len(self._content["unfinished"])
 
-    def add(self, step: str, measured: Step) -> None:
+    def add(self, step: str, measured: Yield) -> None:
         """Write down what a step yielded; the file is then whole again.
 
         Raises:

@@ -66,9 +66,9 @@ def choices() -> dict[str, str]:
 
 
 def command_line(command: str) -> str:
-    """What a shell is told to do the same: the choices of the environment, then the command.
+    """The command after the variables that choose what is measured, as a shell takes both.
 
-    What stands there may be no text in this locale.
+    A variable may hold bytes that are no text in this locale.
     """
     chosen = (f"{name}={shlex.quote(value)}" for name, value in choices().items())
     return utf_8(" ".join([*chosen, command])).decode()

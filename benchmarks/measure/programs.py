@@ -19,7 +19,7 @@ import psutil
 from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.catalog.cases import Arrays, Case
-from benchmarks.measure.work import work_of
+from benchmarks.measure.program_text.work import work_of
 
 __all__ = [
     "CompilePhases",
@@ -75,10 +75,10 @@ def program(case: Case, transform: str, arrays: Arrays, device: jax.Device) -> P
         return case.loss(**differentiated, **constant)
 
     function = jax.value_and_grad(value) if transform == "value_and_grad" else value
-    placed = {name: jax.device_put(array, device) for name, array in arrays.items()}
-    jax.block_until_ready(placed)
-    differentiated = {name: placed.pop(name) for name in case.differentiable}
-    return Program(function, differentiated, placed)
+    on_device = {name: jax.device_put(array, device) for name, array in arrays.items()}
+    jax.block_until_ready(on_device)
+    differentiated = {name: on_device.pop(name) for name in case.differentiable}
+    return Program(function, differentiated, on_device)
 
 
 def lacking_memory(case: Case, n_cells: int) -> str | None:
@@ -148,7 +148,7 @@ def keeping_programs_in(folder: Path | None) -> Iterator[None]:
 
 
 def counters(compiled: Any) -> dict[str, Any]:
-    """Deterministic figures of a compiled program; None where the backend has none.
+    """Deterministic counters of a compiled program; None where the backend has none.
 
     The fingerprint is a hash of the optimised HLO without names of source files: equal
     fingerprints mean that a difference in time is noise.
@@ -175,31 +175,31 @@ def _anonymous_hlo(text: str) -> str:
 
 
 def call_in_turn(
-    contestants: Mapping[str, Callable[[], Any]],
+    calls: Mapping[str, Callable[[], Any]],
     order: np.random.Generator,
     *,
     seconds: float,
     most: int,
     least: int = 5,
 ) -> dict[str, list[float]]:
-    """Seconds of single calls of every contestant, one each per round.
+    """Seconds of single calls, one of each in every round.
 
     What slows the machine down for a while then slows all of them, and the ratio of two
     calls of the same round means something. Every round draws a new order, because
-    the first contestant finds the caches as the last round left them.
+    the first call finds the caches as the last round left them.
     """
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
     began, n_rounds = time.perf_counter(), 0
     while n_rounds < least or (n_rounds < most and time.perf_counter() - began < seconds):
-        for name in order.permutation(list(contestants)):
-            samples[name].append(clock(contestants[name]))
+        for name in order.permutation(list(calls)):
+            samples[name].append(clock(calls[name]))
         n_rounds += 1
     return samples
 
 
-def warm_up(contestants: Mapping[str, Callable[[], Any]]) -> None:
-    """Call every contestant once, which may still compile or allocate."""
-    for call in contestants.values():
+def warm_up(calls: Mapping[str, Callable[[], Any]]) -> None:
+    """Make every call once, which may still compile or allocate."""
+    for call in calls.values():
         clock(call)
 
 

@@ -1,37 +1,41 @@
-"""A whole step of a training: its time, its compilation, its memory, and the loss's share."""
+"""A whole update of a training: its time, its compilation, its memory, and the loss's share."""
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import jax
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from benchmarks.catalog.cases import Arrays
-from benchmarks.catalog.trainings import Training, training
+from benchmarks.catalog.trainings import TrainingCase, training
+from benchmarks.measure.environment import environment
 from benchmarks.measure.programs import Program, call_in_turn, compile_cold, counters, warm_up
+from benchmarks.schema.files import write_json
 from benchmarks.schema.records import Record, Source, Status
 from benchmarks.schema.suite import STEP, TRAINED_CELLS, TRAININGS
-from diffbio.training._step import Step
+from diffbio.training import Update
 
-__all__ = ["measure_training", "measure_trainings", "table"]
+__all__ = ["measure_trainings", "run_trainings"]
 
 _MOST_CALLS = 200
 
 
 class _Pieces(NamedTuple):
-    """A step of a training, and its loss alone with its gradient, as programs."""
+    """An update of a training, and its loss alone with its gradient, as programs."""
 
-    step: Program
+    update: Program
     loss: Program
 
 
-def _pieces(chosen: Training, batch_size: int, device: jax.Device) -> _Pieces:
-    """The programs with their inputs on the device; the loss gets the first step's results."""
+def _pieces(chosen: TrainingCase, batch_size: int, device: jax.Device) -> _Pieces:
+    """The programs with their inputs on the device; the loss gets the first update's results."""
     model = chosen.model()
-    step = Step(model, chosen.objective, 1e-3)
+    first = Update(model, chosen.objective, 1e-3)
     cells = chosen.data()
     rows = np.random.default_rng(0).permutation(len(next(iter(cells.values()))))
     rows = rows[:batch_size].astype(np.int32)
@@ -40,14 +44,14 @@ def _pieces(chosen: Training, batch_size: int, device: jax.Device) -> _Pieces:
     results, _, _ = model.apply(minibatch, {}, None)
 
     def update(trained: Arrays, inputs: Arrays) -> Any:
-        return step.update(trained["leaves"], **inputs)
+        return first.update(trained["leaves"], **inputs)
 
     def loss_of(results: Arrays, inputs: Arrays) -> Any:
         return chosen.loss(results, inputs["minibatch"], inputs["where"])
 
     put = partial(jax.device_put, device=device)
     return _Pieces(
-        Program(update, put({"leaves": step.leaves}), put(inputs)),
+        Program(update, put({"leaves": first.leaves}), put(inputs)),
         Program(
             jax.value_and_grad(loss_of),
             put(results),
@@ -56,39 +60,48 @@ def _pieces(chosen: Training, batch_size: int, device: jax.Device) -> _Pieces:
     )
 
 
+def run_trainings(path: Path | None) -> None:
+    """Measure and print all trainings, and write the records if there is a path."""
+    found = measure_trainings(jax.devices()[0])
+    click.echo(_table(found))
+    if path:
+        rows = [record.row() for record in found]
+        write_json(path, {"environment": environment(), "steps": rows})
+
+
 def measure_training(
     name: str, batch_size: int, device: jax.Device, *, seconds: float = 3.0
 ) -> list[Record]:
-    """All figures of a training's step on minibatches of one size.
+    """All metrics of a training's update on minibatches of one size.
 
     Args:
         name: the training's, in the catalog.
         batch_size: cells per minibatch.
-        device: where the step runs.
-        seconds: how long steps are sampled, in turn with calls of the loss alone.
+        device: where the update runs.
+        seconds: how long updates are sampled, in turn with calls of the loss alone.
 
     Returns:
         A record per metric. The time of the loss includes its gradient's. Its share of the
-        step is at most 1: what exceeds that is noise.
+        update is at most 1: what exceeds that is noise.
     """
     pieces = _pieces(training(name), batch_size, device)
-    phases = compile_cold(pieces.step)._asdict()
-    step = phases.pop("compiled")
+    phases = compile_cold(pieces.update)._asdict()
+    update = phases.pop("compiled")
     calls = {
-        "step": partial(step, *pieces.step.arguments),
+        "update": partial(update, *pieces.update.arguments),
         "loss": partial(compile_cold(pieces.loss).compiled, *pieces.loss.arguments),
     }
     warm_up(calls)
     order = np.random.default_rng(0)
     samples = call_in_turn(calls, order, seconds=seconds, most=_MOST_CALLS)
     took = {part: float(np.median(samples[part])) for part in samples}
-    figures = {
-        "steps_per_second": 1 / took["step"],
-        "loss_share": min(1.0, took["loss"] / took["step"]),
+    measured = {
+        "steps_per_second": 1 / took["update"],
+        "loss_share": min(1.0, took["loss"] / took["update"]),
         **phases,
-        "temp_bytes": counters(step)["temp_bytes"],
+        "temp_bytes": counters(update)["temp_bytes"],
     }
-    return [_record(name, batch_size, device, *figure) for figure in figures.items()]
+    return [_record(name, batch_size, device, *each) for each in measured.items()]
 
 
 def measure_trainings(
@@ -98,7 +111,7 @@ def measure_trainings(
     *,
     seconds: float = 3.0,
 ) -> list[Record]:
-    """All figures of the named trainings, at every size. A training that fails says so."""
+    """All metrics of the named trainings, at every size. A training that fails says so."""
     wanted = [(name, batch_size) for name in names for batch_size in batch_sizes]
     found: list[Record] = []
     for name, batch_size in tqdm(wanted, unit="training", dynamic_ncols=True):
@@ -133,8 +146,8 @@ _COLUMNS = {
 }
 
 
-def table(records: Sequence[Record]) -> str:
-    """A line per training and size; under the lines, why one has no figures."""
+def _table(records: Sequence[Record]) -> str:
+    """A line per training and size; under the lines, why one was not measured."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for record in records:
         row = found.setdefault((record.loss, record.n_cells), {})

@@ -5,20 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import jax
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from benchmarks.catalog.cases import Arrays, Case, case
+from benchmarks.measure.environment import environment
 from benchmarks.measure.programs import call_in_turn, program, warm_up
-from benchmarks.measure.ratio import contest, ratios_of
-from benchmarks.peers.registry import PEERS, Peer
+from benchmarks.measure.ratio import calls_to_compare, ratios_of
+from benchmarks.peers.registry import PEERS
 from benchmarks.schema.files import write_json
 from benchmarks.schema.records import Ratio
 from benchmarks.schema.suite import LOSSES, TRANSFORMS
 
-__all__ = ["compare", "compare_all", "missing_peers", "table", "write_ratios"]
+__all__ = ["compare", "run_ratios"]
 
 # Small batches and the sizes that the performance targets are stated for.
 DEFAULT_CELLS = (256, 1024, 4096, 16384)
@@ -35,17 +37,31 @@ TARGET_CELLS = {
 _SIMULATIONS = {"velocity_transition": "kinetics"}
 
 
+def run_ratios(
+    losses: Sequence[str], n_cells: Sequence[int], path: Path | None, *, peers: bool
+) -> None:
+    """Measure and print the ratios, and write them if there is a path."""
+    for peer in PEERS:
+        if peers and not peer.installed:
+            click.echo(f"not installed, not measured: {peer.name} ({peer.requires})", err=True)
+    found = compare_all(losses, n_cells, peers=peers)
+    click.echo(_table(found))
+    if path:
+        rows = [ratio._asdict() for ratio in found]
+        write_json(path, {"environment": environment(), "ratios": rows})
+
+
 def compare(
     case: Case, transform: str, arrays: Arrays, *, peers: bool, seconds: float = 6.0
 ) -> list[Ratio]:
     """Ratios of the loss to its lower bound and, if asked for, to every peer that is installed."""
     ready = program(case, transform, arrays, jax.devices()[0])
     compiled = jax.jit(ready.function).lower(*ready.arguments).compile()
-    contestants = contest(case, transform, ready, compiled)
+    calls = calls_to_compare(case, transform, ready, compiled)
     if peers:
-        contestants |= _peer_calls(case, transform, arrays)
-    warm_up(contestants)
-    samples = call_in_turn(contestants, np.random.default_rng(0), seconds=seconds, most=200)
+        calls |= _peer_calls(case, transform, arrays)
+    warm_up(calls)
+    samples = call_in_turn(calls, np.random.default_rng(0), seconds=seconds, most=200)
     return ratios_of(case, transform, ready, compiled, samples)
 
 
@@ -73,11 +89,6 @@ def _peer_calls(case: Case, transform: str, arrays: Arrays) -> dict[str, Callabl
     }
 
 
-def missing_peers() -> list[Peer]:
-    """The peers that are not installed, for the command to name them."""
-    return [peer for peer in PEERS if not peer.installed]
-
-
 _HEADINGS = {
     "n_cells": "cells",
     "ours_seconds": "ours ms",
@@ -90,15 +101,9 @@ _HEADINGS = {
 }
 
 
-def table(ratios: Sequence[Ratio]) -> str:
+def _table(ratios: Sequence[Ratio]) -> str:
     """The ratios as aligned text, times in milliseconds and sizes in megabytes."""
     frame = pd.DataFrame(ratios, columns=list(Ratio._fields))
     scaled = {"ours_seconds": 1e3, "other_seconds": 1e3, "temp_bytes": 1e-6, "input_bytes": 1e-6}
     frame = frame.assign(**{name: scale * frame[name] for name, scale in scaled.items()})
     return frame.rename(columns=_HEADINGS).to_string(index=False, float_format="{:.3f}".format)
-
-
-def write_ratios(path: Path, environment: dict[str, Any], ratios: Sequence[Ratio]) -> None:
-    """Write the ratios as JSON, completely or not at all."""
-    content = {"environment": environment, "ratios": [ratio._asdict() for ratio in ratios]}
-    write_json(path, content)

@@ -85,6 +85,6 @@ def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[]
     function, differentiable = _LOSSES[loss]
     if transform == "value_and_grad":
         function = jax.value_and_grad(function, argnums=differentiable)
-    placed = [jnp.asarray(array) for array in arrays.values()]
-    compiled = jax.jit(function).lower(*placed).compile()
-    return lambda: compiled(*placed)
+    on_device = [jnp.asarray(array) for array in arrays.values()]
+    compiled = jax.jit(function).lower(*on_device).compile()
+    return lambda: compiled(*on_device)

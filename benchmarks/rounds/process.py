@@ -1,6 +1,6 @@
 """One process of a round: it compiles and calls the programs that it is asked for.
 
-It reads a request from its input and prints the answer, both as JSON. Its folder keeps cells and
+It reads a request from its input and prints the response, both as JSON. Its folder keeps cells and
 compiled programs, so that a later process spends its seconds on what is measured.
 """
 
@@ -24,14 +24,14 @@ from benchmarks.measure.programs import (
     program,
     warm_up,
 )
-from benchmarks.measure.ratio import contest
-from benchmarks.measure.timing import visit_in_turn
+from benchmarks.measure.ratio import calls_to_compare
+from benchmarks.measure.sweep.timing import visit_in_turn
 from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.files import replacing_file
 from benchmarks.schema.rounds import CALLED_CELLS, COMPILED_CELLS
 from benchmarks.schema.suite import GRADIENT_PROGRAMS
 
-__all__ = ["Answer", "Found", "Request", "answer_to", "kept_inputs"]
+__all__ = ["ProgramTime", "Request", "Response", "kept_inputs", "response_to"]
 
 _VISITS = 4
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Request(NamedTuple):
     called: Sequence[str] | None
 
 
-class Found(NamedTuple):
+class ProgramTime(NamedTuple):
     """The times of one program, as in ``RoundTime``."""
 
     benchmark: str
@@ -65,21 +65,21 @@ class Found(NamedTuple):
     ratio: float
 
 
-class Answer(NamedTuple):
-    """What a process found out.
+class Response(NamedTuple):
+    """What a process measured.
 
     Attributes:
-        times: the figures.
+        times: of every program.
         failures: what was raised, by program.
         versions: the versions of jax and jaxlib.
     """
 
-    times: Sequence[Found]
+    times: Sequence[ProgramTime]
     failures: Mapping[str, str]
     versions: Mapping[str, str]
 
 
-def answer_to(request: Request) -> Answer:
+def response_to(request: Request) -> Response:
     """Compile the programs with every cache off, then call those that are kept compiled."""
     folder, order = Path(request.folder), np.random.default_rng(request.seed)
     failures: dict[str, str] = {}
@@ -87,11 +87,11 @@ def answer_to(request: Request) -> Answer:
     names = order.permutation(_named(request.compiled)).tolist()
     compiled = _attempted(names, lambda name: _compile(name, folder), failures)
     with keeping_programs_in(folder / "programs"):
-        contests = _attempted(_named(request.called), lambda name: _ready(name, folder), failures)
-    samples = visit_in_turn(contests, order, most=_VISITS)
+        calls = _attempted(_named(request.called), lambda name: _ready(name, folder), failures)
+    samples = visit_in_turn(calls, order, most=_VISITS)
     called = [_called(name, *found.values()) for name, found in samples.items()]
     versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib")}
-    return Answer([*compiled.values(), *called], failures, versions)
+    return Response([*compiled.values(), *called], failures, versions)
 
 
 def _named(programs: Sequence[str] | None) -> list[str]:
@@ -101,7 +101,7 @@ def _named(programs: Sequence[str] | None) -> list[str]:
 def _attempted(
     names: Sequence[str], measure: Callable[[str], T], failures: dict[str, str]
 ) -> dict[str, T]:
-    """What was measured by name; what is raised is noted among the failures."""
+    """What was measured, by name; what is raised goes into the failures."""
     found = {}
     for name in names:
         try:
@@ -111,13 +111,13 @@ def _attempted(
     return found
 
 
-def _compile(name: str, folder: Path) -> Found:
+def _compile(name: str, folder: Path) -> ProgramTime:
     """Seconds of all phases of a cold compilation, and their ratio to the lower bound's."""
     one, transform, prepared = _program(name, COMPILED_CELLS, folder)
     bound = LOWER_BOUNDS[one.lower_bound][transform]
     least = Program(lambda arrays, _: bound(arrays), prepared.arrays, {})
     seconds, shortest = (sum(compile_cold(each)[:-1]) for each in (prepared, least))
-    return Found(
+    return ProgramTime(
         name, COMPILED_CELLS, _device(), "cold_compile_seconds", seconds, seconds / shortest
     )
 
@@ -126,16 +126,16 @@ def _ready(name: str, folder: Path) -> Calls:
     """The program and its lower bound, compiled and called once."""
     one, transform, prepared = _program(name, CALLED_CELLS, folder)
     compiled = jax.jit(prepared.function).lower(*prepared.arguments).compile()
-    calls = contest(one, transform, prepared, compiled)
+    calls = calls_to_compare(one, transform, prepared, compiled)
     warm_up(calls)
     return calls
 
 
-def _called(name: str, ours: Sequence[float], bound: Sequence[float]) -> Found:
+def _called(name: str, own: Sequence[float], bound: Sequence[float]) -> ProgramTime:
     """The medians over the visits, of the seconds and of the ratios within a visit."""
-    ratios = np.array(ours) / np.array(bound)
-    figures = float(np.median(ours)), float(np.median(ratios))
-    return Found(name, CALLED_CELLS, _device(), "call_seconds", *figures)
+    ratios = np.array(own) / np.array(bound)
+    medians = float(np.median(own)), float(np.median(ratios))
+    return ProgramTime(name, CALLED_CELLS, _device(), "call_seconds", *medians)
 
 
 def _program(name: str, n_cells: int, folder: Path) -> tuple[Case, str, Program]:
@@ -161,9 +161,9 @@ def _device() -> str:
 
 def main() -> None:
     """Answer the request on the standard input."""
-    answer = answer_to(Request(**json.load(sys.stdin)))
+    response = response_to(Request(**json.load(sys.stdin)))
     json.dump(
-        {**answer._asdict(), "times": [found._asdict() for found in answer.times]}, sys.stdout
+        {**response._asdict(), "times": [found._asdict() for found in response.times]}, sys.stdout
     )
 
 

@@ -1,4 +1,4 @@
-"""Rounds of two sides: one fresh process each, in an order that is drawn, into one file."""
+"""Rounds of two sides: one fresh process each, in a random order, into one file."""
 
 import json
 import math
@@ -18,24 +18,24 @@ from benchmarks.schema.differences import differing
 from benchmarks.schema.files import write_json
 from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Stage
 
-__all__ = ["Rounds", "run_rounds"]
+__all__ = ["Plan", "run_rounds"]
 
 # Seconds; a clock may not see anything shorter.
 _SHORTEST_ROUND = 1e-3
 
 
-class Rounds(NamedTuple):
-    """The rounds of a stage.
+class Plan(NamedTuple):
+    """The rounds that a stage is to have.
 
     Attributes:
         stage: why they are run.
-        number: how many the stage is to have in all.
+        number: how many there are to be in all.
         compiled: programs to compile, ``simpson:value_and_grad``; None for all.
         called: programs to call, likewise.
         minutes: no round begins that would end later.
-        fewest: a stage of which fewer rounds fit is of no use. It ends after the first round,
-            whose seconds tell how many fit.
-        command: what measures the same again, if these rounds are a part of something.
+        fewest: how many rounds the stage needs. It ends after the first one if its seconds tell
+            that fewer fit into the minutes.
+        command: the command that measures the same again; the one of this process by default.
     """
 
     stage: Stage
@@ -47,7 +47,7 @@ class Rounds(NamedTuple):
     command: str | None = None
 
 
-def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> None:
+def run_rounds(path: Path, sides: Sequence[PreparedSide], plan: Plan) -> None:
     """Measure both sides in turn; the file is whole after every round.
 
     What the file holds of the same sides is kept: a stage goes on where it stopped.
@@ -55,25 +55,25 @@ def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> Non
     Args:
         path: the JSON file.
         sides: base and head.
-        rounds: what is measured, and how often.
+        plan: what is measured, and how often.
 
     Raises:
-        SideError: a process ended without an answer.
+        SideError: a process ended without a response.
         UnwritableError: the file cannot be written.
     """
-    ends = time.monotonic() + 60 * rounds.minutes
-    content = _of_these_sides(path, sides) or _begun(path, sides, rounds.command)
-    numbers = [row["round"] for row in content["rows"] if row["stage"] == rounds.stage]
-    lots = np.random.default_rng()
-    seconds = content.setdefault("seconds", {}).setdefault(rounds.stage, [])
-    left = range(max(numbers, default=-1) + 1, rounds.number)
-    for number in tqdm(left, f"rounds, {rounds.stage}", unit="round", dynamic_ncols=True):
+    ends = time.monotonic() + 60 * plan.minutes
+    content = _of_these_sides(path, sides) or _begin(path, sides, plan.command)
+    numbers = [row["round"] for row in content["rows"] if row["stage"] == plan.stage]
+    random = np.random.default_rng()
+    seconds = content.setdefault("seconds", {}).setdefault(plan.stage, [])
+    left = range(max(numbers, default=-1) + 1, plan.number)
+    for number in tqdm(left, f"rounds, {plan.stage}", unit="round", dynamic_ncols=True):
         began = time.monotonic()
-        if number + _n_fitting(ends - began, seconds) < max(rounds.fewest, number + 1):
+        if number + _n_fitting(ends - began, seconds) < max(plan.fewest, number + 1):
             break
-        for at in lots.permutation(len(sides)):
-            answer = _asked(sides[at], rounds, seed=int(lots.integers(2**31)))
-            content["rows"] += _rows(sides[at], answer, rounds.stage, number)
+        for at in random.permutation(len(sides)):
+            response = _response_of(sides[at], plan, seed=int(random.integers(2**31)))
+            content["rows"] += _rows(sides[at], response, plan.stage, number)
         seconds.append(time.monotonic() - began)
         write_json(path, content)
 
@@ -81,7 +81,7 @@ def run_rounds(path: Path, sides: Sequence[PreparedSide], rounds: Rounds) -> Non
 def _n_fitting(left: float, seconds: Sequence[float]) -> float:
     """How many rounds fit into the seconds that are left, if they take as long as those before.
 
-    Nothing is known before the first round: it begins if there is any time.
+    The first round begins if there is any time, since no round has told its seconds yet.
     """
     if not seconds:
         return math.inf if left > 0 else 0
@@ -107,14 +107,14 @@ def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]
     return None
 
 
-def _begun(path: Path, sides: Sequence[PreparedSide], command: str | None) -> dict[str, Any]:
-    """A file without rounds, after a process a side that fills what all later ones take.
+def _begin(path: Path, sides: Sequence[PreparedSide], command: str | None) -> dict[str, Any]:
+    """Write a file without rounds; one process a side has filled the caches for all later ones.
 
-    That process compiles what it calls. Its times are no samples, since it does more.
+    That process makes the cells, and compiles what is called. Its times are not kept.
     """
-    rounds = Rounds(Stage.FIRST, 0, compiled=[], called=None, minutes=0)
+    plan = Plan(Stage.FIRST, 0, compiled=[], called=None, minutes=0)
     with ThreadPoolExecutor(len(sides)) as pool:
-        answers = list(pool.map(lambda side: _asked(side, rounds, seed=0), sides))
+        responses = list(pool.map(lambda side: _response_of(side, plan, seed=0), sides))
     described = environment()
     if command:
         described["command"] = command_line(command)
@@ -125,10 +125,10 @@ def _begun(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
             side.side: {
                 "commit": side.commit,
                 "described": side.described,
-                "versions": answer["versions"],
-                "failures": answer["failures"],
+                "versions": response["versions"],
+                "failures": response["failures"],
             }
-            for side, answer in zip(sides, answers, strict=True)
+            for side, response in zip(sides, responses, strict=True)
         },
         "rows": [],
     }
@@ -136,20 +136,20 @@ def _begun(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
     return content
 
 
-def _asked(side: PreparedSide, rounds: Rounds, seed: int) -> dict[str, Any]:
-    """The answer of a fresh process."""
+def _response_of(side: PreparedSide, plan: Plan, seed: int) -> dict[str, Any]:
+    """The response of a fresh process."""
     request = {
         "folder": str(side.folder / "kept"),
         "seed": seed,
-        "compiled": rounds.compiled,
-        "called": rounds.called,
+        "compiled": plan.compiled,
+        "called": plan.called,
     }
     printed = side.run("benchmarks.rounds.process", given=json.dumps(request))
-    answer: dict[str, Any] = json.loads(printed)
-    return answer
+    response: dict[str, Any] = json.loads(printed)
+    return response
 
 
 def _rows(
-    side: PreparedSide, answer: Mapping[str, Any], stage: Stage, number: int
+    side: PreparedSide, response: Mapping[str, Any], stage: Stage, number: int
 ) -> list[dict[str, Any]]:
-    return [RoundTime(stage, number, side.side, **found)._asdict() for found in answer["times"]]
+    return [RoundTime(stage, number, side.side, **found)._asdict() for found in response["times"]]

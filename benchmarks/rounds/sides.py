@@ -35,7 +35,7 @@ class PreparedSide(NamedTuple):
     Attributes:
         side: base or head.
         commit: its full name.
-        described: all that decides what is measured, as every file of measurements records it.
+        described: all that decides what is measured; files of measurements record it.
         folder: its environment, its suite, and what its processes keep.
     """
 
@@ -121,7 +121,7 @@ def _install(folder: Path, jax: str | None) -> None:
     environment = folder / "environment"
     venv.create(environment)
     releases = [] if jax is None else [f"jax=={jax}", f"jaxlib=={jax}"]
-    # The settings of pip, in files or variables, may name another place.
+    # The settings of pip, in files or variables, may name another folder.
     there = ["--no-user", "--target=", f"--prefix={environment}", "--root=/"]
     install = ["--python", str(_python(folder)), "install", "--no-deps", *there]
     _output([*pip, *install, *map(str, folder.glob("*.whl")), *releases])

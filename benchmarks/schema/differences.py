@@ -8,7 +8,7 @@ __all__ = ["differing"]
 
 _ABSENT = object()
 _MOST_NAMES = 10
-# Values are told whole, unless a line would become unreadable.
+# Values are shown whole, unless a line would become unreadable.
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
 _SHORT.maxlist = _SHORT.maxdict = 20
@@ -37,13 +37,13 @@ def _difference(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> s
     before, after = then.get(name), now.get(name)
     if isinstance(before, list) and isinstance(after, list):
         sides = {"without": _beyond(before, after), "with": _beyond(after, before)}
-        told = [f"{word} {', '.join(found)}" for word, found in sides.items() if found]
-        if told:
-            return f"{name} {' and '.join(told)}"
-    return f"{name} is {_told(now, name)}, was {_told(then, name)}"
+        phrases = [f"{word} {', '.join(found)}" for word, found in sides.items() if found]
+        if phrases:
+            return f"{name} {' and '.join(phrases)}"
+    return f"{name} is {_shown(now, name)}, was {_shown(then, name)}"
 
 
-def _told(values: Mapping[str, Any], name: str) -> str:
+def _shown(values: Mapping[str, Any], name: str) -> str:
     return _SHORT.repr(values[name]) if name in values else "not said"
 
 

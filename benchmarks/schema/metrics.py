@@ -65,7 +65,7 @@ METRICS: Mapping[str, Metric] = {
     "communicated_bytes": Metric("bytes", Direction.LOWER, Kind.COUNTER),
     "messages": Metric("messages", Direction.LOWER, Kind.COUNTER),
     "ring_rounds": Metric("rounds", Direction.LOWER, Kind.COUNTER),
-    # What the cost model says of the same program.
+    # In published reports: what a cost model said of the same program.
     "modelled_temp_bytes": Metric("bytes", Direction.EQUAL, Kind.RESULT),
     "modelled_communicated_bytes": Metric("bytes", Direction.EQUAL, Kind.RESULT),
     "retraces": Metric("traces", Direction.LOWER, Kind.COUNTER),

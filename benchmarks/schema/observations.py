@@ -1,4 +1,4 @@
-"""The rows that the experiments of ``python -m benchmarks claims`` produce."""
+"""The rows that the experiments of ``python -m experiments`` produce."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

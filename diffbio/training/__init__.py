@@ -4,6 +4,6 @@ Needs the extra ``train``: optax, orbax-checkpoint and tqdm.
 """
 
 from diffbio.training._fit import History, fit
-from diffbio.training._step import Objective
+from diffbio.training._step import Objective, Update
 
-__all__ = ["History", "Objective", "fit"]
+__all__ = ["History", "Objective", "Update", "fit"]

@@ -23,7 +23,7 @@ from diffbio._types import AnyArray, Scalar, StaticInteger
 from diffbio.training._checkpoints import Checkpoints, Identity, Progress, as_numbers, like
 from diffbio.training._minibatches import minibatches, rows_of
 from diffbio.training._placement import OnMesh, OnOneDevice, placement
-from diffbio.training._step import Objective, Step
+from diffbio.training._step import Objective, Update
 
 __all__ = ["History", "fit"]
 
@@ -140,7 +140,7 @@ def fit(
         raise TypeError(
             f"model must be a flax.nnx.Module with an apply method, got {type(model).__name__}"
         )
-    step = Step(model, objective, float(learning_rate))
+    step = Update(model, objective, float(learning_rate))
     # Outside of the compiled step the model's checks can read values, such as labels.
     step.model(step.leaves).apply(rows_of(placed.cells, first[0]), {}, None)
     arguments = placed.model(step.leaves), *placed.minibatch(*first)
@@ -229,7 +229,7 @@ def _in_every_process(due: bool) -> bool:
 
 
 def _identity(
-    seed: int, batch_size: int, placed: OnOneDevice | OnMesh, step: Step, program: str
+    seed: int, batch_size: int, placed: OnOneDevice | OnMesh, step: Update, program: str
 ) -> Identity:
     return Identity(
         seed,

@@ -11,12 +11,12 @@ from jaxtyping import Array, Bool
 
 from diffbio.training._minibatches import rows_of
 
-__all__ = ["Objective", "Step"]
+__all__ = ["Objective", "Update"]
 
 Objective = Callable[[dict[str, Array], dict[str, Array], Bool[Array, " batch_size"]], Array]
 
 
-class Step:
+class Update:
     """The update of a model by Adam on one minibatch.
 
     :meth:`update` has no side effect: it may be jitted, lowered and compiled.
@@ -29,6 +29,17 @@ class Step:
     Attributes:
         leaves: the arrays of model and optimizer before the first step.
         learning_rate: Adam's.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from diffbio.models import VelocityModel
+        >>> def objective(result, batch, where):
+        ...     return jnp.sum(where * jnp.sum(result["velocity"] ** 2, axis=1))
+        >>> cells = {"spliced": jnp.ones((4, 2)), "unspliced": jnp.ones((4, 2))}
+        >>> first = Update(VelocityModel(2), objective, learning_rate=1e-3)
+        >>> leaves, (loss, finite) = first.update(first.leaves, cells, None, jnp.ones(4, bool))
+        >>> bool(finite)
+        True
     """
 
     def __init__(self, model: nnx.Module, objective: Objective, learning_rate: float) -> None:

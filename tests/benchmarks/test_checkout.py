@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from benchmarks.__main__ import main
 from benchmarks.measure import checkout
 from benchmarks.measure.environment import environment
-from benchmarks.measure.sweep import run_sweep
+from benchmarks.measure.sweep.run import run_sweep
 from benchmarks.schema import git
 from benchmarks.schema.git import GitError
 from tests import scratch
@@ -192,7 +192,7 @@ def test_what_git_cannot_answer_is_an_error_in_its_words(repository, monkeypatch
 
 
 def test_a_command_that_git_stops_says_why_and_measures_nothing(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: 1 / 0)
     without_head(repository, monkeypatch)
     found = CliRunner().invoke(main, ["sweep", f"--output={tmp_path / 'sweep.json'}"])
     assert found.exit_code == 2
@@ -201,7 +201,7 @@ def test_a_command_that_git_stops_says_why_and_measures_nothing(repository, tmp_
         run_sweep(tmp_path / "sweep.json", (64,), ["simpson"], real=False)
 
 
-def test_figures_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
+def test_measurements_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
     """What `make bench` tells asv."""
 
     def told():
@@ -212,7 +212,7 @@ def test_figures_are_kept_under_the_commit_of_a_clean_tree_alone(repository):
     (repository / "README.md").write_text("an edit that is no code")
     code, printed, error = told()
     assert (code, printed) == (2, "")
-    assert error.startswith("there are uncommitted changes: figures measured now are not those of")
+    assert error.startswith("there are uncommitted changes: what is measured now is not of")
     bench = (ROOT / "Makefile").read_text().partition("\nbench:")[2].partition("\n\n")[0]
     assert bench.index("-m benchmarks commit") < bench.index("asv run")
 
@@ -227,7 +227,9 @@ def test_pytest_benchmark_records_the_commit_and_its_changes_as_a_sweep_does(rep
 def test_git_is_called_in_one_place():
     """Nothing else starts git: it would be asked in an environment that is not cleaned."""
     files = [
-        path for name in ("benchmarks", "reports", "tests") for path in ROOT.glob(f"{name}/**/*.py")
+        path
+        for name in ("benchmarks", "experiments", "reports", "tests")
+        for path in ROOT.glob(f"{name}/**/*.py")
     ]
     callers = [path for path in files if '["git"' in path.read_text()]
     assert [

@@ -1,6 +1,5 @@
 """The file of a sweep: never lost half-way, never mixed, never written by two."""
 
-import contextlib
 import errno
 import json
 import os
@@ -11,16 +10,15 @@ import sys
 import time
 from pathlib import Path
 
-import jax
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.catalog.cases import case
 from benchmarks.measure.checkpoint import Checkpoint, Measured
-from benchmarks.measure.measurement import measure_step
-from benchmarks.measure.steps import Step
-from benchmarks.measure.sweep import run_sweep
+from benchmarks.measure.sweep.measurement import measure_step
+from benchmarks.measure.sweep.run import run_sweep
+from benchmarks.measure.sweep.steps import Step
 from benchmarks.schema.files import reserved
 from benchmarks.schema.records import JAX_SETTINGS
 from benchmarks.schema.suite import DEVICES, TIER
@@ -50,9 +48,9 @@ def short(monkeypatch):
         measured.append(step.device)
         return measure_step(bench, step, **options)
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", watched)
     for name in ("compare_processes", "measure_scaling"):
-        monkeypatch.setattr(f"benchmarks.measure.sweep.{name}", lambda *_: Measured([]))
+        monkeypatch.setattr(f"benchmarks.measure.sweep.run.{name}", lambda *_: Measured([]))
     return measured
 
 
@@ -86,7 +84,7 @@ def test_an_interrupted_sweep_is_readable_and_goes_on(tmp_path, monkeypatch, sho
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.measure.sweep.check_gradient", interrupt)
+        patch.setattr("benchmarks.measure.sweep.run.check_gradient", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_short(path)
     assert short == list(DEVICES)
@@ -117,30 +115,25 @@ def test_another_sweep_or_a_finished_one_starts_over(tmp_path, short):
     assert set(read_sweep(path).numbers("call_seconds")["n_cells"]) == {80}
 
 
-def test_only_the_same_steps_in_the_same_environment_go_on(tmp_path):
-    path, steps = tmp_path / "sweep.json", ["one", "two"]
-    Checkpoint(path, {"commit": "a", "date": "1"}, steps).add("one", Measured([]))
-    assert Checkpoint(path, {"commit": "a", "date": "2"}, steps).unfinished == ["two"]
-    assert Checkpoint(path, {"commit": "b", "date": "1"}, steps).unfinished == steps
-    assert Checkpoint(path, {"commit": "a", "date": "1"}, [*steps, "three"]).unfinished[0] == "one"
-
-
 @pytest.mark.parametrize(
     ("environment", "steps", "said"),
     [
         ({"machine": "b"}, ["one", "two"], "environment.machine is 'b', was 'a'"),
         ({"machine": "a", "cores": 2}, ["one", "two"], "environment.cores is 2, was not said"),
         ({"machine": "a"}, ["one"], "steps without two"),
-        ({"machine": "a"}, ["one", "two"], ""),
+        ({"machine": "a"}, ["one", "two", "three"], "steps with three"),
+        ({"machine": "a", "date": "2"}, ["one", "two"], ""),
     ],
 )
-def test_what_keeps_an_interrupted_run_from_going_on_is_named(
+def test_only_the_same_steps_in_the_same_environment_go_on_and_what_differs_is_named(
     tmp_path, capsys, environment, steps, said
 ):
     path = tmp_path / "sweep.json"
-    Checkpoint(path, {"machine": "a"}, ["one", "two"]).add("one", Measured([]))
+    before = {"machine": "a", "date": "1"}
+    Checkpoint(path, before, ["one", "two"]).add("one", Measured([]))
     assert capsys.readouterr().err == ""
-    Checkpoint(path, environment, steps)
+    found = Checkpoint(path, {"date": "1", **environment}, steps)
+    assert found.unfinished == (steps if said else ["two"])
     expected = f"{path}: starts over, since {said}\n" if said else ""
     assert capsys.readouterr().err == expected
 
@@ -169,7 +162,7 @@ def test_whatever_the_moment_a_sweep_ends_at_the_next_one_takes_it_up(tmp_path, 
 
 
 def test_two_sweeps_do_not_write_one_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: 1 / 0)
     path = tmp_path / "sweep.json"
     with reserved(path):
         result = sweep_command(path)
@@ -187,7 +180,7 @@ def test_what_is_not_accepted_is_named(option):
 
 
 def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: 1 / 0)
     (tmp_path / "file").touch()
     result = sweep_command(tmp_path / "file" / "sweep.json")
     assert result.exit_code == 2
@@ -195,31 +188,19 @@ def test_what_cannot_be_written_is_named_before_anything_is_measured(tmp_path, m
     assert str(tmp_path / "file" / "sweep.json") in result.stderr
 
 
-def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, monkeypatch):
+def test_a_full_disk_is_named_once_and_the_old_file_stays(tmp_path, monkeypatch):
     path, old = tmp_path / "sweep.json", '{"schema_version": 5, "environment": {}, "records": []}'
     path.write_text(old)
 
-    def full(path, content):
+    def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("benchmarks.measure.checkpoint.write_json", full)
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: Measured([]))
-    result = sweep_command(path)
-    assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1] == f"{path}: No space left on device"
-    assert path.read_text() == old
-
-
-def test_a_file_that_cannot_take_its_place_is_named_once(tmp_path, monkeypatch):
-    path = tmp_path / "sweep.json"
-
-    def no_space(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.replace", no_space)
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", lambda *_, **__: Measured([]))
+    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", lambda *_, **__: Measured([]))
     result = sweep_command(path)
     assert (result.exit_code, result.stderr.count(str(path))) == (2, 1)
+    assert "No space left on device" in result.stderr
+    assert path.read_text() == old
 
 
 @pytest.mark.parametrize("n_measured", [0, 1])
@@ -231,28 +212,12 @@ def test_an_interrupt_says_whether_the_file_holds_anything(tmp_path, monkeypatch
             return measured
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", interrupted)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", interrupted)
     path = tmp_path / "sweep.json"
     result = sweep_command(path)
     said = f"{path} holds what was measured" if n_measured else "nothing was measured"
     assert (result.exit_code, path.exists()) == (130, bool(n_measured))
     assert f"interrupted; {said}" in result.stderr
-
-
-def test_no_result_in_single_precision_goes_on_in_double(tmp_path, monkeypatch):
-    measured = []
-
-    def interrupted(*_, **__):
-        measured.append(jax.config.jax_enable_x64)
-        if len(measured) == 2:
-            raise KeyboardInterrupt
-        return Measured([])
-
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", interrupted)
-    for x64 in (False, True):
-        with jax.enable_x64(x64), contextlib.suppress(KeyboardInterrupt):
-            run_sweep(tmp_path / "sweep.json", (64,), ["simpson"], real=False)
-    assert measured == [False, False, True, True]
 
 
 def environment_with(**variables):

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from benchmarks.catalog import real
 from benchmarks.catalog.cases import case
 from benchmarks.catalog.real import REAL_CELLS
-from benchmarks.measure.accuracy import reference_errors
 from benchmarks.measure.checkpoint import Measured
-from benchmarks.measure.measurement import measure_step
-from benchmarks.measure.steps import Step
-from benchmarks.measure.sweep import run_sweep
-from benchmarks.measure.timing import measure_times
-from benchmarks.measure.workbench import Workbench
+from benchmarks.measure.sweep.accuracy import reference_errors
+from benchmarks.measure.sweep.measurement import measure_step
+from benchmarks.measure.sweep.run import run_sweep
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.timing import measure_times
+from benchmarks.measure.sweep.workbench import Workbench
 from diffbio.datasets import OfflineError
 from reports.__main__ import main
 from reports.judge import baseline
@@ -36,7 +36,7 @@ def planted(name, change):
 @pytest.fixture
 def sweep_with(monkeypatch, tmp_path):
     """Sweep two losses, the second of them planted, in this process alone."""
-    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+    monkeypatch.setattr("benchmarks.measure.sweep.run.compare_processes", lambda *_: Measured([]))
     monkeypatch.setattr(baseline, "_FOLDER", tmp_path / "baselines")
 
     def sweep(name, change):
@@ -124,9 +124,9 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
         assert times
         return Measured([])
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", watched)
     for name in ("compare_processes", "measure_times"):
-        monkeypatch.setattr(f"benchmarks.measure.sweep.{name}", lambda *_: Measured([]))
+        monkeypatch.setattr(f"benchmarks.measure.sweep.run.{name}", lambda *_: Measured([]))
     sizes = (256, 4096, 16384, 65536)
     run_sweep(tmp_path / "sweep.json", sizes, ["simpson"], real=True)
     on_cpu = [rest for device, *rest in asked if device == "cpu"]
@@ -149,16 +149,16 @@ def test_a_sweep_without_times_times_nothing(monkeypatch, tmp_path):
     def timed(*_):
         raise AssertionError("calls are timed")
 
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_step", watched)
-    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
-    monkeypatch.setattr("benchmarks.measure.sweep.measure_times", timed)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.compare_processes", lambda *_: Measured([]))
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_times", timed)
     run_sweep(tmp_path / "sweep.json", [64], ["simpson"], real=False, times=False)
     steps = json.loads((tmp_path / "sweep.json").read_bytes())["steps"]
     assert not [step for step in steps if step.startswith("times")]
 
 
 def test_a_measurement_that_raises_fails_alone(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.measurement.compile_warm", lambda _: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.measurement.compile_warm", lambda _: 1 / 0)
     records = measure_step(Workbench(), Step(case("simpson"), "cpu", "simulated", 64)).records
     failed = [(r.transform, r.metric) for r in records if r.status == "failed"]
     assert failed == [(t, "warm_compile_seconds") for t in ("value", "value_and_grad")]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import case
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from benchmarks.peers.registry import PEERS
 from tests.inputs import split
 

@@ -1,56 +1,32 @@
-"""Workers end with the process that started them."""
+"""Processes that measure for another one end with it, also when it is killed."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-PARENT = """
-import os, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from benchmarks.measure.processes import end_with_parent
+from benchmarks.schema.files import reserved
 
-if __name__ == "__main__":
-    context = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent) as workers:
-        print(workers.submit(os.getpid).result(), flush=True)
-        workers.submit(time.sleep, 600).result()
+ROOT = Path(__file__).resolve().parents[2]
+ENDLESS = """
+import itertools
+from benchmarks.catalog.cases import case
+from benchmarks.measure.sweep.determinism import compare_processes
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.workbench import Workbench
+
+def steps():
+    for n_compared in itertools.count():
+        print(n_compared, flush=True)
+        yield Step(case("simpson"), "cpu", "simulated", 64)
+
+compare_processes(Workbench(), steps())
 """
-
-
-def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
-    script = tmp_path / "parent.py"
-    script.write_text(PARENT)
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    parent = subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    worker = psutil.Process(int(parent.stdout.readline()))
-    assert worker.is_running()
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    try:
-        assert ended_within(worker, seconds=10)
-    finally:
-        if worker.is_running():
-            worker.kill()
-
-
-def ended_within(process, seconds):
-    """Whether a process that nobody waits for has ended, as a zombie at most."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return False
-
-
 # A shell's background processes ignore the signal of the keyboard, and so do theirs.
 CALLER = """
 import signal, sys
@@ -67,19 +43,70 @@ time.sleep(600)
 """
 
 
+def within(seconds, is_so):
+    until = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
+    return is_so()
+
+
+def is_alive(process):
+    """Whether it runs; an orphan that nobody has buried yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_ended(processes):
+    """All of them end by themselves; whatever is left is killed."""
+    try:
+        assert within(20, lambda: not any(map(is_alive, processes)))
+    finally:
+        for process in filter(is_alive, processes):
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker by its command line")
+def test_the_worker_of_a_killed_sweep_ends():
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as sweep:
+        assert [sweep.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        children = psutil.Process(sweep.pid).children()
+        assert any("spawn_main" in " ".join(child.cmdline()) for child in children)
+        sweep.kill()
+    assert_ended(children)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_sweep_of_a_gate_that_ends_ends_and_leaves_its_file_to_others(tmp_path, how):
+    gate = subprocess.Popen(
+        [sys.executable, "-m", "reports", "gate", "--tier=smoke"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    path = tmp_path / "results" / "smoke.json"
+    assert within(60, path.with_name("smoke.json.lock").exists)
+    started = psutil.Process(gate.pid).children(recursive=True)
+    assert started
+    gate.send_signal(how)
+    assert_ended(started)
+    said = gate.communicate()[1]
+    if how == signal.SIGTERM:
+        assert (gate.returncode, said.endswith("interrupted\n")) == (2, True), said
+    with reserved(path):
+        pass
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_another_one_runs_ends_with_it(how):
-    caller = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", CALLER, CALLED], stdout=subprocess.PIPE, text=True
-    )
-    called = psutil.Process(int(caller.stdout.readline()))
-    caller.send_signal(how)
-    try:
-        assert ended_within(called, seconds=10)
-    finally:
-        if called.is_running():
-            called.kill()
-        caller.wait()
+    ) as caller:
+        called = psutil.Process(int(caller.stdout.readline()))
+        caller.send_signal(how)
+        assert_ended([called])
 
 
 def test_a_command_that_nobody_runs_as_a_child_goes_on():

@@ -13,9 +13,9 @@ from benchmarks.measure.environment import CHOICES
 from benchmarks.measure.programs import CompilePhases
 from benchmarks.rounds import process, run
 from benchmarks.rounds import sides as sides_of
-from benchmarks.rounds.counters import count
+from benchmarks.rounds.counting import count
 from benchmarks.rounds.process import Request
-from benchmarks.rounds.run import Rounds, run_rounds
+from benchmarks.rounds.run import Plan, run_rounds
 from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Side, SideError, Stage
@@ -28,7 +28,7 @@ TIME = {
     "seconds": 0.5, "ratio": 2.0,
 }  # fmt: skip
 ANSWER = {"times": [TIME], "failures": {}, "versions": {"jax": "0.10.2", "jaxlib": "0.10.2"}}
-ALL = Rounds(Stage.FIRST, 8, None, None, minutes=1)
+ALL = Plan(Stage.FIRST, 8, None, None, minutes=1)
 
 
 class Answering(PreparedSide):
@@ -75,7 +75,7 @@ def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
     run_rounds(path, sides, ALL._replace(number=3))
     run_rounds(path, sides, ALL._replace(number=5))
     assert len(asked_of(sides)) == 10
-    run_rounds(path, sides, Rounds(Stage.AGAIN, 2, (), (PROGRAM,), minutes=1))
+    run_rounds(path, sides, Plan(Stage.AGAIN, 2, (), (PROGRAM,), minutes=1))
     times = read_rounds(tmp_path).times
     assert times.groupby("stage").size().to_dict() == {"first": 10, "again": 4}
     assert sides[0].asked[-1][1]["called"] == [PROGRAM]
@@ -217,7 +217,7 @@ def small(monkeypatch):
 @pytest.mark.usefixtures("small")
 def test_a_process_compiles_and_calls_what_it_is_asked_for(tmp_path):
     request = Request(str(tmp_path), 0, compiled=[PROGRAM], called=["shannon:value_and_grad"])
-    found = process.answer_to(request)
+    found = process.response_to(request)
     figures = {(time.benchmark, time.metric) for time in found.times}
     assert figures == {
         (PROGRAM, "cold_compile_seconds"), ("shannon:value_and_grad", "call_seconds"),
@@ -233,10 +233,10 @@ def test_a_compilation_takes_all_its_phases_and_a_call_its_median(tmp_path, monk
     monkeypatch.setattr(
         process,
         "visit_in_turn",
-        lambda contests, *_, **__: {name: {"ours": [3.0, 9.0, 6.0], "bound": [1.0, 2.0, 3.0]}
-                                    for name in contests},
+        lambda calls, *_, **__: {name: {"loss": [3.0, 9.0, 6.0], "bound": [1.0, 2.0, 3.0]}
+                                 for name in calls},
     )  # fmt: skip
-    compiled, called = process.answer_to(Request(str(tmp_path), 0, [PROGRAM], [PROGRAM])).times
+    compiled, called = process.response_to(Request(str(tmp_path), 0, [PROGRAM], [PROGRAM])).times
     assert (compiled.metric, compiled.seconds, compiled.ratio) == ("cold_compile_seconds", 7.0, 1.0)
     assert (called.metric, called.seconds, called.ratio) == ("call_seconds", 6.0, 3.0)
 
@@ -246,7 +246,7 @@ def test_a_program_that_raises_does_not_take_the_others_with_it(tmp_path):
     request = Request(
         str(tmp_path), 0, compiled=["no_loss:value", PROGRAM], called=["no_loss:value"]
     )
-    found = process.answer_to(request)
+    found = process.response_to(request)
     assert [time.benchmark for time in found.times] == [PROGRAM]
     assert "no_loss" in found.failures["no_loss:value"]
 

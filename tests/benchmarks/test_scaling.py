@@ -1,4 +1,4 @@
-"""What a device holds, computes and sends: counted in programs over devices, and modelled."""
+"""What a device holds, computes and sends: counted in programs over devices, and as formulas."""
 
 import json
 from dataclasses import replace
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.catalog.cases import case
-from benchmarks.measure.communication import Communication, communication_of
-from benchmarks.measure.cost_model import COSTS, cost_of
-from benchmarks.measure.scaling import measure_scaling, spread
+from benchmarks.measure.program_text.communication import Communication, communication_of
+from benchmarks.measure.sweep.scaling import measure_scaling
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import MESHES, STRONG_SCALING
+from tests.benchmarks.cost_model import COSTS, cost_of
 
 # Losses without other temporaries hold the sums that they exchange.
 EXCHANGED_BYTES = 64
@@ -65,32 +65,22 @@ def test_a_loop_of_unknown_length_counts_as_its_least():
     assert communication_of(text) == Communication(4 + 20 + 320, 3)
 
 
-def figures(records):
-    """Metrics by loss, cells and devices."""
-    found = {}
-    for record in records:
-        assert record.status == Status.OK, record.detail
-        place = (record.loss, record.n_cells, record.device)
-        found.setdefault(place, {})[record.metric] = record.value
-    return found
-
-
-def assert_as_modelled(place, found):
+def assert_as_modelled(program, found):
     """The bounds that ``docs/cost_model.md`` states."""
-    loss, n_cells, mesh = place
-    cost = cost_of(loss, spread(case(loss), n_cells, MESHES[mesh]))
+    loss, n_cells, mesh = program
+    cost = cost_of(loss, n_cells, MESHES[mesh])
     for metric in ("communicated_bytes", "messages", "ring_rounds"):
-        assert found[metric] == getattr(cost, metric), (place, metric)
+        assert found[metric] == getattr(cost, metric), (program, metric)
     alone = MESHES[mesh] == 1
     # The far ends that lie in a visiting piece are worked on in a loop of unknown length.
     if alone or loss != "batch_mixing_precomputed":
-        assert found["flops"] == pytest.approx(cost.flops, rel=0.02), place
+        assert found["flops"] == pytest.approx(cost.flops, rel=0.02), program
     if not alone:
-        assert 0.75 * cost.temp_bytes <= found["temp_bytes"] <= cost.temp_bytes, place
+        assert 0.75 * cost.temp_bytes <= found["temp_bytes"] <= cost.temp_bytes, program
 
 
-def baseline_figures(path):
-    """The figures of programs over devices that the gate holds, as ``figures`` has them."""
+def counters_of(path):
+    """What the gate holds of programs over devices, by loss, cells and devices."""
     found = {}
     for benchmark, _, n_cells, mesh, metric, value in json.loads(path.read_text())["rows"]:
         if mesh in MESHES:
@@ -99,31 +89,31 @@ def baseline_figures(path):
 
 
 @pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
-def test_the_figures_of_the_baseline_are_those_of_the_model(path):
-    found = baseline_figures(path)
+def test_the_counters_of_the_baseline_are_those_of_the_formulas(path):
+    found = counters_of(path)
     assert {loss for loss, *_ in found} == set(COSTS)
-    for place, metrics in found.items():
-        assert_as_modelled(place, metrics)
+    for program, metrics in found.items():
+        assert_as_modelled(program, metrics)
 
 
 @pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
 def test_eight_devices_hold_a_sixth_of_what_one_holds(path):
     """The exchanged sums alone are as large on eight devices as on one."""
-    found = baseline_figures(path)
+    found = counters_of(path)
     for loss in COSTS:
         one, eight = (found[loss, 65536, f"cpu x {n}"]["temp_bytes"] for n in (1, 8))
         assert eight <= max(one / 6, EXCHANGED_BYTES), loss
 
 
 @pytest.mark.slow
-def test_what_cannot_be_spread_says_why():
+def test_what_cannot_be_split_says_why():
     lonely = replace(case("shannon"), loss=lambda assignments: assignments.sum())
     wrong = replace(case("simpson"), name="unheard of")
     records = measure_scaling(STRONG_SCALING[-1:], [lonely, wrong, case("simpson")]).records
     assert [r.status for r in records[:2]] == [Status.SKIPPED, Status.FAILED]
     assert "axis_name" in records[0].detail
     assert "unheard of" in records[1].detail
-    ((place, found),) = figures(records[2:]).items()
-    assert place == ("simpson", 65536, "cpu x 8")
+    assert {(r.loss, r.n_cells, r.device) for r in records[2:]} == {("simpson", 65536, "cpu x 8")}
+    found = {record.metric: record.value for record in records[2:]}
     assert found["flops"] == pytest.approx(4 * 20 * 65536 / 8, rel=0.01)
-    assert found["communicated_bytes"] == found["modelled_communicated_bytes"] == 4
+    assert found["communicated_bytes"] == 4

@@ -10,7 +10,14 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG, case
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS
-from benchmarks.measure.accuracy import (
+from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.programs import (
+    compile_cold,
+    count_retraces,
+    counters,
+    program,
+)
+from benchmarks.measure.sweep.accuracy import (
     LatestSearch,
     differing_arrays,
     digest,
@@ -19,19 +26,12 @@ from benchmarks.measure.accuracy import (
     reference_results,
     relative_error,
 )
-from benchmarks.measure.checkpoint import Measured
-from benchmarks.measure.determinism import compare_processes
-from benchmarks.measure.measurement import check_gradient, measure_step
-from benchmarks.measure.programs import (
-    compile_cold,
-    count_retraces,
-    counters,
-    program,
-)
-from benchmarks.measure.steps import Step
-from benchmarks.measure.sweep import run_sweep
-from benchmarks.measure.timing import measure_times, visit_in_turn
-from benchmarks.measure.workbench import Workbench
+from benchmarks.measure.sweep.determinism import compare_processes
+from benchmarks.measure.sweep.measurement import check_gradient, measure_step
+from benchmarks.measure.sweep.run import run_sweep
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.timing import measure_times, visit_in_turn
+from benchmarks.measure.sweep.workbench import Workbench
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.suite import DEVICES, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors
@@ -117,9 +117,9 @@ def test_another_process_is_another_one():
 
 
 def test_a_slow_program_gets_fewer_visits(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.timing._SECONDS", 0.0)
-    found = visit_in_turn({"slow": {"ours": lambda: None}}, np.random.default_rng(0))
-    assert len(found["slow"]["ours"]) == 6
+    monkeypatch.setattr("benchmarks.measure.sweep.timing._SECONDS", 0.0)
+    found = visit_in_turn({"slow": {"loss": lambda: None}}, np.random.default_rng(0))
+    assert len(found["slow"]["loss"]) == 6
 
 
 def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
@@ -127,9 +127,9 @@ def test_an_absent_device_is_skipped_and_a_failure_recorded(monkeypatch):
     if not any(device.platform == "gpu" for device in jax.devices()):
         skipped = measure_step(Workbench(), Step(case("shannon"), "gpu", "simulated", 256)).records
         assert [(r.status, r.value) for r in skipped] == [("skipped", None)] * 2
-    monkeypatch.setattr("benchmarks.measure.workbench.compile_cold", lambda program: 1 / 0)
+    monkeypatch.setattr("benchmarks.measure.sweep.workbench.compile_cold", lambda program: 1 / 0)
     monkeypatch.setattr(
-        "benchmarks.measure.measurement.gradient_v_curve", lambda case, n_cells: 1 / 0
+        "benchmarks.measure.sweep.measurement.gradient_v_curve", lambda case, n_cells: 1 / 0
     )
     (record,), _, curves, *_ = check_gradient(case("shannon"))
     assert (record.status, record.value, record.dtype, curves) == ("failed", None, "float64", ())
@@ -148,15 +148,15 @@ def test_a_sweep_compiles_a_program_once_and_lets_it_go_after_its_times(tmp_path
         alive.extend(weakref.ref(array) for array in program.arrays.values())
         return compile_cold(program)
 
-    monkeypatch.setattr("benchmarks.measure.workbench.compile_cold", watched)
-    monkeypatch.setattr("benchmarks.measure.sweep.compare_processes", lambda *_: Measured([]))
+    monkeypatch.setattr("benchmarks.measure.sweep.workbench.compile_cold", watched)
+    monkeypatch.setattr("benchmarks.measure.sweep.run.compare_processes", lambda *_: Measured([]))
 
     def see_what_is_left(_):
         gc.collect()
         left.extend(array for array in alive if array() is not None)
         return Measured([])
 
-    monkeypatch.setattr("benchmarks.measure.sweep.check_gradient", see_what_is_left)  # the end
+    monkeypatch.setattr("benchmarks.measure.sweep.run.check_gradient", see_what_is_left)  # the end
     run_sweep(tmp_path / "s.json", (64,), ["simpson"], real=False)
     assert (len(alive), left) == (2, [])
 

@@ -11,14 +11,13 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks._asv import device_named
-from benchmarks.bench_training import Training as Tracked
-from benchmarks.bench_training import trained_table
-from benchmarks.catalog.trainings import ALL_TRAININGS, Training
+from benchmarks.bench_training import Training, trained_table
+from benchmarks.catalog.trainings import ALL_TRAININGS, TrainingCase
 from benchmarks.measure import training as measure
 from benchmarks.schema.records import Record, Status
 from benchmarks.schema.suite import TRAINED_CELLS, TRAINING_PROGRAMS, TRAININGS
 from diffbio.models import VelocityModel
-from diffbio.training._step import Step
+from diffbio.training import Update
 
 N_CELLS, N_GENES = 128, 64
 RNG = np.random.default_rng(0)
@@ -41,7 +40,7 @@ def heavy(result, batch, where):
 
 
 def toy(loss, objective):
-    return Training("toy", lambda: VelocityModel(N_GENES), lambda: DATA, loss, objective)
+    return TrainingCase("toy", lambda: VelocityModel(N_GENES), lambda: DATA, loss, objective)
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def test_two_measurements_of_a_step_count_the_same_bytes(measured):
 def test_a_training_that_fails_takes_no_other_along(measured):
     (record,) = measured(light, lambda *arguments: 1 / 0)
     assert record.status == Status.FAILED
-    assert "ZeroDivisionError" in measure.table([record])
+    assert "ZeroDivisionError" in measure._table([record])
 
 
 def fake_figures(device, *arguments, **more):
@@ -120,9 +119,9 @@ def test_asv_looks_up_what_was_measured_and_skips_an_absent_device(monkeypatch):
     monkeypatch.setattr(measure, "measure_trainings", fake_figures)
     table = trained_table()
     where = (TRAINING_PROGRAMS[0], TRAINED_CELLS[0])
-    assert Tracked().track_steps_per_second(table, *where, "cpu") == 2
+    assert Training().track_steps_per_second(table, *where, "cpu") == 2
     with pytest.raises(NotImplementedError, match="not measured"):
-        Tracked().track_steps_per_second.setup(table, *where, "gpu")
+        Training().track_steps_per_second.setup(table, *where, "gpu")
 
 
 def test_asv_skips_trainings_where_their_packages_are_missing(monkeypatch):
@@ -137,7 +136,7 @@ def test_asv_skips_trainings_where_their_packages_are_missing(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("training", ALL_TRAININGS, ids=lambda training: training.name)
 def test_every_training_of_the_catalog_lowers_its_objective(training):
-    step = Step(training.model(), training.objective, 1e-2)
+    step = Update(training.model(), training.objective, 1e-2)
     cells, where = training.data(), np.ones(256, bool)
     update = jax.jit(step.update)
     leaves, losses = step.leaves, []

@@ -11,8 +11,8 @@ import pytest
 from jax import lax
 
 from benchmarks.catalog.cases import case
+from benchmarks.measure.program_text.work import work_of
 from benchmarks.measure.programs import counters
-from benchmarks.measure.work import work_of
 
 N_CELLS, DIM = 512, 50
 BLOCKS = (16, 64, 512)
@@ -176,7 +176,7 @@ def work_elsewhere(cores, flags):
         import os
         os.sched_setaffinity(0, {cores})
         import jax, jax.numpy as jnp
-        from benchmarks.measure.work import work_of
+        from benchmarks.measure.program_text.work import work_of
         function = jax.jit(lambda x: jnp.sum(jnp.exp(x @ x.T), axis=1))
         print(work_of(function.lower(jnp.ones((512, 50))).compile().as_text()))
     """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import batch_mixing_loss, clustering_compactness_loss, combined_loss
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")

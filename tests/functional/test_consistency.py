@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from tests.inputs import N_CELLS, draw, machinery, split, value_and_gradients
 
 CASES = machinery()

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from tests.inputs import N_CELLS, draw, for_reference, machinery, split
 from tests.tolerances import GRADIENT, VALUE
 

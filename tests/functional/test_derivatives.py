@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.catalog.cases import case as catalog_case
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import (
     clustering_compactness_loss,
     shannon_diversity,

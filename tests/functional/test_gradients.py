@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
-from benchmarks.measure.accuracy import gradient_v_curve, relative_error
+from benchmarks.measure.sweep.accuracy import gradient_v_curve, relative_error
 from reference import finite_difference as fd
 from reference import neighbors
 from tests.inputs import N_CELLS, draw, for_reference, split

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import (
     Local,
     batch_mixing_loss,

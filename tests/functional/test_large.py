@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import case
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from tests.tolerances import GRADIENT, VALUE
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import Perplexity, batch_mixing_loss
 from diffbio.functional._mixing.perplexity import perplexity_weights
 from reference import batch_mixing as reference

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.catalog.cases import CATALOG
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import batch_mixing_loss, velocity_transition_loss
 from reference import batch_mixing, transition
 from reference.neighbors import nearest_neighbors

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.catalog.real import REAL_CELLS
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from benchmarks.schema.tolerances import LEAST_VALUE
 from tests.agreement import assert_equal_to_the_reference
 from tests.datasets.fetched import real_or_skip

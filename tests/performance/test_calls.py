@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.catalog.cases import case
 from benchmarks.measure.programs import call_in_turn, compile_cold, program, warm_up
-from benchmarks.measure.ratio import contest, ratios_of
+from benchmarks.measure.ratio import calls_to_compare, ratios_of
 from benchmarks.schema.suite import CELL_COUNTS, DEVICES, PROGRAMS
 
 pytestmark = pytest.mark.performance
@@ -34,9 +34,9 @@ def test_call(benchmark, name, n_cells, device):
     def call():
         return jax.block_until_ready(compiled(*prepared.arguments))
 
-    contestants = contest(case(loss), transform, prepared, compiled)
-    warm_up(contestants)
-    samples = call_in_turn(contestants, np.random.default_rng(0), seconds=0.5, most=20)
+    calls = calls_to_compare(case(loss), transform, prepared, compiled)
+    warm_up(calls)
+    samples = call_in_turn(calls, np.random.default_rng(0), seconds=0.5, most=20)
     (ratio,) = ratios_of(case(loss), transform, prepared, compiled, samples)
     benchmark.pedantic(call, rounds=10, warmup_rounds=1)
     benchmark.extra_info.update(

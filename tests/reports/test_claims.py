@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.claims.experiment import Observed
 from benchmarks.measure.checkpoint import Checkpoint
 from benchmarks.schema.observations import (
     OBSERVATIONS_VERSION,
@@ -17,6 +16,7 @@ from benchmarks.schema.observations import (
     Scatter,
     Training,
 )
+from experiments.experiment import Observed
 from reports.__main__ import main
 from reports.judge.claims import Finding, judged_claims
 from reports.judge.intervals import interval

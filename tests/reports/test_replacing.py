@@ -181,10 +181,10 @@ def measured(monkeypatch):
     """The names of the measurements that began."""
     began = []
     functions = (
-        "measure.sweep.run_sweep",
+        "measure.sweep.run.run_sweep",
         "peers.compare.compare_all",
-        "measure.million.run_million",
-        "measure.recall.run_recall",
+        "measure.long.searches.run_million",
+        "measure.long.searches.run_recall",
     )
     for name in functions:
         monkeypatch.setattr(

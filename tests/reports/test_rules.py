@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.measure.timing import visit_in_turn
+from benchmarks.measure.sweep.timing import visit_in_turn
 from reports.judge.compare_asv import compare_asv
 from reports.judge.samples import fewest_samples, significance_of
 from reports.judge.verdict import JUDGED, Answer, Verdict
@@ -236,7 +236,7 @@ def test_rule_9_what_vanishes_fails_unless_the_change_renews_the_baseline(
 
 
 def test_rule_10_the_contestants_of_a_round_change_their_order(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.timing._SECONDS_PER_VISIT", 0.0)
+    monkeypatch.setattr("benchmarks.measure.sweep.timing._SECONDS_PER_VISIT", 0.0)
     calls = []
     names = ("ours", "bound")
     visit_in_turn(

@@ -70,7 +70,7 @@ def test_every_value_is_that_of_the_loss():
 
 def test_lisi_is_scib_metrics():
     pytest.importorskip("scib_metrics", reason="needs the extra: claims")
-    from benchmarks.claims.measures import clisi, ilisi, lisi_neighbors
+    from experiments.measures import clisi, ilisi, lisi_neighbors
 
     neighbors, found = lisi_neighbors(X), of(score(annotated(), **KEYS))
     assert found["ilisi"] == pytest.approx(ilisi(neighbors, CELLS.batch_labels), abs=1e-4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG, case
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss
 from diffbio.sharding import sharded
 from tests.inputs import KINDS, VARIANTS, draw, search_options, split

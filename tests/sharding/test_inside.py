@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from benchmarks.catalog.cases import CATALOG
-from benchmarks.measure.accuracy import relative_error
+from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss, shannon_diversity
 from tests.inputs import draw, search_options, split
 from tests.sharding.losses import every_case, mesh_of

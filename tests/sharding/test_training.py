@@ -8,10 +8,9 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from diffbio.training import fit
+from diffbio.training import Update, fit
 from diffbio.training._minibatches import minibatches
 from diffbio.training._placement import placement
-from diffbio.training._step import Step
 from tests.sharding.losses import mesh_of
 from tests.sharding.trainings import TRAININGS
 
@@ -123,7 +122,7 @@ def test_each_device_needs_its_share_of_the_memory():
 
     def bytes_per_device(mesh):
         placed = placement(cells, mesh)
-        step = Step(training.model(), training.objective(mesh), 1e-3)
+        step = Update(training.model(), training.objective(mesh), 1e-3)
         lowered = jax.jit(step.update, out_shardings=placed.result).lower(
             placed.model(step.leaves), *placed.minibatch(*first)
         )

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import diffbio.torch  # noqa: E402
-from benchmarks.measure.accuracy import relative_error  # noqa: E402
+from benchmarks.measure.sweep.accuracy import relative_error  # noqa: E402
 from diffbio import functional  # noqa: E402
 from tests.inputs import N_CELLS, draw, search_options, split  # noqa: E402
 from tests.tolerances import DTYPES, GRADIENT, VALUE  # noqa: E402

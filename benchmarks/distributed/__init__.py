@@ -1,1 +1,0 @@
-"""The losses in several processes that compute as one, beside one process with one device."""

@@ -1,0 +1,1 @@
+"""Programs of several devices, which are compiled and not run."""

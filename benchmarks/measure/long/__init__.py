@@ -1,0 +1,1 @@
+"""Work that takes minutes, on up to a million cells."""

@@ -1,0 +1,1 @@
+"""The optimised HLO of a compiled program, read: its instructions, its work, what it sends."""

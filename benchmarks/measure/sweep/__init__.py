@@ -1,0 +1,1 @@
+"""One run of everything: each loss on each set of cells, on every device."""

@@ -1,0 +1,166 @@
+"""The measurements of one step except its times: compilation, bits, accuracy, repeatability."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.catalog.cases import Case
+from benchmarks.measure.checkpoint import Measured
+from benchmarks.measure.programs import compile_warm, count_retraces, counters
+from benchmarks.measure.sweep.accuracy import (
+    Search,
+    digest,
+    gradient_v_curve,
+    neighbor_error,
+    reference_errors,
+    reference_results,
+)
+from benchmarks.measure.sweep.determinism import block_size_error, differing_repeats, takes_blocks
+from benchmarks.measure.sweep.steps import Step
+from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench
+from benchmarks.schema.records import Record, Source
+from benchmarks.schema.suite import CHECKED_CELLS, REFERENCE_CELLS, TRANSFORMS
+from diffbio.neighbors import nearest_neighbors
+
+__all__ = ["check_gradient", "measure_step"]
+
+
+def measure_step(
+    bench: Workbench,
+    step: Step,
+    *,
+    compilation: bool = True,
+    times: bool = True,
+    retraces: bool = True,
+    other_blocks: bool = True,
+) -> Measured:
+    """Measure everything of a step except the times of its calls.
+
+    Where a metric cannot be measured, its record says why.
+
+    Args:
+        bench: keeps the compiled programs for later measurements.
+        step: the loss, its cells and the device.
+        compilation: whether to count what the compiler made of the programs.
+        times: whether to say how long that took, too.
+        retraces: whether to count retraces, which compiles each program once more.
+        other_blocks: whether to search in other blocks, which compiles it once more, too.
+    """
+    if reason := bench.obstacle(step):
+        return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
+    chosen = {"compilation": compilation, "retraces": retraces, "other_blocks": other_blocks}
+    try:
+        return _measure(bench, step, times=times, **chosen)
+    except Exception as error:
+        return Measured([step.failure(transform, "value", error) for transform in TRANSFORMS])
+
+
+def _measure(
+    bench: Workbench,
+    step: Step,
+    *,
+    compilation: bool,
+    times: bool,
+    retraces: bool,
+    other_blocks: bool,
+) -> Measured:
+    prepared = bench.prepared(step)
+    outputs = {name: ready.outputs() for name, ready in prepared.programs.items()}
+    records: list[Record] = []
+    for transform, ready in prepared.programs.items():
+        if compilation:
+            records += _counters(step, ready)
+        if compilation and times:
+            records += _phases(step, ready)
+        records += _bits(step, ready, outputs[transform])
+        if retraces:
+            count = partial(count_retraces, ready.program)
+            records.append(_attempt(step, transform, "retraces", count))
+        if other_blocks and takes_blocks(step.case):
+            compare = partial(block_size_error, step, ready, outputs[transform])
+            records.append(_attempt(step, transform, "block_size_error", compare))
+    if step.n_cells <= REFERENCE_CELLS:
+        records += _accuracy(step, prepared.programs["value_and_grad"], outputs, bench.search)
+    return Measured(records, digests=prepared.digests)
+
+
+def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]) -> Record:
+    """One record, of the value or of the failure to measure it."""
+    try:
+        return step.record(transform, metric, measure())
+    except Exception as error:
+        return step.failure(transform, metric, error)
+
+
+def _counters(step: Step, ready: Prepared) -> list[Record]:
+    """What the compiled program is made of."""
+    try:
+        return step.records(ready.transform, counters(ready.phases.compiled))
+    except Exception as error:
+        return [step.failure(ready.transform, "hlo_instructions", error)]
+
+
+def _phases(step: Step, ready: Prepared) -> list[Record]:
+    """Seconds of the phases of the compilation, and of one whose program is kept already."""
+    seconds = ready.phases._asdict()
+    del seconds["compiled"]
+    warm = partial(compile_warm, ready.program)
+    return [
+        *step.records(ready.transform, seconds),
+        _attempt(step, ready.transform, "warm_compile_seconds", warm),
+    ]
+
+
+def _bits(step: Step, ready: Prepared, outputs: Outputs) -> list[Record]:
+    """The value, a hash of every bit, and how many arrays a second call changes."""
+    measures: dict[str, Callable[[], Any]] = {
+        "value": lambda: float(outputs.value),
+        "result_digest": lambda: digest(outputs),
+        "differing_repeats": lambda: differing_repeats(ready, outputs),
+    }
+    return [_attempt(step, ready.transform, name, measure) for name, measure in measures.items()]
+
+
+def _accuracy(
+    step: Step, ready: Prepared, outputs: Mapping[str, Outputs], search: Search
+) -> list[Record]:
+    """Errors against the reference, which sees the neighbours that the library found."""
+    arrays = jax.device_get(ready.program.arrays)
+    try:
+        found = _found_neighbors(step.case, ready)
+        expected = reference_results(step.case, arrays, found)
+    except Exception as error:
+        return [step.failure(transform, "value_error", error) for transform in outputs]
+    records: list[Record] = []
+    if found is not None:
+        points = arrays[step.case.differentiable[0]]
+        compare = partial(neighbor_error, points, found, search)
+        records.append(_attempt(step, ready.transform, "neighbor_error", compare))
+    for transform, output in outputs.items():
+        records += step.records(transform, reference_errors(expected, *output))
+    return records
+
+
+def _found_neighbors(case: Case, ready: Prepared) -> np.ndarray | None:
+    """The neighbours that the library finds among the program's cells, if the loss searches."""
+    if case.n_neighbors is None:
+        return None
+    points = ready.program.differentiated[case.differentiable[0]]
+    return np.asarray(nearest_neighbors(points, case.n_neighbors).indices)
+
+
+def check_gradient(case: Case) -> Measured:
+    """The plateau of the finite differences, and their curve if the loss did not fail."""
+    at = Step(case, "cpu", Source.SIMULATED, CHECKED_CELLS)
+    program_and_metric = ("value_and_grad", "finite_difference_error")
+    try:
+        curve = gradient_v_curve(case, n_cells=CHECKED_CELLS)
+    except Exception as error:
+        return Measured([at.failure(*program_and_metric, error, dtype="float64")])
+    odd = [error for error in curve["errors"] if not math.isfinite(error)]
+    record = at.record(*program_and_metric, odd[0] if odd else curve["plateau"], dtype="float64")
+    return Measured([record], v_curves=[] if odd else [curve])

@@ -1,0 +1,1 @@
+"""The document's claims, one file per loss that they are about."""
