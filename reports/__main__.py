@@ -20,7 +20,6 @@ from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.judge import agreement, commits, coverage, error_rates
 from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
 from reports.judge.claims import judged_claims
-from reports.judge.compare_asv import compare_asv
 from reports.judge.compare_rounds import compare_rounds
 from reports.judge.measuring import measure_commits
 from reports.judge.reproduction import reproduced
@@ -36,14 +35,12 @@ from reports.sources.frame import DamagedError
 from reports.sources.manifest import read_published
 from reports.sources.observations import read_observations
 from reports.sources.results import read_results
-from reports.sources.rounds import holds_rounds
 from reports.sources.sweep import Sweep, read_complete_sweep
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
 _PUBLISHED = Path("reports/published")
 _ROUNDS = Path("results/rounds")
-_ASV = Path(".asv/results")
 _PATH = click.Path(path_type=Path)
 # Several paths of what was measured; the sweep by default.
 _results = functools.partial(
@@ -138,11 +135,7 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
 @click.argument("base")
 @click.argument("head", required=False)
 @click.option("--direct", is_flag=True, help="Compare with BASE itself, not where HEAD forked.")
-@click.option(
-    "--results",
-    type=_PATH,
-    help="A folder of rounds, or asv's results: judge these, and measure nothing.",
-)
+@click.option("--results", type=_PATH, help="A folder of rounds: judge these, measure nothing.")
 @click.option("--output", type=_PATH, default=Path("results/comparison"), show_default=True)
 @click.option(
     "--minutes",
@@ -180,8 +173,7 @@ def compare(
         measure_commits(results, change, versions or (), minutes)
     names = [commit.name for commit in change.commits]
     renewed = commits.renews_baseline(*names)
-    judge = compare_rounds if holds_rounds(results) else compare_asv
-    comparison = judge(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
+    comparison = compare_rounds(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
     page = build_comparison(comparison, change, output)
@@ -236,9 +228,9 @@ def publish(results: tuple[Path, ...]) -> None:
 @main.command()
 @click.option("--output", type=_PATH, default=Path("results/published"), show_default=True)
 def rebuild(output: Path) -> None:
-    """Build the pages of all published reports, their list, and asv's pages of the history."""
+    """Build the pages of all published reports, and their list."""
     check_folder(output)
-    click.echo(f"page: {publishing.rebuild(_PUBLISHED, output, _ASV).resolve()}")
+    click.echo(f"page: {publishing.rebuild(_PUBLISHED, output).resolve()}")
 
 
 @main.command()

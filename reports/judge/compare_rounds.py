@@ -12,7 +12,7 @@ from benchmarks.schema.rounds import Side, Stage
 from reports.judge.baseline import key
 from reports.judge.comparison import Comparison, HeldRounds
 from reports.judge.rounds import AGAIN_ROUNDS, RATE, Program, verdicts
-from reports.judge.rules import is_unstable, judge_counters, mark_unmeasured
+from reports.judge.rules import judge_counters, mark_unmeasured
 from reports.judge.verdict import DETERMINISTIC, Verdict, gates
 from reports.sources.frame import DamagedError
 from reports.sources.rounds import Rounds, read_minutes, read_rounds, read_sides
@@ -21,7 +21,11 @@ from reports.sources.sweep import Sweep
 
 __all__ = ["compare_rounds", "judged_times", "same_programs"]
 
-# What a compiler makes of a loss says nothing of the loss where the compiler is another one.
+# A time scatters where its quartiles lie further apart than this share of the median.
+_LARGE_SPREAD = 0.1
+# Shorter times are mostly those of the call and the clock.
+_SHORTEST_STEADY_SECONDS = 1e-3
+# Two compilers make different programs of one loss: these say nothing of the loss then.
 _OF_THE_COMPILER = (Kind.COUNTER, Kind.MEMORY)
 _PLACE = ["benchmark", "n_cells", "device"]
 
@@ -48,18 +52,16 @@ def compare_rounds(
     sweeps = read_sides(folder, rounds.sides)
     times = _times(rounds, same_programs(sweeps))
     found = pd.concat([_counters(sweeps), times], ignore_index=True)
-    machine = rounds.environment["machine"]
-    found = found.assign(machine=machine, environment=_versions(rounds.sides))
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
-    processor = f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores"
     return Comparison(
         base,
         head,
         found,
         rounds.complaints,
-        (processor,),
-        baseline_renewed,
-        rounds.environment["command"] + " --gate-on-time" * on_time,
+        processor=f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores",
+        versions=_versions(rounds.sides),
+        baseline_renewed=baseline_renewed,
+        command=rounds.environment["command"] + " --gate-on-time" * on_time,
         false_alarm_rate=RATE,
         held=_held(folder, rounds.times, opened=bool(times["opened"].any())),
         on_time=on_time,
@@ -101,6 +103,7 @@ def _held(folder: Path, times: pd.DataFrame, *, opened: bool) -> HeldRounds:
 def _counters(sweeps: Mapping[Side, Sweep]) -> pd.DataFrame:
     before, after = (_deterministic(sweeps[side].frame) for side in Side)
     found = judge_counters(before, mark_unmeasured(before, after))
+    found = found.assign(n_before=1, n_after=1, tested=False, unstable=False)
     if key(sweeps[Side.BASE]) == key(sweeps[Side.HEAD]):
         return found
     differing = found["verdict"].isin([Verdict.REGRESSED, Verdict.IMPROVED, Verdict.CHANGED])
@@ -120,8 +123,15 @@ def _times(rounds: Rounds, same: set[Program]) -> pd.DataFrame:
     return found.assign(
         verdict=known["verdict"].fillna(found["verdict"]),
         detail=known["detail"],
-        unstable=[is_unstable(METRICS[row.metric], row) for row in found.itertuples()],
+        unstable=_scatters(found, "before") | _scatters(found, "after"),
     )
+
+
+def _scatters(times: pd.DataFrame, side: str) -> pd.Series:
+    """Whether a time that both sides have scatters on one, or is too short to be measured well."""
+    scattered = times[f"{side}_iqr"] > _LARGE_SPREAD * times[side]
+    short = (times["unit"] == "s") & (times[side] < _SHORTEST_STEADY_SECONDS)
+    return times["after"].notna() & (scattered | short)
 
 
 def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None, str]:

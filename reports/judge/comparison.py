@@ -49,14 +49,14 @@ class Comparison:
 
     Attributes:
         base, head: the commits' full names.
-        verdicts: the rows of ``judge``, with ``machine`` and ``environment`` of each, and
-            whether it ``gates``.
+        verdicts: a row per measurement, with its verdict and whether it ``gates``.
         complaints: what could not be read.
-        processors: what the figures were measured on.
+        processor: what was measured on.
+        versions: the release of jax, or those of both sides.
         baseline_renewed: whether figures may vanish, because the head renews the baseline.
         command: what measures and judges the same again.
         false_alarm_rate: the share of reports that name a changed time by chance, at most.
-        held: the rounds that were held; None where asv measured.
+        held: the rounds that were held.
         on_time: whether times that got worse fail the change, so that all must be judged.
     """
 
@@ -64,12 +64,13 @@ class Comparison:
     head: str
     verdicts: pd.DataFrame
     complaints: tuple[Complaint, ...]
-    processors: tuple[str, ...]
+    processor: str
+    versions: str
     baseline_renewed: bool
     command: str
     false_alarm_rate: float
-    held: HeldRounds | None = None
-    on_time: bool = False
+    held: HeldRounds
+    on_time: bool
 
     @property
     def gates(self) -> pd.Series:
@@ -101,29 +102,15 @@ class Comparison:
     @property
     def folded(self) -> pd.DataFrame:
         """The other rows that were judged, first those that a reader may wonder about."""
-        rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED) & ~self._unsampled]
+        rows = self.verdicts[self.verdicts["verdict"].isin(_FOLDED)]
         return rows.sort_values(
             "verdict", key=lambda found: found.map(_FOLDED.index), kind="stable"
         )
 
     @property
-    def n_unjudged(self) -> int:
-        """How many wall-clock figures have one sample on a side, and so never get a verdict."""
-        return int(self._unsampled.sum())
-
-    @property
-    def _unsampled(self) -> pd.Series:
-        one = self.verdicts[["n_before", "n_after"]].min(axis=1) == 1
-        return one & (self.verdicts["verdict"] == Verdict.UNDECIDED)
-
-    @property
     def n_tested(self) -> int:
         """How many figures were judged by a test that can err: it could have named them."""
-        return int(self._tested.sum())
-
-    @property
-    def _tested(self) -> pd.Series:
-        return self.verdicts["tested"].eq(True)
+        return int(self.verdicts["tested"].sum())
 
     @property
     def undetected(self) -> pd.DataFrame:
@@ -148,7 +135,7 @@ class Comparison:
     @property
     def time_per_loss(self) -> pd.Series:
         """Geometric mean of the ratios of time, per loss, where a test could have named them."""
-        judged = self.verdicts["verdict"].isin(JUDGED) & self._tested
+        judged = self.verdicts["verdict"].isin(JUDGED) & self.verdicts["tested"]
         rows = self.verdicts[(self.verdicts["kind"] == Kind.TIME) & judged]
         return np.exp(np.log(rows["ratio"].astype(float)).groupby(_losses(rows)).mean())
 

@@ -22,7 +22,7 @@ from benchmarks.schema.metrics import Kind
 from benchmarks.schema.rounds import Stage
 from reports.judge.effects import CONFIDENCE, FIGURE, NOT_EXCLUDED_LEVEL, effects
 from reports.judge.ranks import fewest_rounds, smallest_p
-from reports.judge.samples import SMALLEST_CHANGE
+from reports.judge.rules import SMALLEST_CHANGE
 from reports.judge.verdict import Verdict
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The words of a judgement, and which of them fail a change."""
 
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ __all__ = [
     "JUDGED",
     "WALL_CLOCK",
     "Answer",
-    "Judgement",
     "Verdict",
     "gates",
     "urgent_first",
@@ -39,7 +38,7 @@ class Verdict(StrEnum):
     STILL_FAILING = "still failing"
     NOISE = "noise"
     CHANGED = "changed"
-    UNDECIDED = "insufficient history"
+    UNDECIDED = "undecided"
     INCOMPARABLE = "not comparable"
     ABSENT = "skipped on both sides"
 
@@ -50,25 +49,6 @@ class Answer(IntEnum):
     PASSES = 0
     FAILS = 1
     UNJUDGED = 2
-
-
-class Judgement(NamedTuple):
-    """One figure before and after, its spread and number of samples, and the verdict.
-
-    ``undetected`` is a share of the time before: a smaller slowdown would not show.
-    """
-
-    before: Any
-    before_iqr: float
-    n_before: int
-    after: Any
-    after_iqr: float
-    n_after: int
-    ratio: float
-    p: float
-    threshold: float
-    verdict: Verdict
-    undetected: float = np.nan
 
 
 JUDGED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)

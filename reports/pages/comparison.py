@@ -37,9 +37,8 @@ def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> N
         "change": change,
         "files": _shortened(change.files),
         "headline": verdict_headline(comparison.verdicts, comparison.answer),
-        "rounds_held": "" if comparison.held is None else rounds_held(comparison.held),
+        "rounds_held": rounds_held(comparison.held),
         "complaints": comparison.complaints,
-        "environments": list(comparison.verdicts["environment"].unique()),
         "listed": _rows(comparison.listed),
         "folded": _rows(comparison.folded),
         "excluded_titles": [(f"{metric}: beyond", True) for metric in comparison.undetected],
@@ -50,8 +49,7 @@ def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> N
     render_pages(
         folder, content, {"comparison.html.j2": "index.html", "comparison.md.j2": "comment.md"}
     )
-    if comparison.held:
-        write_judging(folder)
+    write_judging(folder)
     comment = folder / "comment.md"
     put_text(comment, read_text(comment)[:_LONGEST_COMMENT])
 

@@ -8,7 +8,7 @@ from benchmarks.schema.files import put_text
 from reports.judge import coverage, error_rates, rounds
 from reports.judge.effects import CONFIDENCE, NOT_EXCLUDED_LEVEL
 from reports.judge.noise import SHARED
-from reports.judge.samples import SMALLEST_CHANGE
+from reports.judge.rules import SMALLEST_CHANGE
 from reports.judge.simulation import N_FIGURES
 from reports.judge.verdict import Verdict
 from reports.pages.quantities import percent

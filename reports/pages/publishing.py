@@ -2,15 +2,11 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.schema import git
 from benchmarks.schema.files import put_text, replacing_file
 from reports.pages.folders import replacing_folder
 from reports.pages.plots import plots
@@ -62,11 +58,8 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
     return folder
 
 
-def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
-    """Build the pages of all published reports, their list and asv's pages; return the list.
-
-    Where asv cannot build its pages, as in a clone without the branches that its configuration
-    names, the list says so.
+def rebuild(published: Path, output: Path) -> Path:
+    """Build the pages of all published reports and their list; return the list.
 
     The same files come of the same reports: byte for byte, where the same versions of the
     packages draw them.
@@ -84,10 +77,7 @@ def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
             place.mkdir()
             files = [one.folder / name for name in one.manifest["results"]]
             write_report(read_results(files), place)
-        asv_problem = _build_asv_pages(folder / "asv") if asv_results.exists() else None
-        has_asv = (folder / "asv" / "index.html").exists()
-        content = {"kept": kept, "has_asv": has_asv, "asv_problem": asv_problem}
-        put_text(folder / "index.html", render("published.html.j2", content))
+        put_text(folder / "index.html", render("published.html.j2", {"kept": kept}))
     return output / "index.html"
 
 
@@ -102,24 +92,6 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
     with TemporaryDirectory() as written:
         write_plots(Path(written), [plot])
         (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
-
-
-def _build_asv_pages(folder: Path) -> str | None:
-    """Let asv build its pages; where it cannot, leave none and return the last line it said."""
-    command = [sys.executable, "-m", "asv", "publish", "--html-dir", str(folder.resolve())]
-    ended = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=git.environment_without_git(),  # asv calls git
-        encoding="locale",
-        errors="replace",
-    )
-    sys.stderr.write(ended.stdout)
-    if not ended.returncode:
-        return None
-    shutil.rmtree(folder, ignore_errors=True)
-    return (ended.stdout.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _complete(read: Results) -> Sweep:

@@ -40,8 +40,7 @@ def write_report(read: Results, folder: Path) -> None:
     history = courses(read.measurements.frame)
     drawn = list(plots(read, history))
     write_plots(folder, drawn)
-    measurements = read.measurements.frame.drop(columns="samples").to_csv(index=False)
-    put_text(folder / "measurements.csv", measurements)
+    put_text(folder / "measurements.csv", read.measurements.frame.to_csv(index=False))
     content = {
         "headline": report_headline(read),
         "complaints": read.measurements.complaints,

@@ -83,7 +83,7 @@ def note(row: Any) -> str:
     said = ["ratio to the bound"] * _is_relative(row) + ["unstable"] * bool(row.unstable)
     if row.verdict in (Verdict.NOISE, Verdict.UNCHANGED) and pd.notna(row.undetected):
         said.append(
-            f"a slowdown below {row.undetected:.0%} would not show"
+            f"a change below {row.undetected:.0%} would not show"
             if np.isfinite(row.undetected)
             else _excludes_nothing()
         )

@@ -35,12 +35,9 @@ __all__ = [
 # The columns that name a figure, wherever and whenever it was measured.
 KEY = ["benchmark", "source", "n_cells", "device", "metric"]
 _ORIGIN = ["commit", "date", "machine", "environment", "file"]
-# Of asv alone: when the last round of a figure started, in seconds since 1970, and how long
-# the last round of its commit took, with all figures in all environments.
-_ROUND = ["started", "round_seconds"]
 COLUMNS = [
-    *KEY, "loss", "transform", "dtype", "unit", "better", "value", "samples", "ci_low",
-    "ci_high", "status", "detail", *_ORIGIN, *_ROUND,
+    *KEY, "loss", "transform", "dtype", "unit", "better", "value", "status", "detail",
+    *_ORIGIN,
 ]  # fmt: skip
 
 
@@ -128,7 +125,6 @@ def measurement(
         "unit": METRICS[metric].unit,
         "better": METRICS[metric].better,
         "value": value,
-        "samples": (),
         "status": Status.OK,
         "detail": "",
         **origin,

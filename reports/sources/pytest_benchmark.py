@@ -78,7 +78,7 @@ def is_pytest_benchmark(content: Any) -> bool:
 
 
 def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
-    """The calls' times with their samples, and what stands beside them.
+    """The calls' times, and what stands beside them.
 
     Raises:
         DamagedError: it lacks what pytest-benchmark always writes.
@@ -130,8 +130,6 @@ def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str
         if problem := misfit(metric, value):
             raise DamagedError(f"extra_info.{metric}: {problem}")
     place = {**origin, "n_cells": extra.n_cells, "device": extra.device}
-    call = measurement(
-        extra.program, "call_seconds", stats.median, place, samples=tuple(stats.data)
-    )
+    call = measurement(extra.program, "call_seconds", stats.median, place)
     beside = [measurement(extra.program, name, value, place) for name, value in values.items()]
     return [call, *beside]

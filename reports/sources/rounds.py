@@ -20,7 +20,7 @@ from reports.sources.rounds_file import (
 )
 from reports.sources.sweep import Sweep, read_complete_sweep
 
-__all__ = ["MINUTES", "Rounds", "holds_rounds", "read_minutes", "read_rounds", "read_sides"]
+__all__ = ["MINUTES", "Rounds", "read_minutes", "read_rounds", "read_sides"]
 
 # What a comparison writes beside the rounds: how long it takes.
 MINUTES = "minutes.json"
@@ -54,11 +54,6 @@ class Rounds:
             base.versions == head.versions
             and base.described.lower_bounds == head.described.lower_bounds
         )
-
-
-def holds_rounds(folder: Path) -> bool:
-    """Whether rounds were measured into the folder."""
-    return (folder / _ROUNDS).exists()
 
 
 def read_rounds(folder: Path) -> Rounds:

@@ -181,7 +181,9 @@ def _rows(records: Sequence[Any], origin: dict[str, Any]) -> tuple[list[dict[str
     found, problems = checked_rows(RecordRow, records, "records", noted=_NOTED)
     rows = []
     for record in found:
-        more = record.model_dump(exclude={"benchmark", "metric", "value", "unit", "better"})
+        more = record.model_dump(
+            include={"source", "n_cells", "dtype", "device", "status", "detail"}
+        )
         rows.append(measurement(record.benchmark, record.metric, record.value, origin, **more))
         if isinstance(record.value, float) and not math.isfinite(record.value):
             name = f"{record.metric} of {record.benchmark} at {record.n_cells} cells"

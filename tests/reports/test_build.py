@@ -15,7 +15,7 @@ from reports.judge.agreement import agreements
 from reports.pages.tables import speeds
 from reports.sources.manifest import PAGE_MARKER
 from reports.sources.sweep import read_sweep
-from tests.reports.written import all_records, record, sweep
+from tests.reports.written import ENVIRONMENT, all_records, record, sweep
 
 
 def build(tmp_path, records):
@@ -103,6 +103,16 @@ def test_the_speed_is_that_of_the_largest_size(tmp_path):
     costs = {speed.loss: (speed.n_cells, speed.costs) for speed in found}
     assert costs["shannon"] == (4096, ((None, None), (3.0, 1.5)))
     assert costs["simpson"] == (1024, ((None, None), (2.0, None)))
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_the_environment_and_the_command_stand_on_the_page(tmp_path):
+    sweep(tmp_path / "sweep.json", all_records(), xla_flags="--xla_a=1")
+    run(tmp_path)
+    page = (tmp_path / "r" / "index.html").read_text()
+    said = [ENVIRONMENT[name] for name in ("command", "commit", "cpu", "os", "python")]
+    said += ["2 cores", "16 GiB", "jax 0.10.2", "jaxlib 0.10.2", "--xla_a=1", "cpu: cpu", "(clean)"]
+    assert [text for text in said if text not in page] == []
 
 
 @pytest.mark.usefixtures("without_plots")

@@ -3,7 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.schema.git import GitError
 from reports.__main__ import main
+from reports.judge import commits
 from reports.judge.commits import change_between, revisions
 from reports.sources.frame import DamagedError
 from tests.reports.written import BASE, HEAD
@@ -138,6 +140,18 @@ def test_commits_without_a_common_one_are_compared_directly_alone(repository):
     with pytest.raises(DamagedError, match=r"main \(\w{8}\) and other \(\w{8}\) have no commit in"):
         change_between("main", "other", direct=False)
     assert change_between("main", "other", direct=True).base.name == name_of(repository, "main")
+
+
+def test_git_says_whether_a_change_renews_the_baseline(repository):
+    assert commits.renews_baseline("main~1", "main")
+    assert not commits.renews_baseline("main~1", "feature")
+    with pytest.raises(GitError, match="bad object"):
+        commits.renews_baseline("HEAD", "f" * 40)
+
+
+def test_an_unknown_commit_is_named():
+    found, _ = compare("HEAD", "no-such-commit")
+    assert (found.exit_code, "'no-such-commit' names no commit" in found.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("base", ["origin/main", "no-such-commit"])

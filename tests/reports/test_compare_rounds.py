@@ -1,9 +1,11 @@
 """Two commits measured in rounds: the verdicts, the page and the exit code."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -12,14 +14,15 @@ from reports.__main__ import main
 from reports.judge import commits, measuring
 from reports.judge.commits import Commit
 from reports.judge.compare_rounds import compare_rounds
-from reports.judge.verdict import Answer
+from reports.judge.verdict import Answer, Verdict
 from reports.pages.comparison import build_comparison
 from reports.pages.quantities import number
 from reports.sources.frame import DamagedError
 from tests.reports.written import BASE, HEAD, change
-from tests.reports.written_rounds import rounds
+from tests.reports.written_rounds import rounds, with_seconds
 
 SIMPSON = "simpson:value_and_grad"
+HOSTILE = "<script>alert(1)</script> | ![x](http://x) `y`"
 
 
 def compared(folder, **changes):
@@ -41,6 +44,9 @@ def test_equal_commits_pass_and_say_what_their_times_exclude(tmp_path):
     page = build_comparison(found, change(), tmp_path / "page")
     assert "What the times exclude" in page.read_text()
     assert "2 times were tested together" in page.read_text()  # calls of one program are not
+    assert "at most 5\N{NO-BREAK SPACE}% of such comparisons name any by chance" in page.read_text()
+    assert "Measured on A processor, 2 cores, by jax 0.10.2." in page.read_text()
+    assert "No figure got worse or better" in page.read_text()
     assert "8 of 8 first rounds were held, and no figure was open" in page.read_text()
     assert "How often this errs" in (page.parent / "judging.html").read_text()
 
@@ -73,6 +79,91 @@ def test_calls_of_one_program_are_noise_and_its_compilation_is_not(tmp_path):
 def test_counters_and_errors_decide(tmp_path, change, metric):
     found = compared(tmp_path, **change, hlo_fingerprint="bb")
     assert (verdict(found, metric), found.answer) == ("regressed", Answer.FAILS)
+
+
+def test_one_sentence_comes_first_then_what_moved_then_the_rest(tmp_path):
+    found = compared(tmp_path, temp_bytes=4_567_890, hlo_fingerprint="bb")
+    page = build_comparison(found, change(), tmp_path / "page")
+    first = (
+        "Fails: 1 regressed, 0 improved, 8 unchanged, 1 changed; worst: "
+        f"temp_bytes of {SIMPSON} at 4096 cells, 1.00 MB before, 4.57 MB now."
+    )
+    comment, text = (page.parent / "comment.md").read_text(), page.read_text()
+    assert comment.startswith(f"**{first}** head (cccccccc) against base (bbbbbbbb).\n\n8 of 8")
+    assert "Measured on A processor, 2 cores, by jax 0.10.2; 1 row fails the change." in comment
+    assert "| regressed | memory | 1 | 4.57 | 4.57 | 4.57 |" in comment
+    places = [text.index(part) for part in (first, "Got worse, got better", "<details>")]
+    assert places == sorted(places)
+    for title in ("benchmark", "cells", "device", "metric", "better", "verdict", "ratio",
+                  "before ± IQR (n)", "after ± IQR (n)", "p", "threshold"):  # fmt: skip
+        assert f">{title}</th>" in text
+
+
+def test_among_the_rest_comes_first_what_one_may_wonder_about(tmp_path):
+    found = compared(tmp_path, slower={"call_seconds": 1.3})  # by the same program: noise
+    first = found.folded.iloc[0]
+    assert (first["benchmark"], first["metric"], first["verdict"]) == (
+        SIMPSON, "call_seconds", "noise",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unstable"),
+    [
+        (np.linspace(0.0100, 0.0101, 8), False),
+        ([0.009, 0.009, 0.009, 0.01, 0.01, 0.0115, 0.0115, 0.0115], True),
+        (np.linspace(0.000500, 0.000505, 8), True),
+    ],
+    ids=["steady", "scattered", "short"],
+)
+def test_instability_is_said(tmp_path, seconds, unstable):
+    found = compare_rounds(with_seconds(rounds(tmp_path), seconds, seconds), BASE, HEAD)
+    rows = found.verdicts
+    assert rows[rows["unstable"]]["metric"].tolist() == ["call_seconds"] * unstable
+    page = build_comparison(found, change(), tmp_path / "page").read_text()
+    assert (">unstable" in page) == unstable
+
+
+def test_where_nothing_was_measured_there_is_no_pass(tmp_path):
+    found = compared(tmp_path)
+    nothing = found.verdicts.assign(verdict=Verdict.ABSENT)
+    assert replace(found, verdicts=nothing).answer == Answer.UNJUDGED
+
+
+def test_the_comment_stays_short_and_the_page_whole(tmp_path):
+    found = compared(tmp_path, temp_bytes=4 * 10**6)
+    worse = found.listed.iloc[:1]
+    many = [worse.assign(benchmark=f"program{at}:value") for at in range(3000)]
+    found = replace(found, verdicts=pd.concat(many, ignore_index=True))
+    page = build_comparison(found, change(), tmp_path / "page")
+    comment, rows = ((page.parent / name).read_text() for name in ("comment.md", "verdicts.csv"))
+    assert len(comment.encode()) < 60_000
+    assert "and 2950 more on the page" in comment
+    assert page.read_text().count("program17:value") == rows.count("program17:value") == 1
+
+
+def test_what_vanishes_passes_if_the_change_renews_the_baseline(tmp_path):
+    rounds(tmp_path, absent=["simpson"])
+    found = compare_rounds(tmp_path, BASE, HEAD, baseline_renewed=True)
+    assert (found.answer, set(found.listed["verdict"])) == (Answer.PASSES, {"removed"})
+    page = build_comparison(found, change(), tmp_path / "page").read_text()
+    assert "The change renews the baseline" in page
+
+
+def test_a_row_that_cannot_be_read_is_named_and_shown_as_text(tmp_path):
+    path = rounds(tmp_path) / "rounds.json"
+    content = json.loads(path.read_text())
+    content["rows"][0]["metric"] = HOSTILE
+    content["environment"]["cpu"] = content["environment"]["command"] = HOSTILE
+    path.write_text(json.dumps(content))
+    found = compare_rounds(tmp_path, BASE, HEAD)
+    assert found.answer == Answer.UNJUDGED
+    page = build_comparison(found, change(), tmp_path / "page")
+    comment = (page.parent / "comment.md").read_text()
+    for text in (comment, page.read_text()):
+        assert "rounds.json" in text
+        assert "<script>alert" not in text
+    assert comment.count("&#60;script&#62;") >= 3
 
 
 def test_a_loss_that_vanishes_or_fails_is_told(tmp_path):
@@ -240,7 +331,7 @@ def test_what_was_not_judged_does_not_pass(tmp_path):
     found = compare(*arguments, f"--output={tmp_path / 'page'}")
     assert found.exit_code == 0  # the counters decide, and were judged
     assert found.output.startswith("**Passes, 3 figures not judged: 0 regressed")
-    assert "insufficient history; " in found.output
+    assert "| undecided; " in found.output
     assert "at least 4 rounds are needed" in found.output
     gated = compare(*arguments, f"--output={tmp_path / 'page'}", "--gate-on-time")
     assert (gated.exit_code, gated.output.startswith("**Cannot be judged: ")) == (2, True)

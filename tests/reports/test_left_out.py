@@ -1,25 +1,13 @@
 """What another version of the suite measured is counted and left out: it stops no verdict."""
 
 import json
-import shutil
 
 import pytest
 from click.testing import CliRunner
 
 from reports.__main__ import main
-from reports.pages import publishing
 from reports.sources.results import read_results
-from tests.reports.written import (
-    CALL,
-    PROGRAM,
-    TEMPORARY,
-    all_records,
-    asv,
-    change,
-    pytest_benchmark,
-    sweep,
-)
-from tests.scratch import ROOT, commit, git
+from tests.reports.written import CALL, PROGRAM, TEMPORARY, asv, pytest_benchmark
 
 pytestmark = pytest.mark.usefixtures("without_plots")
 
@@ -171,18 +159,12 @@ def test_without_a_sweep_the_failures_decide(tmp_path):
     assert (exit_code, "failed benchmarks: 1" in said) == (1, True)
 
 
-@pytest.mark.parametrize("command", ["build", "compare"])
-def test_a_renamed_folder_of_a_machine_is_explained(tmp_path, monkeypatch, command):
-    monkeypatch.setattr("reports.judge.commits.change_between", lambda *_, **__: change())
-    monkeypatch.setattr("reports.judge.commits.renews_baseline", lambda *_: False)
-    for name in "bc":
-        asv(tmp_path / "asv", name, 0, {TEMPORARY: {PROGRAM: 1}})
+def test_a_renamed_folder_of_a_machine_is_explained(tmp_path):
+    asv(tmp_path / "asv", "a", 0, {TEMPORARY: {PROGRAM: 1}})
     (tmp_path / "asv" / "m").rename(tmp_path / "asv" / "renamed")
-    given = ["base", "head"] if command == "compare" else []
-    options = [f"--results={tmp_path / 'asv'}", f"--output={tmp_path / 'page'}"]
-    result = CliRunner().invoke(main, [command, *given, *options])
-    assert result.exit_code == 2
-    assert "params.machine: it is 'm', and the folder 'renamed'" in result.output
+    exit_code, said, _ = build(tmp_path, tmp_path / "asv")
+    assert exit_code == 2
+    assert "params.machine: it is 'm', and the folder 'renamed'" in said
 
 
 def test_hidden_files_in_a_folder_of_results_are_not_read(tmp_path):
@@ -208,31 +190,3 @@ def test_benchmarks_of_others_under_pytest_are_left_out_and_damaged_ones_named(t
         "others is no benchmark of this suite",
         "dropped of device 'tpu', which this suite does not have",
     ]
-
-
-def test_what_asv_cannot_show_stops_no_published_report(tmp_path, monkeypatch):
-    """A clone of another branch alone, beside asv's results."""
-    (tmp_path / "README.md").write_text("<!-- newest report --><!-- end of newest report -->")
-    shutil.copy(ROOT / "asv.conf.json", tmp_path)
-    git(tmp_path, "init", "--quiet", "--initial-branch", "other")
-    commit(tmp_path)
-    asv(tmp_path / ".asv" / "results", "a", 0, {TEMPORARY: {PROGRAM: 1}})
-    (tmp_path / ".asv" / "results" / "benchmarks.json").write_text('{"version": 2}')
-    path = sweep(tmp_path / "sweep.json", all_records())
-    monkeypatch.chdir(tmp_path)
-    kept = tmp_path / "kept" / "one"
-    kept.mkdir(parents=True)
-    read = read_results([path])
-    (kept / "manifest.json").write_text(
-        json.dumps(
-            publishing.manifest_of(
-                read.newest, "All is well.", [publishing.pack(path, kept / "sweep.json.gz")]
-            )
-        )
-    )
-    page = publishing.rebuild(tmp_path / "kept", tmp_path / "out", tmp_path / ".asv" / "results")
-    text = page.read_text()
-    assert (tmp_path / "out" / "one" / "index.html").exists()
-    assert "asv could not build its pages of the history: <code>" in text
-    assert "rev-list --first-parent main" in text
-    assert not (tmp_path / "out" / "asv").exists()

@@ -5,13 +5,10 @@ import re
 
 import pytest
 
-from reports.judge.compare_asv import compare_asv
-from reports.pages.comparison import build_comparison
 from reports.pages.report import build_report
 from reports.sources.results import read_results
-from tests.reports.written import all_records, asv, change, record, sweep
+from tests.reports.written import all_records, record, sweep
 
-TRACKED = "bench_memory.Memory.track_temp_bytes"
 HOSTILE = "<script>alert(1)</script> | ![x](http://x) `y`\n\n<img src=x> & [z](javascript:1)"
 SHOWN = "&#60;script&#62;alert(1)&#60;/script&#62; &#124; !&#91;x&#93;(http://x)"
 
@@ -47,18 +44,3 @@ def test_the_report_shows_text_of_a_sweep_as_it_is(tmp_path):
     assert_harmless(markdown)
     assert markdown.count(SHOWN) >= 7
     assert "<script>alert" not in page.read_text()
-
-
-def test_the_comment_shows_text_of_asv_as_it_is(tmp_path):
-    timed = {"simpson:value": (1.0, [1.0, 1.1, 0.9, 1.0, 1.1, 0.9])}
-    figures = {TRACKED: {"simpson:value": 1}, "bench_throughput.Call.time_call": timed}
-    for day, commit in enumerate("ab"):
-        path = asv(tmp_path / "asv", commit, day, figures)
-        content = json.loads(path.read_text())
-        content["params"]["jax"] = HOSTILE
-        content["results"][TRACKED][0] = [1 + 10**6 * day, None]
-        path.write_text(json.dumps(content))
-    (tmp_path / "asv" / "m" / "x`<b>.json").write_text("{")
-    found = compare_asv(tmp_path / "asv", "a" * 40, "b" * 40)
-    page = build_comparison(found, change(), tmp_path / "page")
-    assert_harmless((page.parent / "comment.md").read_text())

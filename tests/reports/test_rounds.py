@@ -164,12 +164,12 @@ def test_a_large_effect_that_chance_explains_is_noise():
 
 
 def test_too_few_rounds_or_no_second_look_leave_a_figure_undecided():
-    assert verdict(rows(*drawn(0, n=3))) == "insufficient history"
+    assert verdict(rows(*drawn(0, n=3))) == "undecided"
     assert verdict(rows(*drawn(0, n=4))) in ("unchanged", "noise")
     first, again = rows(*drawn(12, step=1.08)), rows(*drawn(2, 4, 1.3, 0.01), stage=Stage.AGAIN)
     assert len(worth_another_look(effects(first))) == 1
-    assert verdict(first) == verdict(first, again) == "insufficient history"
-    assert verdict(first, again[again["side"] == Side.HEAD]) == "insufficient history"
+    assert verdict(first) == verdict(first, again) == "undecided"
+    assert verdict(first, again[again["side"] == Side.HEAD]) == "undecided"
     assert verdict(first, rows(*drawn(2, 5, 1.3, 0.01), stage=Stage.AGAIN)) == "regressed"
 
 
@@ -227,7 +227,7 @@ def test_among_many_open_figures_so_few_rounds_could_not_pass():
     assert verdict(*parts[:2]) == "regressed"
     found = verdicts(pd.concat(parts))
     assert (found["stage"] == Stage.FIRST).all()
-    assert set(found["verdict"]) == {"insufficient history"}
+    assert set(found["verdict"]) == {"undecided"}
 
 
 def test_calls_of_identical_programs_are_noise_and_their_compilations_are_not():

@@ -17,7 +17,6 @@ from tests.reports.written import (
     PROGRAM,
     all_records,
     asv,
-    processes,
     pytest_benchmark,
     record,
     sweep,
@@ -36,9 +35,8 @@ def build(folder, *paths):
 
 @pytest.mark.usefixtures("without_plots")
 def test_all_sources_fill_one_frame(tmp_path):
-    median, samples = processes(0.001, 0.0012, 0.0011)
     asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": 0}})
-    asv(tmp_path / "asv", "b", 1, {TIMED: {"simpson:value": (median, samples)}})
+    asv(tmp_path / "asv", "b", 1, {TIMED: {"simpson:value": 0.0011}})
     paths = [
         tmp_path / "asv",
         sweep(tmp_path / "sweep.json", all_records()),
@@ -54,11 +52,10 @@ def test_all_sources_fill_one_frame(tmp_path):
         4096,
         0.0011,
     )
-    assert on_cpu["samples"] == (0.001, 0.0012, 0.0011)
     assert (on_cpu["unit"], on_cpu["better"]) == ("s", "lower")
     assert list(timed[timed["device"] == "gpu"]["status"]) == ["skipped"]
     called = frame.loc[[(str(paths[2]), "call_seconds", "cpu")]].iloc[0]
-    assert (called["value"], called["samples"]) == (0.002, (0.002, 0.0021))
+    assert called["value"] == 0.002
     assert read.newest.path == paths[1]
     assert build(tmp_path, *paths)[0].exit_code == 0
 
@@ -159,35 +156,14 @@ def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
     assert "the benchmark raised an error" in page
 
 
-@pytest.mark.parametrize(
-    ("samples", "expected"),
-    [
-        ([1, 2, 3, 4, 50, 6, 7, 8, 9, 1], (3, 7)),
-        ([5, 4, 3, 2, 1], (3,)),
-        ([1, 2, 3, 4, 5, 6], (3.5,)),  # of another `repeat`: nobody knows how many processes
-        ([7], (7,)),
-        (None, ()),
-    ],
-)
-def test_the_samples_of_a_process_count_as_one(tmp_path, samples, expected):
-    asv(tmp_path / "asv", "a", 0, {TIMED: {PROGRAM: (3.0, samples)}})
-    read = read_results([tmp_path / "asv"]).measurements
-    on_cpu = read.frame[read.frame["device"] == "cpu"].iloc[0]
-    assert (on_cpu["samples"], on_cpu["value"]) == (expected, 3.0)
-    assert not read.complaints
-
-
-def test_every_sample_of_an_import_is_a_process(tmp_path):
+def test_an_import_is_measured_without_cells_or_device(tmp_path):
     name = "bench_throughput.Import.timeraw_losses"
-    path = asv(tmp_path / "asv", "a", 0, {name: {PROGRAM: (3.0, [2.0, 3.0, 4.0])}})
+    path = asv(tmp_path / "asv", "a", 0, {name: {PROGRAM: 3.0}})
     content = json.loads(path.read_text())
     content["results"][name][:2] = [[3.0], []]
-    content["results"][name][-1] = [[2.0, 3.0, 4.0]]
     path.write_text(json.dumps(content))
     (row,) = read_results([tmp_path / "asv"]).measurements.frame.itertuples()
-    assert (row.benchmark, row.metric, row.samples) == (
-        "import:losses", "import_seconds", (2.0, 3.0, 4.0),
-    )  # fmt: skip
+    assert (row.benchmark, row.metric, row.value) == ("import:losses", "import_seconds", 3.0)
 
 
 @pytest.mark.usefixtures("without_plots")
