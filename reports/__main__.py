@@ -17,25 +17,29 @@ from benchmarks.schema.children import run_child
 from benchmarks.schema.console import print_in_any_locale
 from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
-from reports.judge import agreement, commits, coverage, error_rates
-from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
-from reports.judge.claims import judged_claims
-from reports.judge.compare_rounds import compare_rounds
-from reports.judge.measuring import measure_commits
-from reports.judge.reproduction import reproduced
-from reports.judge.verdict import Answer
-from reports.pages import publishing
-from reports.pages.claims import build_claims, claims_headline
-from reports.pages.comparison import build_comparison
-from reports.pages.folders import check_folder
-from reports.pages.report import build_report
-from reports.pages.reproduced import reproduction_text
-from reports.pages.words import report_headline, unusual_rows, verdict_headline
-from reports.sources.frame import DamagedError
-from reports.sources.manifest import read_published
-from reports.sources.observations import read_observations
+from reports.claims.page import build_claims, claims_headline
+from reports.claims.reading import read_observations
+from reports.claims.verdicts import judged_claims
+from reports.commits import change as commits
+from reports.commits.errors import coverage, error_rates
+from reports.commits.judge import compare_rounds
+from reports.commits.measure import measure_commits
+from reports.commits.page import build_comparison
+from reports.gate.baseline import write_baseline
+from reports.gate.judge import compare_with_baseline
+from reports.reproduction.judge import reproduced
+from reports.reproduction.text import reproduction_text
+from reports.rules.comparable import IncomparableError
+from reports.rules.verdicts import Answer
+from reports.sources.measurements import DamagedError
+from reports.sources.published import read_published
 from reports.sources.results import read_results
-from reports.sources.sweep import Sweep, read_complete_sweep
+from reports.sources.sweep_file import Sweep, read_complete_sweep
+from reports.sweep import agreement, publishing
+from reports.sweep.headline import report_headline
+from reports.sweep.page import build_report
+from reports.writing.folders import check_folder
+from reports.writing.headlines import unusual_rows, verdict_headline
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")

@@ -16,8 +16,7 @@ from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import benchmark_version
 from reports.sources.asv_file import File, Result, result_of
-from reports.sources.fields import Place, checked, misfit
-from reports.sources.frame import (
+from reports.sources.measurements import (
     KEY,
     Complaint,
     DamagedError,
@@ -26,6 +25,7 @@ from reports.sources.frame import (
     load_json,
     measurement,
 )
+from reports.sources.validation import Place, checked, misfit
 
 __all__ = ["is_results_folder", "metric_of", "read_asv"]
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from reports.sources.fields import (
+from reports.sources.measurements import DamagedError
+from reports.sources.validation import (
     Commit,
     Name,
     Text,
     Theirs,
     checked,
 )
-from reports.sources.frame import DamagedError
 
 __all__ = ["File", "Result", "result_of"]
 

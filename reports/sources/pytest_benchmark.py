@@ -8,7 +8,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from benchmarks.schema.records import Status
-from reports.sources.fields import (
+from reports.sources.measurements import (
+    Complaint,
+    DamagedError,
+    Measurements,
+    as_frame,
+    commit_measured,
+    is_ahead,
+    measurement,
+)
+from reports.sources.validation import (
     Date,
     Name,
     Place,
@@ -17,15 +26,6 @@ from reports.sources.fields import (
     Theirs,
     checked,
     misfit,
-)
-from reports.sources.frame import (
-    Complaint,
-    DamagedError,
-    Measurements,
-    as_frame,
-    commit_measured,
-    is_ahead,
-    measurement,
 )
 
 __all__ = ["is_pytest_benchmark", "read_pytest_benchmark"]

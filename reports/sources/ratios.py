@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmarks.schema.records import Ratio
-from reports.sources.fields import checked, checked_rows
-from reports.sources.frame import Complaint
+from reports.sources.measurements import Complaint
 from reports.sources.schemas import RatioRow, RatiosFile
+from reports.sources.validation import checked, checked_rows
 
 __all__ = ["Ratios", "is_ratios", "ratios_frame", "read_ratios"]
 

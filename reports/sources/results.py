@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.sources.asv import is_results_folder, read_asv
-from reports.sources.frame import (
+from reports.sources.measurements import (
     Complaint,
     DamagedError,
     Measurements,
@@ -15,10 +15,10 @@ from reports.sources.frame import (
     is_ahead,
     load_json,
 )
-from reports.sources.manifest import PAGE_MARKER
+from reports.sources.published import PAGE_MARKER
 from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
 from reports.sources.ratios import Ratios, is_ratios, ratios_frame, read_ratios
-from reports.sources.sweep import Sweep, is_sweep, read_sweep
+from reports.sources.sweep_file import Sweep, is_sweep, read_sweep
 
 __all__ = ["Results", "read_results"]
 

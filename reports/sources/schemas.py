@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Source, Status
-from reports.sources.fields import (
+from reports.sources.validation import (
     CellCount,
     Commit,
     Count,

@@ -24,7 +24,7 @@ from benchmarks.measure.sweep import run_sweep
 from benchmarks.schema.files import reserved
 from benchmarks.schema.records import JAX_SETTINGS
 from benchmarks.schema.suite import DEVICES, TIER
-from reports.sources.sweep import read_sweep
+from reports.sources.sweep_file import read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """

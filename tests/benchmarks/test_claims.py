@@ -23,8 +23,8 @@ from benchmarks.claims.document import (
 from benchmarks.claims.experiment import Claim, Found
 from benchmarks.claims.run import run_experiments
 from diffbio.datasets import OfflineError
-from reports.judge.claims import Finding, judged_claims
-from reports.sources.observations import read_observations
+from reports.claims.reading import read_observations
+from reports.claims.verdicts import Finding, judged_claims
 
 # These compile whole trainings of models, however small, or repeat on real cells what others do
 # on simulated ones; test_training_methods.py has the parts of the trainings.

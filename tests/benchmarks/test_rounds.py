@@ -19,7 +19,7 @@ from benchmarks.rounds.run import Rounds, run_rounds
 from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Side, SideError, Stage
-from reports.sources.rounds import read_rounds
+from reports.commits.reading import read_rounds
 from tests.scratch import ROOT, git
 
 PROGRAM = "simpson:value_and_grad"

@@ -13,7 +13,7 @@ from benchmarks.claims.validity import compactness, mixing, velocity
 from diffbio.datasets import simulate_clusters
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
-from reports.judge.validity import correlations, settings
+from reports.claims.correlations import correlations, settings
 
 pytest.importorskip("scib_metrics", reason="needs the extra: claims")
 pytest.importorskip("scvelo", reason="needs the extra: claims")

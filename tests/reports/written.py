@@ -6,7 +6,7 @@ from types import MappingProxyType
 from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.schema.records import Ratio, Record
 from benchmarks.schema.suite import LOSSES, benchmark_version
-from reports.judge.commits import Change, Commit
+from reports.commits.change import Change, Commit
 from reports.sources.asv import metric_of
 
 ENVIRONMENT = {

@@ -1,0 +1,126 @@
+"""What the rounds of two commits left in their folder: times, and a sweep a side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side
+from reports.commits.files import (
+    CountersFile,
+    MinutesFile,
+    RoundRow,
+    RoundsFile,
+    RoundsSide,
+    SideDescribed,
+)
+from reports.sources.measurements import Complaint, DamagedError, load_json, naming_damaged
+from reports.sources.sweep_file import Sweep, read_complete_sweep
+from reports.sources.validation import checked, checked_rows
+
+__all__ = ["MINUTES", "Rounds", "read_minutes", "read_rounds", "read_sides"]
+
+# What a comparison writes beside the rounds: how long it takes.
+MINUTES = "minutes.json"
+_ROUNDS, _COUNTERS = "rounds.json", "counters.json"
+_File = TypeVar("_File", RoundsFile, CountersFile)
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The times of two commits.
+
+    Attributes:
+        times: a row per ``RoundTime``.
+        sides: commit, versions and failures of each side.
+        environment: the machine and the software.
+        seconds: what every round took, by stage.
+        complaints: rows that cannot be used.
+    """
+
+    times: pd.DataFrame
+    sides: Mapping[Side, RoundsSide]
+    environment: Mapping[str, Any]
+    seconds: Mapping[str, Sequence[float]]
+    complaints: tuple[Complaint, ...]
+
+    @property
+    def same_bounds(self) -> bool:
+        """Whether both sides measured the same lower bounds, compiled by the same release."""
+        base, head = (self.sides[side] for side in Side)
+        return (
+            base.versions == head.versions
+            and base.described.lower_bounds == head.described.lower_bounds
+        )
+
+
+def read_rounds(folder: Path) -> Rounds:
+    """Read the times.
+
+    Raises:
+        DamagedError: the file is damaged, of another version, or holds no rounds.
+    """
+    path = folder / _ROUNDS
+    file, content = _read(path, RoundsFile)
+    rows, problems = checked_rows(RoundRow, file.rows, "rows", noted=["metric", "benchmark"])
+    if not rows:
+        raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
+    times = pd.DataFrame([row.model_dump() for row in rows], columns=list(RoundTime._fields))
+    return Rounds(
+        times,
+        {side: getattr(file.sides, side) for side in Side},
+        content["environment"],
+        file.seconds,
+        tuple(Complaint(str(path), problem) for problem in problems),
+    )
+
+
+def read_minutes(folder: Path) -> MinutesFile | None:
+    """The minutes that a comparison takes; None for rounds that were measured without one.
+
+    Raises:
+        DamagedError: the file is damaged.
+    """
+    path = folder / MINUTES
+    if not path.exists():
+        return None
+    with naming_damaged(path):
+        return checked(MinutesFile, load_json(path))
+
+
+def read_sides(folder: Path, timed: Mapping[Side, RoundsSide]) -> dict[Side, Sweep]:
+    """The deterministic figures of the sides that were timed.
+
+    Raises:
+        DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
+    """
+    path = folder / _COUNTERS
+    file, content = _read(path, CountersFile)
+    for side in Side:
+        _check_same(path, side, getattr(file.sides, side), timed[side].described)
+    return {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
+
+
+def _check_same(path: Path, side: Side, counted: SideDescribed, timed: SideDescribed) -> None:
+    """Refuse figures of another side: another commit, or the same one measured otherwise."""
+    for name, found in counted.model_dump().items():
+        expected = getattr(timed, name)
+        if found != expected:
+            raise DamagedError(
+                f"{path}: {name} of the {side} is {found!r}, and {expected!r} in {_ROUNDS}: "
+                f"`python -m benchmarks counters` takes the figures of {timed.commit[:8]}"
+            )
+
+
+def _read(path: Path, schema: type[_File]) -> tuple[_File, Any]:
+    """A file by its schema and as it is, of the version that is read here."""
+    with naming_damaged(path):
+        content = load_json(path)
+        file = checked(schema, content)
+    if file.rounds_version != ROUNDS_VERSION:
+        raise DamagedError(
+            f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"
+        )
+    return file, content
