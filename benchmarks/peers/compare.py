@@ -92,7 +92,7 @@ _HEADINGS = {
 
 def table(ratios: Sequence[Ratio]) -> str:
     """The ratios as aligned text, times in milliseconds and sizes in megabytes."""
-    frame = pd.DataFrame(ratios, columns=list(Ratio._fields))
+    frame = pd.DataFrame(ratios, columns=Ratio.names())
     scaled = {"ours_seconds": 1e3, "other_seconds": 1e3, "temp_bytes": 1e-6, "input_bytes": 1e-6}
     frame = frame.assign(**{name: scale * frame[name] for name, scale in scaled.items()})
     return frame.rename(columns=_HEADINGS).to_string(index=False, float_format="{:.3f}".format)
@@ -100,5 +100,5 @@ def table(ratios: Sequence[Ratio]) -> str:
 
 def write_ratios(path: Path, environment: dict[str, Any], ratios: Sequence[Ratio]) -> None:
     """Write the ratios as JSON, completely or not at all."""
-    content = {"environment": environment, "ratios": [ratio._asdict() for ratio in ratios]}
+    content = {"environment": environment, "ratios": [ratio.row() for ratio in ratios]}
     write_json(path, content)

@@ -152,4 +152,4 @@ def _asked(side: PreparedSide, rounds: Rounds, seed: int) -> dict[str, Any]:
 def _rows(
     side: PreparedSide, answer: Mapping[str, Any], stage: Stage, number: int
 ) -> list[dict[str, Any]]:
-    return [RoundTime(stage, number, side.side, **found)._asdict() for found in answer["times"]]
+    return [RoundTime(stage, number, side.side, **found).row() for found in answer["times"]]

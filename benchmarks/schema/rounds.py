@@ -4,8 +4,23 @@ A round is one fresh process a side. What slows a process down slows all of its 
 process is the unit: however often it calls a program, it yields one row of a figure.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+from benchmarks.schema.environment import Packages, Version
+from benchmarks.schema.fields import (
+    CellCount,
+    Commit,
+    Count,
+    Device,
+    Digest,
+    MetricName,
+    Name,
+    Positive,
+    Program,
+    Row,
+    Text,
+)
 
 __all__ = [
     "CALLED_CELLS",
@@ -13,8 +28,10 @@ __all__ = [
     "ROUNDS_VERSION",
     "RoundTime",
     "Side",
+    "SideDescription",
     "SideError",
     "Stage",
+    "TimedSide",
 ]
 
 # Suites of one version measure the same: a commit's own suite measures it if its version is this.
@@ -41,7 +58,8 @@ class Stage(StrEnum):
     AGAIN = "again"
 
 
-class RoundTime(NamedTuple):
+@dataclass(frozen=True)
+class RoundTime(Row):
     """What one process found out about one program.
 
     Attributes:
@@ -57,11 +75,44 @@ class RoundTime(NamedTuple):
     """
 
     stage: Stage
-    round: int
+    round: Count
     side: Side
-    benchmark: str
-    n_cells: int
-    device: str
-    metric: str
-    seconds: float
-    ratio: float
+    benchmark: Program
+    n_cells: CellCount
+    device: Device
+    metric: MetricName
+    seconds: Positive
+    ratio: Positive
+
+
+@dataclass(frozen=True)
+class SideDescription(Row):
+    """All that decides what is measured of a side.
+
+    Attributes:
+        commit: its full name.
+        tree: the content of the commit.
+        jax: the release of jax that was installed; None for the one that is installed here.
+        program: the commit of the program that measures.
+        changes: the digest of uncommitted changes of that program; None where there are none.
+        lower_bounds: the digest of the lower bounds.
+        choices: variables of the environment that choose what is measured.
+    """
+
+    commit: Commit
+    tree: Commit
+    jax: Version | None
+    program: Commit
+    changes: Text | None
+    lower_bounds: Digest
+    choices: dict[Name, Text]
+
+
+@dataclass(frozen=True)
+class TimedSide(Row):
+    """A side of the rounds: its commit, what was installed, and the programs that failed."""
+
+    commit: Commit
+    described: SideDescription
+    versions: Packages
+    failures: dict[Program, Text]

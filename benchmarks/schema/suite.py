@@ -106,8 +106,7 @@ SMALLEST_CELLS = (min(CELL_COUNTS),)
 _SHORT = TIER in ("smoke", "quick")
 OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if _SHORT else PROGRAMS
 OWN_PROCESS_CELLS = (4096,) if _SHORT else CELL_COUNTS
-# asv calls a program in several processes, and joins the samples of all into one list. Every
-# process takes the same number, so that a reader can tell which samples belong together.
+# asv calls a program in several processes: what slows a process down slows all of its calls.
 PROCESSES = 8
 CALLS_PER_PROCESS = 5
 # A training per model, and the sizes of the minibatches at which its step is measured.

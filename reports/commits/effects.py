@@ -129,7 +129,7 @@ def _tick(values: np.ndarray) -> np.ndarray:
 
 
 def _check(times: pd.DataFrame) -> None:
-    if missing := [name for name in RoundTime._fields if name not in times]:
+    if missing := [name for name in RoundTime.names() if name not in times]:
         raise ValueError(f"times: the column {missing[0]!r} is missing")
     if times["stage"].nunique() > 1:
         raise ValueError("times: rounds of two stages, accepted are those of one")

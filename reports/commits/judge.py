@@ -8,8 +8,7 @@ import pandas as pd
 
 from benchmarks.schema.metrics import Kind
 from benchmarks.schema.records import Source
-from benchmarks.schema.rounds import Side, Stage
-from reports.commits.files import RoundsSide
+from benchmarks.schema.rounds import Side, Stage, TimedSide
 from reports.commits.judged_change import Comparison, HeldRounds
 from reports.commits.reading import Rounds, read_minutes, read_rounds, read_sides
 from reports.commits.time_verdicts import AGAIN_ROUNDS, RATE, Program, verdicts
@@ -129,7 +128,7 @@ def _scatters(times: pd.DataFrame, side: str) -> pd.Series:
     return times["after"].notna() & (scattered | short)
 
 
-def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None, str]:
+def _absence(row: Any, sides: Mapping[Side, TimedSide]) -> tuple[Verdict | None, str]:
     """The verdict, and its reason, on a figure that a side does not have; None where both do."""
     if row.n_before and row.n_after:
         return None, ""
@@ -139,7 +138,7 @@ def _absence(row: Any, sides: Mapping[Side, RoundsSide]) -> tuple[Verdict | None
     return (Verdict.REMOVED, "") if failure is None else (Verdict.FAILING, failure)
 
 
-def _versions(sides: Mapping[Side, RoundsSide]) -> str:
+def _versions(sides: Mapping[Side, TimedSide]) -> str:
     """The release of jax, or both."""
     base, head = (sides[side].versions["jax"] for side in Side)
     return f"jax {base}" if base == head else f"jax {base} before, {head} after"

@@ -3,29 +3,67 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import pandas as pd
+from pydantic import Field
 
-from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side
-from reports.commits.files import (
-    CountersFile,
-    MinutesFile,
-    RoundRow,
-    RoundsFile,
-    RoundsSide,
-    SideDescribed,
+from benchmarks.schema.environment import Environment
+from benchmarks.schema.fields import Positive
+from benchmarks.schema.rounds import (
+    ROUNDS_VERSION,
+    RoundTime,
+    Side,
+    SideDescription,
+    Stage,
+    TimedSide,
 )
 from reports.sources.measurements import Complaint, DamagedError, load_json, naming_damaged
 from reports.sources.sweep_file import Sweep, read_complete_sweep
-from reports.sources.validation import checked, checked_rows
+from reports.sources.validation import OwnModel, checked, checked_rows
 
-__all__ = ["MINUTES", "Rounds", "read_minutes", "read_rounds", "read_sides"]
+__all__ = ["MINUTES", "Minutes", "Rounds", "read_minutes", "read_rounds", "read_sides"]
 
 # What a comparison writes beside the rounds: how long it takes.
 MINUTES = "minutes.json"
 _ROUNDS, _COUNTERS = "rounds.json", "counters.json"
-_File = TypeVar("_File", RoundsFile, CountersFile)
+_Side = TypeVar("_Side")
+
+
+class _Both(OwnModel, Generic[_Side]):
+    """The same of both sides."""
+
+    base: _Side
+    head: _Side
+
+
+class _TimesFile(OwnModel):
+    """The rounds of two commits; the rows are checked one by one."""
+
+    rounds_version: int
+    environment: Environment
+    sides: _Both[TimedSide]
+    seconds: dict[Annotated[Stage, Field(strict=False)], list[Positive]] = Field(
+        default_factory=dict
+    )
+    rows: list[Any]
+
+
+class Minutes(OwnModel):
+    """How many minutes a comparison takes with all of its rounds."""
+
+    needed: Positive
+
+
+class _CountersFile(OwnModel):
+    """The deterministic figures of two commits; the sweeps are checked as files of their own."""
+
+    rounds_version: int
+    sides: _Both[SideDescription]
+    sweeps: _Both[dict[str, Any]]
+
+
+_File = TypeVar("_File", _TimesFile, _CountersFile)
 
 
 @dataclass(frozen=True)
@@ -41,9 +79,9 @@ class Rounds:
     """
 
     times: pd.DataFrame
-    sides: Mapping[Side, RoundsSide]
+    sides: Mapping[Side, TimedSide]
     environment: Mapping[str, Any]
-    seconds: Mapping[str, Sequence[float]]
+    seconds: Mapping[Stage, Sequence[float]]
     complaints: tuple[Complaint, ...]
 
     @property
@@ -63,11 +101,11 @@ def read_rounds(folder: Path) -> Rounds:
         DamagedError: the file is damaged, of another version, or holds no rounds.
     """
     path = folder / _ROUNDS
-    file, content = _read(path, RoundsFile)
-    rows, problems = checked_rows(RoundRow, file.rows, "rows", noted=["metric", "benchmark"])
+    file, content = _read(path, _TimesFile)
+    rows, problems = checked_rows(RoundTime, file.rows, "rows", noted=["metric", "benchmark"])
     if not rows:
         raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
-    times = pd.DataFrame([row.model_dump() for row in rows], columns=list(RoundTime._fields))
+    times = pd.DataFrame(rows, columns=RoundTime.names())
     return Rounds(
         times,
         {side: getattr(file.sides, side) for side in Side},
@@ -77,7 +115,7 @@ def read_rounds(folder: Path) -> Rounds:
     )
 
 
-def read_minutes(folder: Path) -> MinutesFile | None:
+def read_minutes(folder: Path) -> Minutes | None:
     """The minutes that a comparison takes; None for rounds that were measured without one.
 
     Raises:
@@ -87,25 +125,25 @@ def read_minutes(folder: Path) -> MinutesFile | None:
     if not path.exists():
         return None
     with naming_damaged(path):
-        return checked(MinutesFile, load_json(path))
+        return checked(Minutes, load_json(path))
 
 
-def read_sides(folder: Path, timed: Mapping[Side, RoundsSide]) -> dict[Side, Sweep]:
+def read_sides(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, Sweep]:
     """The deterministic figures of the sides that were timed.
 
     Raises:
         DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
     """
     path = folder / _COUNTERS
-    file, content = _read(path, CountersFile)
+    file, content = _read(path, _CountersFile)
     for side in Side:
         _check_same(path, side, getattr(file.sides, side), timed[side].described)
     return {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
 
 
-def _check_same(path: Path, side: Side, counted: SideDescribed, timed: SideDescribed) -> None:
+def _check_same(path: Path, side: Side, counted: SideDescription, timed: SideDescription) -> None:
     """Refuse figures of another side: another commit, or the same one measured otherwise."""
-    for name, found in counted.model_dump().items():
+    for name, found in counted.row().items():
         expected = getattr(timed, name)
         if found != expected:
             raise DamagedError(

@@ -2,20 +2,23 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import Field
 
+from benchmarks.schema.environment import SWEEP_SCOPE
+from benchmarks.schema.fields import CellCount, Commit, Count, Name, Text
 from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
-from benchmarks.schema.records import Status
+from benchmarks.schema.records import BaselineRow, Status
 from reports.rules.comparable import IncomparableError, compiled_with
 from reports.rules.counters import deterministic
 from reports.sources.measurements import KEY, DamagedError, load_json, naming_damaged
-from reports.sources.schemas import SWEEP_SCOPE, BaselineFile, BaselineRow
 from reports.sources.sweep_file import Sweep
-from reports.sources.validation import checked, checked_rows
+from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = [
+    "Baseline",
     "baseline_path",
     "gated",
     "measurements_of",
@@ -26,7 +29,20 @@ __all__ = [
 
 _FOLDER = Path(__file__).parents[1] / "baselines"
 _SCHEMA_VERSION = 2
-_COLUMNS = [*KEY, "value"]
+_COLUMNS = BaselineRow.names()
+
+
+class Baseline(OwnModel):
+    """The deterministic figures that gate; the rows are checked one by one."""
+
+    schema_version: Literal[2]
+    key: dict[Name, Text | bool | None]
+    tier: Name
+    losses: list[Name]
+    n_cells: list[CellCount]
+    cores: Annotated[Count, Field(ge=1)]
+    commit: Commit | None
+    rows: Annotated[list[list[Any]], Field(min_length=1)]
 
 
 def baseline_path(results: Sweep) -> Path:
@@ -53,7 +69,7 @@ def gated(results: Sweep) -> pd.DataFrame:
     return deterministic(results.frame[backends == compiled_with(results)["backend"]])
 
 
-def read_baseline(path: Path) -> BaselineFile:
+def read_baseline(path: Path) -> Baseline:
     """Read a baseline.
 
     Raises:
@@ -66,7 +82,7 @@ def read_baseline(path: Path) -> BaselineFile:
             f"no baseline {path.name}: write one with `python -m reports baseline`"
         )
     with naming_damaged(path):
-        file = checked(BaselineFile, load_json(path))
+        file = checked(Baseline, load_json(path))
         named = [_named(row) for row in file.rows]
         _, problems = checked_rows(BaselineRow, named, "rows", noted=["metric", "benchmark"])
         times = Counter(tuple(row[: len(KEY)]) for row in file.rows if not problems)
@@ -76,7 +92,7 @@ def read_baseline(path: Path) -> BaselineFile:
     return file
 
 
-def measurements_of(baseline: BaselineFile) -> pd.DataFrame:
+def measurements_of(baseline: Baseline) -> pd.DataFrame:
     """The rows of a baseline as measurements."""
     return pd.DataFrame(baseline.rows, columns=_COLUMNS).assign(status=Status.OK)
 

@@ -3,13 +3,13 @@
 import pandas as pd
 
 from benchmarks.schema.differences import differing
+from benchmarks.schema.environment import SWEEP_SCOPE
 from benchmarks.schema.records import Status
 from reports.gate.baseline import baseline_path, gated, measurements_of, read_baseline, scope
 from reports.rules.comparable import IncomparableError, compiled_with
 from reports.rules.counters import judge_counters, mark_unmeasured
 from reports.rules.verdicts import gates
 from reports.sources.measurements import DamagedError
-from reports.sources.schemas import SWEEP_SCOPE
 from reports.sources.sweep_file import Sweep
 
 __all__ = ["compare_with_baseline"]

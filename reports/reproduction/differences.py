@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarks.schema import git
 from benchmarks.schema.differences import differing
-from benchmarks.schema.records import JAX_SETTINGS, Source
+from benchmarks.schema.environment import JAX_SETTINGS
+from benchmarks.schema.records import Source
 from reports.reproduction.expectations import Differences
 from reports.rules.comparable import compiled_with
 from reports.sources.sweep_file import Sweep

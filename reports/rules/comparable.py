@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.schema.records import JAX_SETTINGS
+from benchmarks.schema.environment import JAX_SETTINGS
 from reports.sources.sweep_file import Sweep
 
 __all__ = ["IncomparableError", "compiled_with"]

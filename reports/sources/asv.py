@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.schema.fields import why_impossible
 from benchmarks.schema.files import utf_8
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
@@ -25,7 +26,7 @@ from reports.sources.measurements import (
     load_json,
     measurement,
 )
-from reports.sources.validation import Place, checked, misfit
+from reports.sources.validation import MeasuredProgram, checked
 
 __all__ = ["is_results_folder", "metric_of", "read_asv"]
 
@@ -159,7 +160,7 @@ def _measured(
         if unknown := place.pop("unknown"):
             left_out[f"figures of {unknown}, which this suite does not have"] += 1
             continue
-        if own["status"] == Status.OK and (problem := misfit(metric, value)):
+        if own["status"] == Status.OK and (problem := why_impossible(metric, value)):
             raise DamagedError(f"result: {problem}")
         own |= {**origin, **place, "started": result.started_at or 0}
         rows.append(measurement(place["benchmark"], metric, value, own))
@@ -173,11 +174,13 @@ def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, An
         benchmark = f"import:{name.rpartition('timeraw_')[2]}"
         yield {"benchmark": benchmark, "n_cells": 0, "device": "cpu", "unknown": None}
         return
-    if len(params) != len(Place.model_fields):
+    if len(params) != len(MeasuredProgram.model_fields):
         raise DamagedError(f"params: {len(params)} parameters, not program, n_cells and device")
     for combination in itertools.product(*params):
         values = map(_literal, combination)
-        place = checked(Place, dict(zip(Place.model_fields, values, strict=True)))
+        place = checked(
+            MeasuredProgram, dict(zip(MeasuredProgram.model_fields, values, strict=True))
+        )
         yield {
             "benchmark": place.program,
             "n_cells": place.n_cells,

@@ -5,14 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from benchmarks.schema.fields import Commit, Name, Text
 from reports.sources.measurements import DamagedError
-from reports.sources.validation import (
-    Commit,
-    Name,
-    Text,
-    Theirs,
-    checked,
-)
+from reports.sources.validation import ForeignModel, checked
 
 __all__ = ["File", "Result", "result_of"]
 
@@ -27,12 +22,12 @@ def _has_what_is_read(columns: list[str]) -> list[str]:
     return columns
 
 
-class _Params(Theirs):
+class _Params(ForeignModel):
     machine: Name
     jax: Text | None = None
 
 
-class File(Theirs):
+class File(ForeignModel):
     """What asv found out about a commit on a machine, in an environment."""
 
     version: Literal[2]
@@ -44,7 +39,7 @@ class File(Theirs):
     results: dict[Name, list[Any]]
 
 
-class Result(Theirs):
+class Result(ForeignModel):
     """What asv stores of one benchmark: a list has an element per combination of parameters.
 
     ``started_at`` is when the last of its rounds began.

@@ -5,19 +5,45 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
+from pydantic import Field, model_validator
+
+from benchmarks.schema.environment import SweepEnvironment
+from benchmarks.schema.fields import CellCount, Count, Digest, Name
 from reports.sources.measurements import DamagedError, load_json
-from reports.sources.schemas import SWEEP, ManifestFile
 from reports.sources.sweep_file import Sweep, read_sweep
-from reports.sources.validation import checked
+from reports.sources.validation import OwnModel, checked
 
-__all__ = ["PAGE_MARKER", "Published", "manifest_of", "pack", "read_published"]
+__all__ = ["PAGE_MARKER", "SWEEP", "Published", "manifest_of", "pack", "read_published"]
 
 # Lies in every folder of a page, and lists the files that were written there.
 PAGE_MARKER = ".diffbio-report"
 _SCHEMA_VERSION = 1
 _SEED = 0
+# The compressed sweep of a published report.
+SWEEP = "sweep.json.gz"
+# None leads out of its folder.
+_FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+
+
+class _Manifest(OwnModel):
+    """What a published report says of itself."""
+
+    schema_version: Literal[1]
+    headline: Name
+    command: Name
+    n_cells: list[CellCount]
+    seed: Count
+    environment: SweepEnvironment
+    data_digests: dict[Name, Digest]
+    results: dict[_FileName, Digest]
+
+    @model_validator(mode="after")
+    def _holds_a_sweep(self) -> "_Manifest":
+        if SWEEP not in self.results:
+            raise ValueError(f"results: there is no {SWEEP} among them")
+        return self
 
 
 class Published(NamedTuple):
@@ -60,7 +86,7 @@ def read_published(path: Path) -> Published:
     folder = path.parent if path.name == "manifest.json" else path
     try:
         content = load_json(folder / "manifest.json")
-        manifest = checked(ManifestFile, content)
+        manifest = checked(_Manifest, content)
         for name, digest in manifest.results.items():
             if _sha256(folder / name) != digest:
                 raise DamagedError(f"{name} is not the file that was published")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from benchmarks.schema.fields import Date, Name, Positive, Text, why_impossible
 from benchmarks.schema.records import Status
 from reports.sources.measurements import (
     Complaint,
@@ -17,16 +18,7 @@ from reports.sources.measurements import (
     is_ahead,
     measurement,
 )
-from reports.sources.validation import (
-    Date,
-    Name,
-    Place,
-    Positive,
-    Text,
-    Theirs,
-    checked,
-    misfit,
-)
+from reports.sources.validation import ForeignModel, MeasuredProgram, checked
 
 __all__ = ["is_pytest_benchmark", "read_pytest_benchmark"]
 
@@ -34,7 +26,7 @@ _BESIDE_THE_CALL = ("cells_per_second", "temp_bytes", "lower_bound_ratio")
 _UNVERSIONED = "unversioned"
 
 
-class _CommitInfo(Theirs):
+class _CommitInfo(ForeignModel):
     id: Annotated[str, Field(pattern=rf"^([0-9a-f]{{1,64}}|{_UNVERSIONED})$")] | None = None
     dirty: bool
 
@@ -44,30 +36,30 @@ class _CommitInfo(Theirs):
         return commit_measured(None if self.id == _UNVERSIONED else self.id, dirty=self.dirty)
 
 
-class _MachineInfo(Theirs):
+class _MachineInfo(ForeignModel):
     node: Name
     python_version: Text
 
 
-class _File(Theirs):
+class _File(ForeignModel):
     commit_info: _CommitInfo
     datetime: Date
     machine_info: _MachineInfo
     benchmarks: list[Any]
 
 
-class _ExtraInfo(Place):
+class _ExtraInfo(MeasuredProgram):
     cells_per_second: float
     temp_bytes: float
     lower_bound_ratio: float
 
 
-class _Stats(Theirs):
+class _Stats(ForeignModel):
     median: float
     data: list[Positive] = Field(default=[])
 
 
-class _Benchmark(Theirs):
+class _Benchmark(ForeignModel):
     extra_info: _ExtraInfo
     stats: _Stats
 
@@ -124,10 +116,10 @@ def _is_of_others(benchmark: Any) -> bool:
 def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str, Any]]:
     extra, stats = benchmark.extra_info, benchmark.stats
     values = {name: getattr(extra, name) for name in _BESIDE_THE_CALL}
-    if problem := misfit("call_seconds", stats.median):
+    if problem := why_impossible("call_seconds", stats.median):
         raise DamagedError(f"stats.median: {problem}")
     for metric, value in values.items():
-        if problem := misfit(metric, value):
+        if problem := why_impossible(metric, value):
             raise DamagedError(f"extra_info.{metric}: {problem}")
     place = {**origin, "n_cells": extra.n_cells, "device": extra.device}
     call = measurement(extra.program, "call_seconds", stats.median, place)

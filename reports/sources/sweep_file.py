@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import model_validator
 
-from benchmarks.schema.records import SCHEMA_VERSION, Source, Status
+from benchmarks.schema.environment import SweepEnvironment
+from benchmarks.schema.fields import Digest, Name
+from benchmarks.schema.records import SCHEMA_VERSION, Curve, Source, Status, WrittenRecord
 from reports.sources.measurements import (
     Complaint,
     DamagedError,
@@ -21,13 +24,32 @@ from reports.sources.measurements import (
     naming_damaged,
 )
 from reports.sources.ratios import ratios_frame
-from reports.sources.schemas import Curve, RecordRow, SweepFile
-from reports.sources.validation import checked, checked_rows
+from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = ["Sweep", "is_sweep", "read_complete_sweep", "read_sweep"]
 
-_PUBLISHED_VERSION = 3
 _NOTED = ("metric", "benchmark", "n_cells")
+# The fields of a record that stand in a measurement as they are.
+_READ = ("source", "n_cells", "dtype", "device", "status", "detail")
+
+
+class _File(OwnModel):
+    """The file of a sweep; the rows of its lists are checked one by one."""
+
+    schema_version: int
+    environment: SweepEnvironment
+    steps: list[Name]
+    unfinished: list[Name]
+    data_digests: dict[Name, Digest]
+    records: list[Any]
+    v_curves: list[Any]
+    ratios: list[Any]
+
+    @model_validator(mode="after")
+    def _unfinished_are_steps(self) -> "_File":
+        if foreign := set(self.unfinished) - set(self.steps):
+            raise ValueError(f"unfinished: {sorted(foreign)[0]!r} is none of the steps")
+        return self
 
 
 @dataclass(frozen=True)
@@ -89,16 +111,14 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     content = load_json(path) if content is None else content
     if not is_sweep(content):
         raise DamagedError("not a sweep's results")
-    if content.get("schema_version") == _PUBLISHED_VERSION:
-        content = _renamed(content)
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise DamagedError(f"schema_version is {version!r}, this program reads {SCHEMA_VERSION}")
     try:
-        file = checked(SweepFile, content)
+        file = checked(_File, content)
     except DamagedError as error:
         raise DamagedError(f"not a complete sweep ({error})") from error
-    environment = file.environment.model_dump()
+    environment = file.environment.row()
     rows, problems = _rows(file.records, _origin(environment, path))
     v_curves, wrong_curves = checked_rows(Curve, file.v_curves, "v_curves", noted=["loss"])
     ratios, wrong_ratios = ratios_frame(file.ratios)
@@ -117,7 +137,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         measurements.complaints,
         environment,
         file.data_digests,
-        [curve.model_dump() for curve in v_curves],
+        [curve.row() for curve in v_curves],
         ratios,
     )
 
@@ -135,36 +155,6 @@ def read_complete_sweep(path: Path, content: Any = None) -> Sweep:
     return sweep
 
 
-def _renamed(content: dict[str, Any]) -> dict[str, Any]:
-    """A sweep of the version that was published, with today's names and without its claims.
-
-    Content of another shape stays as it is, and the schema complains about it.
-    """
-
-    def of_record(record: Any) -> Any:
-        if not isinstance(record, dict):
-            return record
-        found = {"source" if name == "cells" else name: held for name, held in record.items()}
-        return _replaced(found, "metric", "limit_", "lower_bound_")
-
-    def of_ratio(ratio: Any) -> Any:
-        return _replaced(ratio, "other", "limit: ", "lower bound: ")
-
-    found = {**content, "schema_version": SCHEMA_VERSION}
-    found.pop("claims", None)
-    for name, rename in (("records", of_record), ("ratios", of_ratio)):
-        if isinstance(content.get(name), list):
-            found[name] = [rename(row) for row in content[name]]
-    return found
-
-
-def _replaced(row: Any, field: str, old: str, new: str) -> Any:
-    """The row with the beginning of a field's text exchanged, where there is such a text."""
-    if isinstance(row, dict) and isinstance(row.get(field), str):
-        return {**row, field: row[field].replace(old, new, 1)}
-    return row
-
-
 def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
     jaxlib = environment["packages"]["jaxlib"]
     return {
@@ -178,12 +168,10 @@ def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _rows(records: Sequence[Any], origin: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """The measurements, and what is wrong with records that are none or have no finite value."""
-    found, problems = checked_rows(RecordRow, records, "records", noted=_NOTED)
+    found, problems = checked_rows(WrittenRecord, records, "records", noted=_NOTED)
     rows = []
     for record in found:
-        more = record.model_dump(
-            include={"source", "n_cells", "dtype", "device", "status", "detail"}
-        )
+        more = {name: getattr(record, name) for name in _READ}
         rows.append(measurement(record.benchmark, record.metric, record.value, origin, **more))
         if isinstance(record.value, float) and not math.isfinite(record.value):
             name = f"{record.metric} of {record.benchmark} at {record.n_cells} cells"

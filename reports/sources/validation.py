@@ -1,91 +1,35 @@
-"""What a field of a results file may hold, and checks whose errors name the wrong field."""
+"""Checks of what a file holds, whose errors name the wrong field."""
 
-import datetime
-import math
 import reprlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from benchmarks.schema.metrics import METRICS, Kind
+from benchmarks.schema.fields import CellCount, Name
 from benchmarks.schema.suite import DEVICES, MESHES, STEP, TRANSFORMS
 from reports.sources.measurements import DamagedError
 
-__all__ = [
-    "CellCount",
-    "Commit",
-    "Count",
-    "Date",
-    "Device",
-    "Error",
-    "MetricName",
-    "Name",
-    "Ours",
-    "Place",
-    "Positive",
-    "Program",
-    "Text",
-    "Theirs",
-    "Transform",
-    "checked",
-    "checked_rows",
-    "known",
-    "misfit",
-]
+__all__ = ["ForeignModel", "MeasuredProgram", "OwnModel", "checked", "checked_rows"]
 
-# A float holds every whole number up to here; no machine has as many bytes, cells or seconds.
-_LARGEST = 2**53
 _MOST_TOLD = 3
-_POSITIVE_KINDS = (Kind.TIME, Kind.COMPILE)
-_FREE_KINDS = (Kind.RESULT, Kind.ACCURACY)
-_M = TypeVar("_M", bound=BaseModel)
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+_T = TypeVar("_T")
 
 
-class Ours(BaseModel):
-    """A part of a file that this project writes: its fields and no others."""
+class OwnModel(BaseModel):
+    """A file that this project writes: its fields and no others."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class Theirs(BaseModel):
+class ForeignModel(BaseModel):
     """A part of a file that another tool writes, which may hold more than is read."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-def known(names: Collection[str]) -> AfterValidator:
-    """A text that is one of the names."""
-
-    def check(text: str) -> str:
-        if text not in tuple(names):
-            raise ValueError(f"accepted are {', '.join(names)}")
-        return text
-
-    return AfterValidator(check)
-
-
-def _is_date(text: str) -> str:
-    datetime.datetime.fromisoformat(text)
-    return text
-
-
-# The length makes pydantic refuse text that no file can hold, such as half of a surrogate pair.
-Text = Annotated[str, Field(max_length=1_000_000)]
-Name = Annotated[str, Field(min_length=1, max_length=10_000)]
-Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T"), AfterValidator(_is_date)]
-Program = Annotated[str, Field(pattern=rf"^\w+:({'|'.join((*TRANSFORMS, STEP))})$")]
-Transform = Annotated[str, known(TRANSFORMS)]
-Device = Annotated[str, known((*DEVICES, *MESHES))]
-MetricName = Annotated[str, known(METRICS)]
-CellCount = Annotated[int, Field(ge=1, le=_LARGEST)]
-Count = Annotated[int, Field(ge=0, le=_LARGEST)]
-Positive = Annotated[float, Field(gt=0, le=_LARGEST, allow_inf_nan=False)]
-Error = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Place(Theirs):
+class MeasuredProgram(ForeignModel):
     """What another tool measured and on what, which may be something that the suite had once."""
 
     program: Annotated[str, Field(pattern=r"^\w+(:\w+)?$")]
@@ -102,63 +46,47 @@ class Place(Theirs):
         return None
 
 
-def misfit(metric: str, value: Any) -> str | None:
-    """Why a metric cannot have the value, None where it can.
-
-    NaN and the infinities pass: ``measurement`` makes failures of them.
-    """
-    kind, unit = METRICS[metric].kind, METRICS[metric].unit
-    if unit == "hash" and isinstance(value, str):
-        return None if _is_hexadecimal(value) else f"{value!r} is no hexadecimal hash"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{reprlib.repr(value)} is no number"
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if kind in _POSITIVE_KINDS and value <= 0:
-        return f"{value} is not greater than 0"
-    if kind != Kind.RESULT and value < 0:
-        return f"{value} is less than 0"
-    if kind not in _FREE_KINDS and value > _LARGEST:
-        return f"{value} is more than there can be"
-    return None
-
-
-def _is_hexadecimal(text: str) -> bool:
-    return text != "" and set(text) <= set("0123456789abcdef")
-
-
-def checked(model: type[_M], content: Any) -> _M:
-    """The content, read by the model.
+def checked(model: type[_T], content: Any) -> _T:
+    """The content, read as a model or a row.
 
     Raises:
         DamagedError: a field is missing, unknown or of another type or range; it is named.
     """
     try:
-        return model.model_validate(content)
+        found: _T = _adapter(model).validate_python(content)
     except ValidationError as error:
         raise DamagedError("; ".join(_told(_problems(error)))) from error
+    return found
 
 
 def checked_rows(
-    model: type[_M], rows: Sequence[Any], name: str, *, noted: Sequence[str] = ()
-) -> tuple[list[_M], list[str]]:
-    """The rows that the model takes, and a line for each kind of wrong ones.
+    model: type[_T], rows: Sequence[Any], name: str, *, noted: Sequence[str] = ()
+) -> tuple[list[_T], list[str]]:
+    """The rows that fit, and a line for each kind of wrong ones.
 
     Args:
-        model: what a row must be.
+        model: the dataclass that a row must fit.
         rows: the elements of a list in the file.
         name: the list's name in the file.
         noted: fields by which a problem names its row, if the row has them.
     """
-    found: list[_M] = []
+    adapter = _adapter(model)
+    found: list[_T] = []
     wrong: list[str] = []
     for at, row in enumerate(rows):
         try:
-            found.append(model.model_validate(row))
+            found.append(adapter.validate_python(row))
         except ValidationError as error:
             which = _which(row, noted)
             wrong += [f"{name}.{at}.{problem}{which}" for problem in _problems(error)]
     return found, _told(wrong)
+
+
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    """What checks a model or a row; it takes long to make, and is kept."""
+    if model not in _ADAPTERS:
+        _ADAPTERS[model] = TypeAdapter(model)
+    return _ADAPTERS[model]
 
 
 def _which(row: Any, noted: Sequence[str]) -> str:

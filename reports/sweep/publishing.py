@@ -9,9 +9,8 @@ from typing import Any
 
 from benchmarks.schema.files import put_text, replacing_file
 from reports.sources.measurements import DamagedError
-from reports.sources.published import Published, manifest_of, pack, read_published
+from reports.sources.published import SWEEP, Published, manifest_of, pack, read_published
 from reports.sources.results import Results, read_results
-from reports.sources.schemas import SWEEP
 from reports.sources.sweep_file import Sweep
 from reports.sweep.headline import report_headline
 from reports.sweep.page import write_report

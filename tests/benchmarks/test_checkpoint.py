@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -21,8 +22,8 @@ from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.measure.measurement import measure_step
 from benchmarks.measure.steps import Step
 from benchmarks.measure.sweep import run_sweep
+from benchmarks.schema.environment import JAX_SETTINGS
 from benchmarks.schema.files import reserved
-from benchmarks.schema.records import JAX_SETTINGS
 from benchmarks.schema.suite import DEVICES, TIER
 from reports.sources.sweep_file import read_sweep
 
@@ -73,7 +74,7 @@ def test_a_step_is_written_whole_or_not_at_all(tmp_path):
     before = path.read_text()
     assert json.loads(before)["records"][0]["unit"] == "flop"
     with pytest.raises(ValueError, match="JSON compliant"):
-        checkpoint.add("two", Measured([record._replace(value=float("nan"))]))
+        checkpoint.add("two", Measured([replace(record, value=float("nan"))]))
     assert path.read_text() == before
     assert (checkpoint.unfinished, checkpoint.n_finished) == (["two"], 1)
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]

@@ -48,7 +48,7 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
         "rounds_version": ROUNDS_VERSION,
         "environment": ENVIRONMENT,
         "sides": sides,
-        "rows": [row._asdict() for row in _times(slower or {}, present, bounds)],
+        "rows": [row.row() for row in _times(slower or {}, present, bounds)],
     }
     (folder / "rounds.json").write_text(json.dumps(content))
     return folder

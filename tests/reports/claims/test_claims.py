@@ -24,7 +24,7 @@ from reports.claims.methods import methods
 from reports.claims.verdicts import Finding, judged_claims
 from tests.reports.written import ENVIRONMENT
 
-COURSE = Course("cells", "ours", 0, [1, 2], [0.5, 0.25], [0.6, 0.7])._asdict()
+COURSE = Course("cells", "ours", 0, [1, 2], [0.5, 0.25], [0.6, 0.7]).row()
 HOSTILE = "<script>alert(1)</script>|`x`"
 
 

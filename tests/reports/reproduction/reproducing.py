@@ -3,8 +3,7 @@
 import json
 
 from reports.reproduction.judge import reproduced
-from reports.sources.published import manifest_of, pack, read_published
-from reports.sources.schemas import SWEEP
+from reports.sources.published import SWEEP, manifest_of, pack, read_published
 from reports.sources.sweep_file import read_sweep
 from tests.reports.written import record, sweep
 

@@ -9,14 +9,13 @@ import re
 
 import pytest
 
-from benchmarks.schema.records import JAX_SETTINGS
+from benchmarks.schema.environment import JAX_SETTINGS
 from reports.gate import baseline
 from reports.gate.judge import compare_with_baseline
 from reports.rules.comparable import IncomparableError
 from reports.sources.measurements import DamagedError
-from reports.sources.published import manifest_of, pack, read_published
+from reports.sources.published import SWEEP, manifest_of, pack, read_published
 from reports.sources.results import read_results
-from reports.sources.schemas import SWEEP
 from reports.sources.sweep_file import Sweep, read_sweep
 from reports.sweep import agreement
 from reports.sweep.headline import report_headline
@@ -106,9 +105,8 @@ LEGAL = {
     },
     "baseline": {r"commit": ({"null"}, "outside of a repository")},
 }
-LEGAL["published sweep"] = LEGAL["sweep"]
 # Fields that complaints call by the name of their column.
-RENAMED = {"records": {"cells": "source"}, "benchmarks": {"median": "call_seconds"}}
+RENAMED = {"benchmarks": {"median": "call_seconds"}}
 SCOPE = {"tier": "quick", "losses": ["shannon", "simpson"], "n_cells": [256]}
 TRACKED, TIMED = "bench_memory.Memory.track_temp_bytes", "bench_throughput.Call.time_call"
 
@@ -127,15 +125,6 @@ def write_sweep(folder):
     for name in ("v_curves", "ratios"):
         del content[name][1:]
     return path, {**content, "unfinished": [], "steps": ["one", "two"]}
-
-
-def write_published_sweep(folder):
-    path, content = write_sweep(folder)
-    for row in content["records"]:
-        row["cells"] = row.pop("source")
-    for row in content["ratios"]:
-        row["other"] = row["other"].replace("lower bound", "limit")
-    return path, {**content, "schema_version": 3}
 
 
 def write_ratios(folder):
@@ -174,7 +163,6 @@ def write_baseline(folder):
 
 WRITERS = {
     "sweep": write_sweep,
-    "published sweep": write_published_sweep,
     "ratios": write_ratios,
     "asv": write_asv,
     "pytest": write_pytest,

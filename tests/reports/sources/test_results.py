@@ -5,11 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.measure.environment import environment
-from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
+from benchmarks.schema.records import SCHEMA_VERSION
 from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
-from reports.sources import schemas
 from reports.sources.published import PAGE_MARKER, pack
 from reports.sources.results import read_results
 from reports.sweep.history import courses
@@ -239,18 +237,3 @@ def test_a_folder_of_results_is_read_or_named_whatever_lies_beside_it(tmp_path):
     assert set(read.measurements.frame["commit"]) == {40 * "a", 40 * "0"}
     (complaint,) = read.measurements.complaints
     assert str(complaint).startswith(f"{folder / 'lost'}: the folder holds no results")
-
-
-@pytest.mark.parametrize("content", [{"unfinished": ["x"]}, {"records": 7}, {"records": [7]}])
-def test_a_damaged_sweep_of_the_published_version_is_named(tmp_path, content):
-    path = tmp_path / "old.json"
-    path.write_text(json.dumps({"schema_version": 3, **content}))
-    (complaint,) = read_results([path]).measurements.complaints
-    assert complaint.path == str(path)
-    assert "not a complete sweep (environment: Field required" in complaint.problem
-
-
-def test_the_fields_that_are_written_are_those_that_are_demanded():
-    assert set(environment()) <= set(schemas.Environment.model_fields)
-    assert {*Record._fields, "unit", "better"} == set(schemas.RecordRow.model_fields)
-    assert set(Ratio._fields) == set(schemas.RatioRow.model_fields)

@@ -10,9 +10,8 @@ from click.testing import CliRunner
 from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from reports.sources.measurements import DamagedError
-from reports.sources.published import PAGE_MARKER, pack, read_published
+from reports.sources.published import PAGE_MARKER, SWEEP, pack, read_published
 from reports.sources.results import read_results
-from reports.sources.schemas import SWEEP
 from reports.sweep.page import build_report
 from reports.sweep.publishing import publish, rebuild
 from tests.reports.written import all_records, sweep
