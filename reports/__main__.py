@@ -19,22 +19,22 @@ from benchmarks.schema.files import check_replaceable, csv_with, read_text, writ
 from benchmarks.schema.suite import REPORT_CELLS, TIERS
 from reports.claims.page import build_claims, claims_headline
 from reports.claims.reading import read_observations
-from reports.claims.verdicts import judged_claims
+from reports.claims.verdicts import judge_claims
 from reports.commits import change as commits
 from reports.commits.errors import coverage, error_rates
-from reports.commits.judge import compare_rounds
+from reports.commits.judge import judge_change
 from reports.commits.measure import measure_commits
-from reports.commits.page import build_comparison
+from reports.commits.page import build_change_page
 from reports.gate.baseline import write_baseline
 from reports.gate.judge import compare_with_baseline
-from reports.reproduction.judge import reproduced
+from reports.reproduction.judge import judge_reproduction
 from reports.reproduction.text import reproduction_text
 from reports.rules.comparable import IncomparableError
 from reports.rules.verdicts import Answer
 from reports.sources.measurements import DamagedError
 from reports.sources.published import read_published
 from reports.sources.results import read_results
-from reports.sources.sweep_file import Sweep, read_complete_sweep
+from reports.sources.sweep_file import ReadSweep, read_complete_sweep
 from reports.sweep import agreement, publishing
 from reports.sweep.headline import report_headline
 from reports.sweep.page import build_report
@@ -54,7 +54,7 @@ _results = functools.partial(
 _STOPPING = (DamagedError, git.GitError, IncomparableError, OSError, subprocess.SubprocessError)
 
 
-class _Judging(click.Group):
+class _Exiting(click.Group):
     """Commands that exit 1 for a verdict alone, and 2 if anything stops them before it."""
 
     def invoke(self, context: click.Context) -> Any:
@@ -72,7 +72,7 @@ class _Judging(click.Group):
             _stop(context, f"no verdict, this is a mistake of the program: {error!r}")
 
 
-@click.group(cls=_Judging)
+@click.group(cls=_Exiting)
 def main() -> None:
     """Measure, and turn measurements into pages."""
 
@@ -131,7 +131,7 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
     for complaint in read.complaints:
         click.echo(str(complaint), err=True)
     click.echo(f"page: {build_claims(read, output).resolve()}")
-    click.echo(claims_headline(judged_claims(read.margins)))
+    click.echo(claims_headline(judge_claims(read.margins)))
     context.exit(2 if read.complaints else 0)
 
 
@@ -177,10 +177,10 @@ def compare(
         measure_commits(results, change, versions or (), minutes)
     names = [commit.name for commit in change.commits]
     renewed = commits.renews_baseline(*names)
-    comparison = compare_rounds(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
+    comparison = judge_change(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
     for complaint in comparison.complaints:
         click.echo(str(complaint), err=True)
-    page = build_comparison(comparison, change, output)
+    page = build_change_page(comparison, change, output)
     click.echo(read_text(page.parent / "comment.md"))
     click.echo(f"page: {page.resolve()}")
     context.exit(comparison.answer)
@@ -242,7 +242,7 @@ def rebuild(output: Path) -> None:
 @click.option("--results", type=_PATH, help="The sweep measured again; without one, it is run.")
 @click.pass_context
 def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
-    """Measure a published report again: exit 1 if a promised figure does not hold."""
+    """Measure a published report again: exit 1 if what is expected to agree does not."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
     rows = found_at.with_suffix(".csv")
@@ -250,7 +250,7 @@ def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
     if results is None:
         _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
     again = read_complete_sweep(found_at)
-    found = reproduced(published.sweep, again)
+    found = judge_reproduction(published.sweep, again)
     write_text(rows, found.rows.to_csv(index=False))
     with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
         click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
@@ -266,10 +266,10 @@ _OF_TIER = click.option(
 @main.command()
 @_GIVEN
 @_OF_TIER
-@click.option("--shrink", is_flag=True, help="Let figures of the baseline before vanish.")
+@click.option("--shrink", is_flag=True, help="Let measurements of the baseline before vanish.")
 @click.pass_context
 def baseline(context: click.Context, results: Path | None, tier: str, shrink: bool) -> None:
-    """Make the deterministic figures of a tier the baseline that `gate` holds."""
+    """Make the deterministic measurements of a tier the baseline that `gate` holds."""
     measured = _results_of_tier(context, results, tier)
     click.echo(f"wrote {write_baseline(measured, shrink=shrink)}")
 
@@ -279,7 +279,7 @@ def baseline(context: click.Context, results: Path | None, tier: str, shrink: bo
 @_OF_TIER
 @click.pass_context
 def gate(context: click.Context, results: Path | None, tier: str) -> None:
-    """Exit 1 if a deterministic figure got worse than its baseline, 2 if it cannot be judged."""
+    """Exit 1 if a deterministic measurement got worse than its baseline, 2 without a verdict."""
     verdicts = compare_with_baseline(_results_of_tier(context, results, tier))
     for line in unusual_rows(verdicts):
         click.echo(line)
@@ -288,7 +288,7 @@ def gate(context: click.Context, results: Path | None, tier: str) -> None:
     context.exit(answer)
 
 
-def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sweep:
+def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> ReadSweep:
     if path is None:
         path = Path(f"results/{tier}.json")
         _measure(context, path, "--no-times", tier=tier)

@@ -102,8 +102,8 @@ def _within_one(found: Interval) -> Interval:
     return found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
 
 
-def _spearman(ours: pd.Series, theirs: pd.Series) -> float:
+def _spearman(losses: pd.Series, measures: pd.Series) -> float:
     """Spearman's rho; 0 where one of the two never changes."""
-    if ours.nunique() < 2 or theirs.nunique() < 2:
+    if losses.nunique() < 2 or measures.nunique() < 2:
         return 0.0
-    return float(scipy.stats.spearmanr(ours, theirs).statistic)
+    return float(scipy.stats.spearmanr(losses, measures).statistic)

@@ -8,7 +8,7 @@ from reports.claims.intervals import Interval
 from reports.claims.methods import methods
 from reports.claims.plots import claim_plots
 from reports.claims.reading import Observations
-from reports.claims.verdicts import Finding, JudgedClaim, judged_claims
+from reports.claims.verdicts import Finding, JudgedClaim, judge_claims
 from reports.writing.environment import environment_rows
 from reports.writing.folders import replacing_folder
 from reports.writing.plotting import write_plots
@@ -30,7 +30,7 @@ _TRAINING_NOTE = (
     "Shuffled cells are the ends of the scale: within types the batches are as mixed as they can "
     "be. Each method ran on one core."
 )
-# The columns of the table of methods, in order, with the words for each.
+# The columns of the table of methods, in order, with the title of each.
 _COLUMNS = {
     "ilisi": "iLISI",
     "clisi": "cLISI",
@@ -46,7 +46,7 @@ def build_claims(read: Observations, output: Path) -> Path:
     with replacing_folder(output) as folder:
         drawn = list(claim_plots(read))
         write_plots(folder, drawn)
-        judged = judged_claims(read.margins)
+        judged = judge_claims(read.margins)
         trained = methods(read.trainings)
         correlated = correlations(read.associations)
         content: dict[str, Any] = {
@@ -58,7 +58,7 @@ def build_claims(read: Observations, output: Path) -> Path:
             "correlations": [row for row in correlated if row.recommended],
             "settings": settings(correlated),
             "methods": trained,
-            "columns": {name: words for name, words in _COLUMNS.items() if _has(trained, name)},
+            "columns": {name: title for name, title in _COLUMNS.items() if _has(trained, name)},
             "tunings": _tunings(read),
             "plots": drawn,
             "training_note": _TRAINING_NOTE,

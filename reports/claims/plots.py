@@ -53,13 +53,15 @@ def _method_plot(trainings: pd.DataFrame) -> Plot:
     )
     rows: list[dict[str, object]] = []
     for row, (cells, found) in zip(panels, by_cells.items(), strict=True):
-        names = sorted((m.method for m in found), key=lambda name: (not _is_ours(name), name))
+        names = sorted(
+            (m.method for m in found), key=lambda name: (not _is_batch_mixing(name), name)
+        )
         row[0].set_title(cells, loc="left", fontsize=8)
         row[0].set_yticks(range(len(names)), names)
         row[0].set_ylim(len(names) - 0.5, -0.5)
-        for axes, (name, words) in zip(row, _MEASURES.items(), strict=True):
+        for axes, (name, title) in zip(row, _MEASURES.items(), strict=True):
             rows += _dots(axes, found, name, names)
-            axes.set_xlabel(words, fontsize=7)
+            axes.set_xlabel(title, fontsize=7)
             axes.tick_params(labelsize=6)
             axes.locator_params(axis="x", nbins=3)
     return Plot(
@@ -83,9 +85,9 @@ def _dots(
         axes.set_axis_off()
     for method in shown:
         mean, low, high, _ = method.measurements[name]
-        at, ours = names.index(method.method), _is_ours(method.method)
-        axes.plot([low, high], [at, at], color=_SWEEPS[ours], linewidth=1)
-        axes.plot(mean, at, "o", color=_SWEEPS[ours], markersize=4)
+        at, colour = names.index(method.method), _SWEEPS[_is_batch_mixing(method.method)]
+        axes.plot([low, high], [at, at], color=colour, linewidth=1)
+        axes.plot(mean, at, "o", color=colour, markersize=4)
         yield {"cells": method.cells, "method": method.method, "measure": name, "mean": mean,
                "low": low, "high": high}  # fmt: skip
     means = [m.measurements[name].mean for m in shown if not m.method.startswith("shuffled wholly")]
@@ -95,7 +97,7 @@ def _dots(
         axes.set_xlim(min(kept) - margin, max(kept) + margin)
 
 
-def _is_ours(name: str) -> bool:
+def _is_batch_mixing(name: str) -> bool:
     return name.startswith("batch mixing")
 
 
@@ -113,9 +115,9 @@ def _course_plot(courses: pd.DataFrame) -> Plot:
             {"method": row.method, "seed": row.seed, "step": step, "loss": loss, "ilisi": ilisi}
             for step, loss, ilisi in zip(row.steps, row.losses, row.ilisi, strict=True)
         ]
-    for axes, words in ((left, "objective"), (right, "iLISI")):
+    for axes, title in ((left, "objective"), (right, "iLISI")):
         axes.set_xlabel("step")
-        axes.set_ylabel(words)
+        axes.set_ylabel(title)
     left.legend(fontsize=7)
     return Plot(
         "convergence",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.claims.intervals import Interval, interval, intervals
 
-__all__ = ["Condition", "Finding", "JudgedClaim", "judged_claims"]
+__all__ = ["Condition", "Finding", "JudgedClaim", "judge_claims"]
 
 
 class Finding(StrEnum):
@@ -24,13 +24,13 @@ class Condition:
     """What was found under one condition of a claim.
 
     Attributes:
-        words: the condition; empty where the claim has none.
+        text: the condition; empty where the claim has none.
         margin: by how much the claim held; None if an experiment failed.
         numbers: what was measured.
         error: the first failure; empty if there is none.
     """
 
-    words: str
+    text: str
     margin: Interval | None
     numbers: Mapping[str, Interval]
     error: str
@@ -62,29 +62,27 @@ class JudgedClaim:
         """The finding, with the conditions that it names."""
         if self.finding != Finding.HOLDS_ONLY_IF:
             return str(self.finding)
-        return f"{self.finding} {' or '.join(c.words for c in self.conditions if c.holds)}"
+        return f"{self.finding} {' or '.join(c.text for c in self.conditions if c.holds)}"
 
 
-def judged_claims(margins: pd.DataFrame) -> list[JudgedClaim]:
+def judge_claims(margins: pd.DataFrame) -> list[JudgedClaim]:
     """One verdict per claim; those of a loss stand together."""
     ordered = margins.sort_values("loss", kind="stable")
     return [
         JudgedClaim(
             loss,
             statement,
-            tuple(
-                _condition(words, rows) for words, rows in claim.groupby("condition", sort=False)
-            ),
+            tuple(_condition(text, rows) for text, rows in claim.groupby("condition", sort=False)),
         )
         for (loss, statement), claim in ordered.groupby(["loss", "statement"], sort=False)
     ]
 
 
-def _condition(words: str, rows: pd.DataFrame) -> Condition:
+def _condition(text: str, rows: pd.DataFrame) -> Condition:
     failed = rows[rows["margin"].isna()]
     measured = rows[rows["margin"].notna()]
     return Condition(
-        words,
+        text,
         None if len(failed) else interval(measured["margin"]),
         intervals(measured["numbers"]),
         failed["error"].iloc[0] if len(failed) else "",

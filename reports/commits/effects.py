@@ -1,4 +1,4 @@
-"""By how much a figure differs between two sides that were measured in rounds, and how surely.
+"""By how much a time differs between two sides that were measured in rounds, and how surely.
 
 Everything is computed from logarithms: slower and faster are mirror images, and seconds and
 cells per second say the same.
@@ -14,14 +14,15 @@ from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.rounds import RoundTime, Side
 from reports.commits.ranks import exact_p, interval
 
-__all__ = ["CONFIDENCE", "FIGURE", "NOT_EXCLUDED_LEVEL", "MeasuredBy", "effects"]
+__all__ = ["CONFIDENCE", "NOT_EXCLUDED_LEVEL", "TIME_KEY", "MeasuredBy", "effects"]
 
-# The columns that name a figure.
-FIGURE = ["benchmark", "n_cells", "device", "metric"]
+# The columns that name a time.
+TIME_KEY = ["benchmark", "n_cells", "device", "metric"]
 CONFIDENCE = 0.95
-# The level of what is said not to be excluded, which is read of figures without a named change
-# alone. A change beyond it is missed in one of 2000 cases. Of a change that stays unnamed in one
-# report of a hundred, that is at most one in twenty of the reports that do not name it.
+# The level of the interval whose farther end a report says is not excluded: on either side the
+# interval misses the true change in one of 2000 cases. A report says this only of times without a
+# named change. Suppose that a change stays unnamed in one report of a hundred: then at most one in
+# twenty of these reports exclude it wrongly.
 NOT_EXCLUDED_LEVEL = 0.001
 # Up to this p, the lower bounds of the two sides differ.
 _BOUNDS_DIFFER = 0.2
@@ -30,14 +31,14 @@ _EQUAL = 1e-9
 
 
 class MeasuredBy(StrEnum):
-    """The quantity that carries the verdict on a figure."""
+    """The quantity that carries the verdict on a time."""
 
     SECONDS = "seconds"
     RATIO = "ratio to the lower bound"
 
 
 class _Pairs(NamedTuple):
-    """Differences of all pairs of a process after and one before: (figures, pairs)."""
+    """Differences of all pairs of a process after and one before: (times, pairs)."""
 
     differences: np.ndarray
     n_before: pd.Series
@@ -45,7 +46,7 @@ class _Pairs(NamedTuple):
 
 
 def effects(times: pd.DataFrame) -> pd.DataFrame:
-    """What the rounds of one stage say of every figure.
+    """The change of every time by the rounds of one stage, and how sure it is.
 
     The effect is the Hodges-Lehmann estimate, ``exp(median over i, j of log after_i - log
     before_j)``. Its interval and p are those of the exact two-sided Mann-Whitney test. They are
@@ -56,7 +57,7 @@ def effects(times: pd.DataFrame) -> pd.DataFrame:
         times: columns of ``RoundTime``; rounds of one stage.
 
     Returns:
-        A row per figure, in the order of ``times``: ``FIGURE``, ``kind``, ``better``,
+        A row per time, in the order of ``times``: ``TIME_KEY``, ``kind``, ``better``,
         ``measured_by`` and its ``unit``; ``before`` and ``after``, medians in that unit, with
         ``before_iqr`` and ``after_iqr``, over ``n_before`` and ``n_after`` rounds; ``ratio``,
         the effect after over before; ``low`` and ``high``, its 95 % interval, from 0 to
@@ -65,11 +66,11 @@ def effects(times: pd.DataFrame) -> pd.DataFrame:
         they are too few; ``p``. What a side without rounds would have is NaN.
 
     Raises:
-        ValueError: a process has two rows of a figure, a time is not positive, or the rounds
+        ValueError: a process has two rows of a time, a time is not positive, or the rounds
             are of two stages.
     """
     _check(times)
-    figures = times[FIGURE].drop_duplicates(ignore_index=True)
+    named = times[TIME_KEY].drop_duplicates(ignore_index=True)
     seconds, ratios = (_by_process(times, name) for name in ("seconds", "ratio"))
     by_ratio = _by_ratio(seconds, ratios)
     values = np.where(by_ratio[:, None, None], ratios, seconds)
@@ -77,8 +78,8 @@ def effects(times: pd.DataFrame) -> pd.DataFrame:
     ticks = _tick(seconds) + np.where(by_ratio, _tick(seconds - ratios), 0.0)
     low, high = _interval(pairs, 1 - CONFIDENCE, ticks)
     lowest, highest = _interval(pairs, NOT_EXCLUDED_LEVEL, ticks)
-    meaning = [METRICS[metric] for metric in figures["metric"]]
-    return figures.assign(
+    meaning = [METRICS[metric] for metric in named["metric"]]
+    return named.assign(
         kind=[m.kind for m in meaning],
         better=[m.better for m in meaning],
         measured_by=np.where(by_ratio, MeasuredBy.RATIO, MeasuredBy.SECONDS),
@@ -94,17 +95,17 @@ def effects(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_ratio(seconds: np.ndarray, ratios: np.ndarray) -> np.ndarray:
-    """Which figures are measured by their ratio to the lower bound.
+    """Which times are judged by their ratio to the lower bound.
 
     Those whose ratio scatters less than their seconds among the processes of a side. Where the
     bounds of the two sides differ, the ratio would show that difference: seconds alone count.
     """
     bounds_differ = exact_p(*_pairs(seconds - ratios)) <= _BOUNDS_DIFFER
-    return (_spread(ratios) < _spread(seconds)) & ~bounds_differ
+    return (_mean_difference(ratios) < _mean_difference(seconds)) & ~bounds_differ
 
 
 def _pairs(values: np.ndarray) -> _Pairs:
-    """The pairs of logarithms by figure, side and round."""
+    """The pairs of logarithms by time, side and round."""
     n_before, n_after = (pd.Series((~np.isnan(values[:, i])).sum(axis=1)) for i in range(2))
     differences = values[:, 1, :, None] - values[:, 0, None, :]
     return _Pairs(differences.reshape(len(values), values.shape[2] ** 2), n_before, n_after)
@@ -117,7 +118,7 @@ def _interval(pairs: _Pairs, level: float, ticks: np.ndarray) -> tuple[np.ndarra
 
 
 def _tick(values: np.ndarray) -> np.ndarray:
-    """What the clock counts in, as far as a figure's times tell, as a share of the shortest.
+    """What the clock counts in, as far as the readings tell, as a share of the shortest.
 
     No two different readings are nearer to each other than a tick. Where all are equal, nothing
     is known of it: it is infinite.
@@ -133,7 +134,7 @@ def _check(times: pd.DataFrame) -> None:
         raise ValueError(f"times: the column {missing[0]!r} is missing")
     if times["stage"].nunique() > 1:
         raise ValueError("times: rounds of two stages, accepted are those of one")
-    twice = times[times.duplicated([*FIGURE, "round", "side"])]
+    twice = times[times.duplicated([*TIME_KEY, "round", "side"])]
     if not twice.empty:
         row = twice.iloc[0]
         raise ValueError(
@@ -147,17 +148,17 @@ def _check(times: pd.DataFrame) -> None:
 
 
 def _by_process(times: pd.DataFrame, name: str) -> np.ndarray:
-    """Logarithms: (figures, sides, rounds), NaN where a process lacks the figure."""
-    figure = times.groupby(FIGURE, sort=False).ngroup()
+    """Logarithms: (times, sides, rounds), NaN where a process lacks the time."""
+    at = times.groupby(TIME_KEY, sort=False).ngroup()
     side = (times["side"] == Side.HEAD).astype(int)
     n_rounds = max(times["round"], default=0) + 1
-    values = np.full((figure.nunique(), len(Side), n_rounds), np.nan)
-    values[figure, side, times["round"]] = np.log(times[name])
+    values = np.full((at.nunique(), len(Side), n_rounds), np.nan)
+    values[at, side, times["round"]] = np.log(times[name])
     return values
 
 
-def _spread(values: np.ndarray) -> np.ndarray:
-    """Mean absolute difference between two processes of a figure, of the same side."""
+def _mean_difference(values: np.ndarray) -> np.ndarray:
+    """Mean absolute difference between two processes of a time, of the same side."""
     within = np.abs(values[:, :, :, None] - values[:, :, None, :])
     return np.nanmean(within, axis=(1, 2, 3))
 

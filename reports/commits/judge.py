@@ -1,4 +1,4 @@
-"""The comparison of two commits that were measured in rounds."""
+"""Two commits that were measured in rounds: the verdict on every measurement of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,16 +9,16 @@ import pandas as pd
 from benchmarks.schema.metrics import Kind
 from benchmarks.schema.records import Source
 from benchmarks.schema.rounds import Side, Stage, TimedSide
-from reports.commits.judged_change import Comparison, HeldRounds
-from reports.commits.reading import Rounds, read_minutes, read_rounds, read_sides
-from reports.commits.time_verdicts import AGAIN_ROUNDS, RATE, Program, verdicts
+from reports.commits.judged_change import HeldRounds, JudgedChange
+from reports.commits.reading import MeasuredTimes, read_counters, read_minutes, read_times
+from reports.commits.time_verdicts import AGAIN_ROUNDS, RATE, Program, judge_times
 from reports.rules.comparable import compiled_with
 from reports.rules.counters import deterministic, judge_counters, mark_unmeasured
 from reports.rules.verdicts import Verdict, gates
 from reports.sources.measurements import DamagedError
-from reports.sources.sweep_file import Sweep
+from reports.sources.sweep_file import ReadSweep
 
-__all__ = ["compare_rounds", "judged_times", "same_programs"]
+__all__ = ["comparable_times", "judge_change", "same_programs"]
 
 # A time scatters where its quartiles lie further apart than this share of the median.
 _LARGE_SPREAD = 0.1
@@ -26,33 +26,33 @@ _LARGE_SPREAD = 0.1
 _SHORTEST_STEADY_SECONDS = 1e-3
 # Two compilers make different programs of one loss: these say nothing of the loss then.
 _OF_THE_COMPILER = (Kind.COUNTER, Kind.MEMORY)
-_PLACE = ["benchmark", "n_cells", "device"]
+_PROGRAM = ["benchmark", "n_cells", "device"]
 
 
-def compare_rounds(
+def judge_change(
     folder: Path, base: str, head: str, *, on_time: bool = False, baseline_renewed: bool = False
-) -> Comparison:
+) -> JudgedChange:
     """Judge what was measured into a folder: counters and errors one by one, times together.
 
     Args:
         folder: holds the rounds and the counters.
         base, head: full names of the commits.
         on_time: whether times that got worse fail the change.
-        baseline_renewed: whether figures may vanish.
+        baseline_renewed: whether measurements may vanish.
 
     Raises:
         DamagedError: a file is missing or damaged, or holds other commits than asked for, or
             others than the other file.
     """
-    rounds = read_rounds(folder)
+    rounds = read_times(folder)
     if (held := [rounds.sides[side].commit for side in Side]) != [base, head]:
         names = " and ".join(commit[:8] for commit in held)
         raise DamagedError(f"{folder} holds rounds of {names}, not of {base[:8]} and {head[:8]}")
-    sweeps = read_sides(folder, rounds.sides)
+    sweeps = read_counters(folder, rounds.sides)
     times = _times(rounds, same_programs(sweeps))
     found = pd.concat([_counters(sweeps), times], ignore_index=True)
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
-    return Comparison(
+    return JudgedChange(
         base,
         head,
         found,
@@ -67,21 +67,21 @@ def compare_rounds(
     )
 
 
-def same_programs(sweeps: Mapping[Side, Sweep]) -> set[Program]:
+def same_programs(sweeps: Mapping[Side, ReadSweep]) -> set[Program]:
     """Program, cells and device where both sides compiled to the same instructions."""
     base, head = (
-        sweep.frame[sweep.frame["metric"] == "hlo_fingerprint"].set_index(_PLACE)["value"]
+        sweep.frame[sweep.frame["metric"] == "hlo_fingerprint"].set_index(_PROGRAM)["value"]
         for sweep in (sweeps[Side.BASE], sweeps[Side.HEAD])
     )
     both = pd.concat([base, head], axis=1, join="inner", keys=list(Side))
     return set(both.index[both[Side.BASE] == both[Side.HEAD]])
 
 
-def judged_times(rounds: Rounds) -> pd.DataFrame:
-    """The times as they are judged.
+def comparable_times(rounds: MeasuredTimes) -> pd.DataFrame:
+    """The times, with a ratio that can be compared between the sides.
 
     Where the sides did not measure the same lower bounds, a ratio to them says nothing about the
-    loss. The seconds then stand in for the ratios, too.
+    loss. Then the ratio is the seconds.
     """
     return rounds.times if rounds.same_bounds else rounds.times.assign(ratio=rounds.times.seconds)
 
@@ -99,7 +99,7 @@ def _held(folder: Path, times: pd.DataFrame, *, opened: bool) -> HeldRounds:
     )
 
 
-def _counters(sweeps: Mapping[Side, Sweep]) -> pd.DataFrame:
+def _counters(sweeps: Mapping[Side, ReadSweep]) -> pd.DataFrame:
     before, after = (deterministic(sweeps[side].frame) for side in Side)
     found = judge_counters(before, mark_unmeasured(before, after))
     found = found.assign(n_before=1, n_after=1, tested=False, unstable=False)
@@ -110,8 +110,8 @@ def _counters(sweeps: Mapping[Side, Sweep]) -> pd.DataFrame:
     return found.assign(verdict=found["verdict"].mask(incomparable, Verdict.INCOMPARABLE))
 
 
-def _times(rounds: Rounds, same: set[Program]) -> pd.DataFrame:
-    found = verdicts(judged_times(rounds), same).assign(source=Source.SIMULATED)
+def _times(rounds: MeasuredTimes, same: set[Program]) -> pd.DataFrame:
+    found = judge_times(comparable_times(rounds), same).assign(source=Source.SIMULATED)
     absence = [_absence(row, rounds.sides) for row in found.itertuples()]
     known = pd.DataFrame(absence, columns=["verdict", "detail"], index=found.index)
     return found.assign(
@@ -129,7 +129,7 @@ def _scatters(times: pd.DataFrame, side: str) -> pd.Series:
 
 
 def _absence(row: Any, sides: Mapping[Side, TimedSide]) -> tuple[Verdict | None, str]:
-    """The verdict, and its reason, on a figure that a side does not have; None where both do."""
+    """The verdict on a time that a side does not have, and its reason; None where both have it."""
     if row.n_before and row.n_after:
         return None, ""
     if not row.n_before:

@@ -11,7 +11,7 @@ from reports.commits.time_verdicts import FIRST_ROUNDS
 from reports.rules.verdicts import GATING, JUDGED, WALL_CLOCK, Answer, Verdict, urgent_first
 from reports.sources.measurements import Complaint
 
-__all__ = ["Comparison", "HeldRounds"]
+__all__ = ["HeldRounds", "JudgedChange"]
 
 # Rows on which a reader need not act are folded away, in this order.
 _FOLDED = (
@@ -44,7 +44,7 @@ class HeldRounds(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class JudgedChange:
     """The verdicts on two commits.
 
     Attributes:
@@ -53,7 +53,7 @@ class Comparison:
         complaints: what could not be read.
         processor: what was measured on.
         versions: the release of jax, or those of both sides.
-        baseline_renewed: whether figures may vanish, because the head renews the baseline.
+        baseline_renewed: whether measurements may vanish, because the head renews the baseline.
         command: what measures and judges the same again.
         false_alarm_rate: the share of reports that name a changed time by chance, at most.
         held: the rounds that were held.
@@ -109,7 +109,7 @@ class Comparison:
 
     @property
     def n_tested(self) -> int:
-        """How many figures were judged by a test that can err: it could have named them."""
+        """How many times were judged by a test that can err: it could have named them."""
         return int(self.verdicts["tested"].sum())
 
     @property
@@ -121,12 +121,12 @@ class Comparison:
 
     @property
     def n_skipped(self) -> int:
-        """How many figures were skipped on both sides: too many to list where a GPU is absent."""
+        """How many rows were skipped on both sides: too many to list where a GPU is absent."""
         return int((self.verdicts["verdict"] == Verdict.ABSENT).sum())
 
     @property
     def changes(self) -> pd.DataFrame:
-        """Mean ratio, range and count of what got worse and better, by kind of figure."""
+        """Mean ratio, range and count of what got worse and better, by kind."""
         rows = self.verdicts[self.verdicts["verdict"].isin([Verdict.REGRESSED, Verdict.IMPROVED])]
         finite = rows[np.isfinite(rows["ratio"].astype(float))]
         ratios = finite.groupby(["verdict", "kind"])["ratio"]

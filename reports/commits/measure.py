@@ -1,4 +1,4 @@
-"""Two commits measured for a comparison, by the benchmarks in processes of their own."""
+"""Measure two commits, by the benchmarks in processes of their own."""
 
 import math
 import subprocess
@@ -15,14 +15,14 @@ from benchmarks.schema.files import reserved, write_json
 from benchmarks.schema.rounds import Stage
 from reports.commits.change import Change
 from reports.commits.effects import effects
-from reports.commits.judge import judged_times, same_programs
-from reports.commits.reading import MINUTES, Rounds, read_rounds, read_sides
+from reports.commits.judge import comparable_times, same_programs
+from reports.commits.reading import MINUTES, MeasuredTimes, read_counters, read_times
 from reports.commits.time_verdicts import (
     AGAIN_ROUNDS,
     FEWEST_FIRST_ROUNDS,
     FIRST_ROUNDS,
     fewest_again_rounds,
-    worth_another_look,
+    open_times,
 )
 from reports.sources.measurements import DamagedError
 
@@ -32,10 +32,10 @@ _OPTION_OF = {"cold_compile_seconds": "--compile", "call_seconds": "--call"}
 
 
 def measure_commits(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> None:
-    """Take the deterministic figures of both commits, and their times in rounds.
+    """Take the deterministic measurements of both commits, and their times in rounds.
 
-    Figures that seem to have changed are timed once more, in rounds that nobody chose them by.
-    The rounds of either stage are planned by the time that is left.
+    Times that may have changed are taken again, in new rounds: the first ones chose them, and do
+    not test them. How many rounds a stage gets depends on the time that is left.
 
     Args:
         folder: where the sides are prepared and the files are written.
@@ -66,17 +66,17 @@ def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: flo
         (folder / name).unlink(missing_ok=True)
     _run("counters", *given)
     timed(Stage.FIRST, FIRST_ROUNDS, FEWEST_FIRST_ROUNDS, whole)
-    rounds = read_rounds(folder)
-    first = effects(judged_times(rounds))
-    candidates = worth_another_look(first, same_programs(read_sides(folder, rounds.sides)))
+    rounds = read_times(folder)
+    first = effects(comparable_times(rounds))
+    candidates = open_times(first, same_programs(read_counters(folder, rounds.sides)))
     if not candidates.empty:
         timed(Stage.AGAIN, AGAIN_ROUNDS, fewest_again_rounds(len(candidates)), *_named(candidates))
     seconds = time.monotonic() - began
-    needed = _minutes_needed(seconds, read_rounds(folder), with_again=not candidates.empty)
+    needed = _minutes_needed(seconds, read_times(folder), with_again=not candidates.empty)
     write_json(folder / MINUTES, {"needed": needed})
 
 
-def _minutes_needed(seconds: float, rounds: Rounds, *, with_again: bool) -> int:
+def _minutes_needed(seconds: float, rounds: MeasuredTimes, *, with_again: bool) -> int:
     """The whole minutes that all rounds take, if they are as long as those that were held.
 
     New rounds take at most as long as the first ones, as which they count before any is held.

@@ -18,7 +18,7 @@ def rounds_held(held: HeldRounds) -> str:
     again = (
         f"{held.again} of {held.again_planned} second rounds were held"
         if held.again_planned
-        else "no figure was open for second rounds"
+        else "nothing was open for second rounds"
     )
     said = f"{held.first} of {FIRST_ROUNDS} first rounds were held, and {again}."
     if held.complete or held.minutes_needed is None:

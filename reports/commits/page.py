@@ -8,14 +8,14 @@ import pandas as pd
 
 from benchmarks.schema.files import put_text, read_text
 from reports.commits.change import Change
-from reports.commits.judged_change import Comparison
-from reports.commits.method import write_judging
+from reports.commits.judged_change import JudgedChange
+from reports.commits.method import write_method
 from reports.commits.notes import excluded, note, rounds_held, threshold, tone
 from reports.writing.folders import replacing_folder
 from reports.writing.headlines import verdict_headline
 from reports.writing.templating import render_pages
 
-__all__ = ["build_comparison"]
+__all__ = ["build_change_page"]
 
 _PAGES = {"commits/change.html.j2": "index.html", "commits/comment.md.j2": "comment.md"}
 # A comment must stay below what code hosts accept.
@@ -24,14 +24,14 @@ _MOST_COMMENTED_ROWS = 50
 _MOST_FILES = 20
 
 
-def build_comparison(comparison: Comparison, change: Change, output: Path) -> Path:
+def build_change_page(comparison: JudgedChange, change: Change, output: Path) -> Path:
     """Write a comparison into ``output``, replacing it as a whole, and return the page's path."""
     with replacing_folder(output) as folder:
         _write_comparison(comparison, change, folder)
     return output / "index.html"
 
 
-def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> None:
+def _write_comparison(comparison: JudgedChange, change: Change, folder: Path) -> None:
     verdicts = comparison.verdicts.to_csv(index=False)
     put_text(folder / "verdicts.csv", verdicts)
     content = {
@@ -53,7 +53,7 @@ def _write_comparison(comparison: Comparison, change: Change, folder: Path) -> N
         "tone": tone,
     }
     render_pages(folder, content, _PAGES)
-    write_judging(folder)
+    write_method(folder)
     comment = folder / "comment.md"
     put_text(comment, read_text(comment)[:_LONGEST_COMMENT])
 

@@ -22,7 +22,7 @@ def exact_p(differences: np.ndarray, n_before: pd.Series, n_after: pd.Series) ->
     the test valid.
 
     Args:
-        differences: (figures, pairs), NaN where a side lacks a value.
+        differences: (times, pairs), NaN where a side lacks a value.
         n_before, n_after: number of values of each side.
 
     Returns:

@@ -19,10 +19,10 @@ from benchmarks.schema.rounds import (
     TimedSide,
 )
 from reports.sources.measurements import Complaint, DamagedError, load_json, naming_damaged
-from reports.sources.sweep_file import Sweep, read_complete_sweep
+from reports.sources.sweep_file import ReadSweep, read_complete_sweep
 from reports.sources.validation import OwnModel, checked, checked_rows
 
-__all__ = ["MINUTES", "Minutes", "Rounds", "read_minutes", "read_rounds", "read_sides"]
+__all__ = ["MINUTES", "MeasuredTimes", "Minutes", "read_counters", "read_minutes", "read_times"]
 
 # What a comparison writes beside the rounds: how long it takes.
 MINUTES = "minutes.json"
@@ -56,7 +56,7 @@ class Minutes(OwnModel):
 
 
 class _CountersFile(OwnModel):
-    """The deterministic figures of two commits; the sweeps are checked as files of their own."""
+    """A sweep of each of two commits without times; each is checked as a file of its own."""
 
     rounds_version: int
     sides: _Both[SideDescription]
@@ -67,7 +67,7 @@ _File = TypeVar("_File", _TimesFile, _CountersFile)
 
 
 @dataclass(frozen=True)
-class Rounds:
+class MeasuredTimes:
     """The times of two commits.
 
     Attributes:
@@ -94,7 +94,7 @@ class Rounds:
         )
 
 
-def read_rounds(folder: Path) -> Rounds:
+def read_times(folder: Path) -> MeasuredTimes:
     """Read the times.
 
     Raises:
@@ -106,7 +106,7 @@ def read_rounds(folder: Path) -> Rounds:
     if not rows:
         raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
     times = pd.DataFrame(rows, columns=RoundTime.names())
-    return Rounds(
+    return MeasuredTimes(
         times,
         {side: getattr(file.sides, side) for side in Side},
         content["environment"],
@@ -128,8 +128,8 @@ def read_minutes(folder: Path) -> Minutes | None:
         return checked(Minutes, load_json(path))
 
 
-def read_sides(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, Sweep]:
-    """The deterministic figures of the sides that were timed.
+def read_counters(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, ReadSweep]:
+    """The deterministic measurements of the sides that were timed.
 
     Raises:
         DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
@@ -142,13 +142,13 @@ def read_sides(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, Swee
 
 
 def _check_same(path: Path, side: Side, counted: SideDescription, timed: SideDescription) -> None:
-    """Refuse figures of another side: another commit, or the same one measured otherwise."""
+    """Refuse measurements of another side: another commit, or the same one measured otherwise."""
     for name, found in counted.row().items():
         expected = getattr(timed, name)
         if found != expected:
             raise DamagedError(
                 f"{path}: {name} of the {side} is {found!r}, and {expected!r} in {_ROUNDS}: "
-                f"`python -m benchmarks counters` takes the figures of {timed.commit[:8]}"
+                f"`python -m benchmarks counters` takes the measurements of {timed.commit[:8]}"
             )
 
 

@@ -1,15 +1,16 @@
 """Verdicts on the times of two commits that were measured in rounds, at one error rate a report.
 
-First every figure is measured in ``FIRST_ROUNDS`` rounds. Those that could have changed are
-still open: they are measured again, in ``AGAIN_ROUNDS`` rounds, or in as many as the time allows,
-which is settled before any of them is seen. The new rounds alone are tested, so that the choice
-of what to measure again costs nothing: however it is made, Benjamini-Hochberg's procedure over
-the chosen figures keeps the false share of the changes that they name at its level.
+First every time is taken in ``FIRST_ROUNDS`` rounds. A time that may have changed by them is open:
+it is taken again, in ``AGAIN_ROUNDS`` new rounds, or in as many as there is time for. Their number
+is settled before any of them is seen. The test uses the new rounds alone. It does not matter how
+the open times were chosen, because no round is used both to choose and to test: by
+Benjamini-Hochberg's procedure over the open times, the expected share of false ones among the
+changes that it names is at most its level.
 
-Where too few new rounds were held for any result to pass, the first rounds are tested by
-themselves, all figures together, so that a change they show beyond doubt is named. There are two
-tests, and each has the choice between seconds and ratios. A quarter of ``RATE`` is the level of
-each: all together keep to it.
+If too few new rounds were held for any result to pass, the first rounds are tested instead, all
+times together, so that a change is named that they show beyond doubt. A report thus has two tests,
+and each of them chooses between seconds and ratios. The level of each is a quarter of ``RATE``, so
+that together they err in at most that share of the reports.
 """
 
 from collections.abc import Collection
@@ -20,7 +21,7 @@ from scipy import stats
 
 from benchmarks.schema.metrics import Kind
 from benchmarks.schema.rounds import Stage
-from reports.commits.effects import CONFIDENCE, FIGURE, NOT_EXCLUDED_LEVEL, effects
+from reports.commits.effects import CONFIDENCE, NOT_EXCLUDED_LEVEL, TIME_KEY, effects
 from reports.commits.ranks import fewest_rounds, smallest_p
 from reports.rules.counters import SMALLEST_CHANGE
 from reports.rules.verdicts import Verdict
@@ -34,15 +35,15 @@ __all__ = [
     "RATE",
     "TEST_LEVEL",
     "Program",
-    "concluded",
     "fewest_again_rounds",
-    "verdicts",
-    "worth_another_look",
+    "judge_stages",
+    "judge_times",
+    "open_times",
 ]
 
 FIRST_ROUNDS = 8
 AGAIN_ROUNDS = 20
-# After the first rounds a figure is open if its p is not larger.
+# After the first rounds a time is open if its p is not larger.
 OPEN_LEVEL = 0.1
 # The false share of the changes that a report names, and of reports that name any for nothing.
 RATE = 0.05
@@ -56,15 +57,15 @@ _PROGRAM = ["benchmark", "n_cells", "device"]
 Program = tuple[str, int, str]
 
 
-def verdicts(times: pd.DataFrame, same_programs: Collection[Program] = ()) -> pd.DataFrame:
-    """The verdict on every figure, and what it cannot exclude.
+def judge_times(times: pd.DataFrame, same_programs: Collection[Program] = ()) -> pd.DataFrame:
+    """The verdict on every time, and what it cannot exclude.
 
     Args:
         times: columns of ``RoundTime``, of both stages.
         same_programs: benchmark, n_cells and device where both sides compiled to the same.
 
     Returns:
-        The rows of ``concluded``, with ``undetected``, where no change was named: the largest
+        The rows of ``judge_stages``, with ``undetected``, where no change was named: the largest
         change in either direction that the rounds do not exclude, as a share.
 
     Raises:
@@ -73,42 +74,40 @@ def verdicts(times: pd.DataFrame, same_programs: Collection[Program] = ()) -> pd
     if times.empty:
         raise ValueError("times: no rows, nothing was measured")
     found = {stage: effects(times[times["stage"] == stage]) for stage in Stage}
-    rows = concluded(found[Stage.FIRST], found[Stage.AGAIN], same_programs)
+    rows = judge_stages(found[Stage.FIRST], found[Stage.AGAIN], same_programs)
     return rows.assign(undetected=rows["not_excluded"].mask(rows["verdict"].isin(_CHANGED)))
 
 
-def worth_another_look(
-    first: pd.DataFrame, same_programs: Collection[Program] = ()
-) -> pd.DataFrame:
-    """The figures whose verdict is open after the first rounds.
+def open_times(first: pd.DataFrame, same_programs: Collection[Program] = ()) -> pd.DataFrame:
+    """The times whose verdict is open after the first rounds.
 
     These have a p of at most ``OPEN_LEVEL`` and an effect of more than ``SMALLEST_CHANGE``.
     Calls of identical programs are not among them: what differs there is the machine.
 
     Args:
         first: ``effects`` of the first rounds.
-        same_programs: as in ``verdicts``.
+        same_programs: as in ``judge_times``.
 
     Returns:
-        ``FIGURE``, a row per figure.
+        ``TIME_KEY``, a row per time.
     """
-    return first.loc[_is_open(first, same_programs), FIGURE]
+    return first.loc[_is_open(first, same_programs), TIME_KEY]
 
 
 def fewest_again_rounds(n_open: int) -> int:
-    """The fewest new rounds of which the largest change of so many figures can pass."""
+    """The fewest new rounds of which the largest change of so many times can pass."""
     return fewest_rounds(TEST_LEVEL / n_open)
 
 
-def concluded(
+def judge_stages(
     first: pd.DataFrame, again: pd.DataFrame, same_programs: Collection[Program] = ()
 ) -> pd.DataFrame:
-    """The verdict on every figure.
+    """The verdict on every time.
 
     Args:
         first, again: ``effects`` of the first rounds, and of those that measured again what
             was open.
-        same_programs: as in ``verdicts``.
+        same_programs: as in ``judge_times``.
 
     Returns:
         The rows of ``effects``, of the ``stage`` whose rounds are judged: the new ones, if there
@@ -119,7 +118,7 @@ def concluded(
           both were held, show a change of more than the threshold in one direction; undecided
           where rounds are missing; noise where only the effect exceeds the threshold; unchanged
           for a smaller effect;
-        - ``tested``, whether a test could have named the figure;
+        - ``tested``, whether a test could have named the time;
         - ``opened``, whether the first rounds left it open;
         - ``rounds_needed``, where undecided: the fewest rounds a side that can decide, new ones
           of what was left open.
@@ -164,18 +163,18 @@ def _is_large(found: pd.DataFrame) -> pd.Series:
 
 
 def _is_same_call(found: pd.DataFrame, same_programs: Collection[Program]) -> pd.Series:
-    """Whether a figure is the call of a program that did not change; to compile it may."""
+    """Whether a time is the call of a program that did not change; to compile it may."""
     programs = zip(*(found[name] for name in _PROGRAM), strict=True)
     same = np.array([program in same_programs for program in programs], dtype=bool)
     return (found["kind"] == Kind.TIME) & same
 
 
 def _judged_by(first: pd.DataFrame, again: pd.DataFrame, is_open: pd.Series) -> pd.DataFrame:
-    """The rows of the first rounds, those of open figures replaced by the new ones, if enough."""
-    new = first.loc[is_open, FIGURE].merge(again, on=FIGURE).assign(stage=Stage.AGAIN)
+    """The rows of the first rounds, those of open times replaced by the new ones, if enough."""
+    new = first.loc[is_open, TIME_KEY].merge(again, on=TIME_KEY).assign(stage=Stage.AGAIN)
     enough = ~_too_few(new, TEST_LEVEL / max(is_open.sum(), 1))
-    rows = pd.concat([new[enough], first.assign(stage=Stage.FIRST)]).drop_duplicates(FIGURE)
-    return first[FIGURE].merge(rows, on=FIGURE)
+    rows = pd.concat([new[enough], first.assign(stage=Stage.FIRST)]).drop_duplicates(TIME_KEY)
+    return first[TIME_KEY].merge(rows, on=TIME_KEY)
 
 
 def _too_few(found: pd.DataFrame, level: float) -> pd.Series:
@@ -184,7 +183,7 @@ def _too_few(found: pd.DataFrame, level: float) -> pd.Series:
 
 
 def _pass_together(p: pd.Series, tested: pd.Series) -> pd.Series:
-    """Which of the tested figures pass Benjamini-Hochberg's procedure."""
+    """Which of the tested times pass Benjamini-Hochberg's procedure."""
     passes = pd.Series(False, p.index)
     passes[tested] = stats.false_discovery_control(p[tested].fillna(1.0)) <= TEST_LEVEL
     return passes

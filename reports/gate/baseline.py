@@ -14,7 +14,7 @@ from benchmarks.schema.records import BaselineRow, Status
 from reports.rules.comparable import IncomparableError, compiled_with
 from reports.rules.counters import deterministic
 from reports.sources.measurements import KEY, DamagedError, load_json, naming_damaged
-from reports.sources.sweep_file import Sweep
+from reports.sources.sweep_file import ReadSweep
 from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = [
@@ -33,7 +33,7 @@ _COLUMNS = BaselineRow.names()
 
 
 class Baseline(OwnModel):
-    """The deterministic figures that gate; the rows are checked one by one."""
+    """The deterministic measurements that gate; the rows are checked one by one."""
 
     schema_version: Literal[2]
     key: dict[Name, Text | bool | None]
@@ -45,13 +45,13 @@ class Baseline(OwnModel):
     rows: Annotated[list[list[Any]], Field(min_length=1)]
 
 
-def baseline_path(results: Sweep) -> Path:
+def baseline_path(results: ReadSweep) -> Path:
     """Where the baseline for such results lies."""
     found = compiled_with(results)
     return _FOLDER / f"{found['backend']}-jaxlib-{found['jaxlib']}.json"
 
 
-def scope(results: Sweep) -> dict[str, Any]:
+def scope(results: ReadSweep) -> dict[str, Any]:
     """What the sweep was asked to measure.
 
     Raises:
@@ -62,7 +62,7 @@ def scope(results: Sweep) -> dict[str, Any]:
     return {name: results.environment[name] for name in SWEEP_SCOPE}
 
 
-def gated(results: Sweep) -> pd.DataFrame:
+def gated(results: ReadSweep) -> pd.DataFrame:
     """The deterministic measurements on the results' own backend, and what was not measured."""
     # Several devices of a backend, "cpu x 8", are named after it.
     backends = results.frame["device"].str.split().str[0]
@@ -97,17 +97,17 @@ def measurements_of(baseline: Baseline) -> pd.DataFrame:
     return pd.DataFrame(baseline.rows, columns=_COLUMNS).assign(status=Status.OK)
 
 
-def write_baseline(results: Sweep, *, shrink: bool = False) -> Path:
+def write_baseline(results: ReadSweep, *, shrink: bool = False) -> Path:
     """Make these results the baseline; whole or not at all.
 
     Args:
         results: a sweep of a tier.
-        shrink: whether figures of the baseline before may be missing.
+        shrink: whether measurements of the baseline before may be missing.
 
     Raises:
         DamagedError: a benchmark failed, and a failure cannot be a baseline.
         IncomparableError: the sweep does not say what it was asked to measure.
-        UnwritableError: figures of the baseline before are missing, or it cannot be replaced.
+        UnwritableError: measurements of the baseline before are missing, or it cannot be replaced.
     """
     rows = gated(results)
     failed = rows[rows["status"] == Status.FAILED]
@@ -132,7 +132,7 @@ def write_baseline(results: Sweep, *, shrink: bool = False) -> Path:
 
 
 def _check_keeps(path: Path, measured: pd.DataFrame) -> None:
-    """Refuse to lose a figure of the baseline that is there."""
+    """Refuse to lose a measurement of the baseline that is there."""
     try:
         before = measurements_of(read_baseline(path))
     except DamagedError as error:
@@ -142,7 +142,7 @@ def _check_keeps(path: Path, measured: pd.DataFrame) -> None:
         first = next(lost.itertuples(index=False))
         raise UnwritableError(
             f"{path}: not replaced without --shrink, it would lose {len(lost)} of {len(before)} "
-            f"figures, first {first.metric} of {first.benchmark} at {first.n_cells} cells"
+            f"measurements, first {first.metric} of {first.benchmark} at {first.n_cells} cells"
         )
 
 

@@ -10,15 +10,15 @@ from reports.rules.comparable import IncomparableError, compiled_with
 from reports.rules.counters import judge_counters, mark_unmeasured
 from reports.rules.verdicts import gates
 from reports.sources.measurements import DamagedError
-from reports.sources.sweep_file import Sweep
+from reports.sources.sweep_file import ReadSweep
 
 __all__ = ["compare_with_baseline"]
 
 
-def compare_with_baseline(results: Sweep) -> pd.DataFrame:
-    """The verdict on every deterministic figure of these results, and whether it ``gates``.
+def compare_with_baseline(results: ReadSweep) -> pd.DataFrame:
+    """The verdict on every deterministic measurement of these results, and whether it ``gates``.
 
-    A figure of the baseline that the results lack gates: a change that takes it away on
+    A measurement of the baseline that the results lack gates: a change that takes it away on
     purpose renews the baseline.
 
     Raises:

@@ -10,7 +10,7 @@ from benchmarks.schema.environment import JAX_SETTINGS
 from benchmarks.schema.records import Source
 from reports.reproduction.expectations import Differences
 from reports.rules.comparable import compiled_with
-from reports.sources.sweep_file import Sweep
+from reports.sources.sweep_file import ReadSweep
 
 __all__ = [
     "differences",
@@ -27,7 +27,7 @@ _INSTRUCTION_SET = ("architecture", "vector_extensions", "devices")
 _OTHER_CELLS = "other cells"
 
 
-def not_asked_for(published: Sweep, again: Sweep) -> list[str]:
+def not_asked_for(published: ReadSweep, again: ReadSweep) -> list[str]:
     """What the published sweep has and the other one was not asked to measure, a phrase each.
 
     Sweeps by the code of an older report do not say what they were asked: they pass.
@@ -50,7 +50,7 @@ def is_absent(device: str, environment: Mapping[str, Any]) -> bool:
     return backend not in {"cpu", *(one.partition(":")[0] for one in environment["devices"])}
 
 
-def machines(published: Sweep, again: Sweep) -> str:
+def machines(published: ReadSweep, again: ReadSweep) -> str:
     """How the machines are related, in words."""
     then, now = published.environment, again.environment
     if other := _other_instruction_set(then, now):
@@ -59,7 +59,7 @@ def machines(published: Sweep, again: Sweep) -> str:
     return "the same kind of machine" if same else "another machine of the same instruction set"
 
 
-def differences(published: Sweep, again: Sweep) -> Differences:
+def differences(published: ReadSweep, again: ReadSweep) -> Differences:
     """What differs between the sweeps as a whole; ``cells`` if any data set differs."""
     then, now = published.environment, again.environment
     keys = compiled_with(published), compiled_with(again)
@@ -91,7 +91,7 @@ def _other_instruction_set(then: Mapping[str, Any], now: Mapping[str, Any]) -> s
     return f"another instruction set: {found}" if found else ""
 
 
-def differing_data(published: Sweep, again: Sweep) -> list[str]:
+def differing_data(published: ReadSweep, again: ReadSweep) -> list[str]:
     """Names of the data sets that both sweeps have, with different digests."""
     now = again.data_digests
     return [
@@ -100,7 +100,7 @@ def differing_data(published: Sweep, again: Sweep) -> list[str]:
 
 
 def other_cells(differing: Sequence[str], source: str, n_cells: int) -> str:
-    """The phrase, if a data set from which a figure may have been computed differs.
+    """The phrase, if a data set from which a measurement may have been computed differs.
 
     A sweep does not say which simulation a loss reads: one that differs counts for all
     simulated cells of its size.

@@ -1,6 +1,6 @@
-"""What a published figure promises to whoever measures it again.
+"""In what way a measurement of a published report is expected to agree when it is repeated.
 
-A promise depends on what is the same then and now. Times are never promised: they inform.
+That depends on what is the same then and now. Times are not expected to agree: they inform.
 """
 
 from enum import StrEnum
@@ -9,27 +9,33 @@ from typing import NamedTuple
 from benchmarks.schema.metrics import METRICS, Kind
 from reports.rules.verdicts import WALL_CLOCK
 
-__all__ = ["Differences", "Promise", "Promised", "promise_of_data", "promise_of_figure"]
+__all__ = [
+    "Differences",
+    "Expectation",
+    "Expected",
+    "expectation_of_data",
+    "expectation_of_measurement",
+]
 
 
-class Promise(StrEnum):
-    """In what way a figure that is measured again must agree with the published one."""
+class Expectation(StrEnum):
+    """In what way a measurement must agree with the published one."""
 
     BITS = "identical bits"
     TOLERANCE = "within tolerance"
     COUNTER = "equal counter"
-    NONE = "not promised"
+    NONE = "not expected"
 
 
-class Promised(NamedTuple):
-    """A promise, and where there is none, the reason."""
+class Expected(NamedTuple):
+    """What is expected, and where nothing is, the reason."""
 
-    promise: Promise
+    expectation: Expectation
     reason: str = ""
 
 
 class Differences(NamedTuple):
-    """What differs between two measurements of a figure: phrases, empty where nothing does.
+    """What differs between two measurements of the same: phrases, empty where nothing does.
 
     Attributes:
         settings: those of jax that change programs or their arithmetic.
@@ -50,7 +56,7 @@ class Differences(NamedTuple):
     numpy: str = ""
 
 
-# What must be the same for a promise.
+# What must be the same for a measurement to be expected to agree.
 _FOR_ERRORS = ("settings",)
 _FOR_VALUES = ("settings", "cells")
 _FOR_COUNTERS = ("settings", "code", "versions")
@@ -59,11 +65,11 @@ _FOR_BITS = ("settings", "cells", "code", "versions", "instruction_set", "cores"
 _FOR_DATA = ("code", "numpy", "instruction_set", "cores")
 
 
-def promise_of_figure(metric: str, differences: Differences) -> Promised:
-    """What a figure promises.
+def expectation_of_measurement(metric: str, differences: Differences) -> Expected:
+    """What is expected of a measurement.
 
-    Errors are promised within their tolerances, by the same settings of jax: the losses agree
-    with their references everywhere. A value is promised for the same cells, within the
+    Errors stay within their tolerances, by the same settings of jax: the losses agree
+    with their references everywhere. A value agrees for the same cells, within the
     tolerance of ``value_error``, or in bits where all is the same that they depend on. Counters
     do not depend on the cells, only on their number.
 
@@ -73,26 +79,28 @@ def promise_of_figure(metric: str, differences: Differences) -> Promised:
     """
     kind = METRICS[metric].kind
     if kind in WALL_CLOCK:
-        return Promised(Promise.NONE, "times and peaks inform")
+        return Expected(Expectation.NONE, "times and peaks inform")
     if kind == Kind.ACCURACY:
-        return _promised(Promise.TOLERANCE, differences, _FOR_ERRORS)
+        return _expected(Expectation.TOLERANCE, differences, _FOR_ERRORS)
     if metric == "hlo_fingerprint":
-        return _promised(Promise.COUNTER, differences, _FOR_FINGERPRINT)
+        return _expected(Expectation.COUNTER, differences, _FOR_FINGERPRINT)
     if kind != Kind.RESULT:
-        return _promised(Promise.COUNTER, differences, _FOR_COUNTERS)
-    bits = _promised(Promise.BITS, differences, _FOR_BITS)
-    if metric == "value" and bits.promise == Promise.NONE:
-        return _promised(Promise.TOLERANCE, differences, _FOR_VALUES)
+        return _expected(Expectation.COUNTER, differences, _FOR_COUNTERS)
+    bits = _expected(Expectation.BITS, differences, _FOR_BITS)
+    if metric == "value" and bits.expectation == Expectation.NONE:
+        return _expected(Expectation.TOLERANCE, differences, _FOR_VALUES)
     return bits
 
 
-def promise_of_data(differences: Differences) -> Promised:
-    """What the digest of a data set promises: simulations depend on BLAS and its kernels."""
-    return _promised(Promise.BITS, differences, _FOR_DATA)
+def expectation_of_data(differences: Differences) -> Expected:
+    """What is expected of the digest of a data set: simulations depend on BLAS and its kernels."""
+    return _expected(Expectation.BITS, differences, _FOR_DATA)
 
 
-def _promised(promise: Promise, differences: Differences, needed: tuple[str, ...]) -> Promised:
-    """The promise if all that it needs is the same, or else what differs first."""
+def _expected(
+    expectation: Expectation, differences: Differences, needed: tuple[str, ...]
+) -> Expected:
+    """The expectation if all that it needs is the same, or else what differs first."""
     reasons = [getattr(differences, name) for name in needed]
     first = next(filter(None, reasons), "")
-    return Promised(Promise.NONE, first) if first else Promised(promise)
+    return Expected(Expectation.NONE, first) if first else Expected(expectation)

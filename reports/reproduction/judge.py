@@ -21,19 +21,19 @@ from reports.reproduction.differences import (
 )
 from reports.reproduction.expectations import (
     Differences,
-    Promise,
-    Promised,
-    promise_of_data,
-    promise_of_figure,
+    Expectation,
+    Expected,
+    expectation_of_data,
+    expectation_of_measurement,
 )
-from reports.reproduction.speeds import Speed, speeds
+from reports.reproduction.time_ratios import TimeRatio, time_ratios
 from reports.rules.comparable import IncomparableError
 from reports.rules.counters import mark_unmeasured, tolerated
 from reports.rules.verdicts import Answer
 from reports.sources.measurements import KEY
-from reports.sources.sweep_file import Sweep
+from reports.sources.sweep_file import ReadSweep
 
-__all__ = ["DATA", "Outcome", "Reproduction", "reproduced"]
+__all__ = ["DATA", "Outcome", "Reproduction", "judge_reproduction"]
 
 # Kind and metric of the rows of data sets.
 DATA = "data"
@@ -41,11 +41,11 @@ _MEASURED = [*KEY, "value", "status", "detail"]
 
 
 class Outcome(StrEnum):
-    """What became of what a figure promised."""
+    """Whether a measurement is as it is expected to be."""
 
-    KEPT = "kept"
-    BROKEN = "broken"
-    NOT_PROMISED = "not promised"
+    MET = "met"
+    NOT_MET = "not met"
+    NOT_EXPECTED = "not expected"
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Reproduction:
     """A published sweep beside the same sweep measured again.
 
     Attributes:
-        rows: every data set, then every figure of either sweep, with ``KEY``, ``kind``,
-            ``published``, ``again``, ``promise``, ``outcome`` and the ``reason``.
+        rows: every data set, then every measurement of either sweep, with ``KEY``, ``kind``,
+            ``published``, ``again``, ``expectation``, ``outcome`` and the ``reason``.
         differences: what differs between both sweeps.
         machines: how the machines are related.
         differing_data: names of the data sets whose digests differ.
@@ -66,37 +66,37 @@ class Reproduction:
     differing_data: list[str]
 
     @property
-    def broken(self) -> pd.DataFrame:
-        """The promised rows that do not hold."""
-        return self.rows[self.rows["outcome"] == Outcome.BROKEN]
+    def not_met(self) -> pd.DataFrame:
+        """The rows that are expected to agree and do not."""
+        return self.rows[self.rows["outcome"] == Outcome.NOT_MET]
 
     @property
-    def n_promised(self) -> int:
-        """How many rows are promised here."""
-        return int((self.rows["outcome"] != Outcome.NOT_PROMISED).sum())
+    def n_expected(self) -> int:
+        """How many rows are expected to agree here."""
+        return int((self.rows["outcome"] != Outcome.NOT_EXPECTED).sum())
 
     @property
-    def not_promised(self) -> dict[str, int]:
-        """How many rows are not promised here, by the reason, the most frequent first."""
-        rows = self.rows[self.rows["outcome"] == Outcome.NOT_PROMISED]
+    def not_expected(self) -> dict[str, int]:
+        """How many rows are not expected to agree here, by the reason, the most frequent first."""
+        rows = self.rows[self.rows["outcome"] == Outcome.NOT_EXPECTED]
         return dict(Counter(rows["reason"]).most_common())
 
     @property
-    def speeds(self) -> list[Speed]:
+    def time_ratios(self) -> list[TimeRatio]:
         """The times now over those then."""
-        return speeds(self.rows)
+        return time_ratios(self.rows)
 
     @property
     def answer(self) -> Answer:
-        """Fails for a broken promise alone; digests of data that agree make no judgement."""
-        if not self.broken.empty:
+        """Fails where an expectation is not met; digests of data that agree make no judgement."""
+        if not self.not_met.empty:
             return Answer.FAILS
-        kept = (self.rows["outcome"] == Outcome.KEPT) & (self.rows["kind"] != DATA)
+        kept = (self.rows["outcome"] == Outcome.MET) & (self.rows["kind"] != DATA)
         return Answer.PASSES if kept.any() else Answer.UNJUDGED
 
 
-def reproduced(published: Sweep, again: Sweep) -> Reproduction:
-    """Judge every data set and every figure of a sweep that was measured again.
+def judge_reproduction(published: ReadSweep, again: ReadSweep) -> Reproduction:
+    """Judge every data set and every measurement of a sweep that was measured again.
 
     Raises:
         IncomparableError: the sweep was not asked to measure all of the published one.
@@ -116,7 +116,7 @@ def reproduced(published: Sweep, again: Sweep) -> Reproduction:
     merged["absent"] = [is_absent(name, again.environment) for name in merged["device"]]
     judged = [_judge(row, found, differing) for row in merged.itertuples(index=False)]
     rows = merged[[*KEY, "kind"]].assign(published=merged["value_then"], again=merged["value_now"])
-    rows[["promise", "outcome", "reason"]] = judged
+    rows[["expectation", "outcome", "reason"]] = judged
     return Reproduction(rows, found, machines(published, again), differing)
 
 
@@ -124,7 +124,7 @@ def _kind(metric: str) -> Kind:
     return METRICS[metric].kind
 
 
-def _data(sweep: Sweep) -> pd.DataFrame:
+def _data(sweep: ReadSweep) -> pd.DataFrame:
     """The digests of a sweep's cells as rows of measurements."""
     rows = [(name, "", 0, "", DATA, digest) for name, digest in sweep.data_digests.items()]
     frame = pd.DataFrame(rows, columns=[*KEY, "value"])
@@ -137,37 +137,37 @@ def _merged(then: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 
 def _judge(
     row: Any, differences: Differences, differing: Sequence[str]
-) -> tuple[Promise, Outcome, str]:
-    """What a row promises, what became of it, and why, where that is not obvious."""
-    promised = _promised(row, differences, differing)
-    if promised.promise == Promise.NONE:
-        return promised.promise, Outcome.NOT_PROMISED, promised.reason
+) -> tuple[Expectation, Outcome, str]:
+    """What is expected of a row, whether it is met, and why, where that is not obvious."""
+    expected = _expected(row, differences, differing)
+    if expected.expectation == Expectation.NONE:
+        return expected.expectation, Outcome.NOT_EXPECTED, expected.reason
     if row.status_now != Status.OK:
         missing = pd.isna(row.status_now)
         reason = "missing now" if missing else f"{row.status_now} now: {row.detail_now}"
-        return promised.promise, Outcome.BROKEN, reason
-    holds, reason = _holds(row, promised.promise)
-    return promised.promise, Outcome.KEPT if holds else Outcome.BROKEN, reason
+        return expected.expectation, Outcome.NOT_MET, reason
+    agrees, reason = _agrees(row, expected.expectation)
+    return expected.expectation, Outcome.MET if agrees else Outcome.NOT_MET, reason
 
 
-def _promised(row: Any, differences: Differences, differing: Sequence[str]) -> Promised:
-    """The promise of a figure that was measured and published, if the device is here."""
+def _expected(row: Any, differences: Differences, differing: Sequence[str]) -> Expected:
+    """What is expected of a row that was measured and published, if the device is here."""
     if row.status_then != Status.OK:
         reason = "not published" if pd.isna(row.status_then) else "not measured then"
-        return Promised(Promise.NONE, reason)
+        return Expected(Expectation.NONE, reason)
     if row.status_now == Status.SKIPPED and row.absent:
-        return Promised(Promise.NONE, f"skipped here: {row.detail_now}")
+        return Expected(Expectation.NONE, f"skipped here: {row.detail_now}")
     if row.kind == DATA:
-        return promise_of_data(differences)
+        return expectation_of_data(differences)
     if row.kind == Kind.ACCURACY and not tolerated(row.metric, row.value_then):
-        return Promised(Promise.NONE, "not within its tolerance then")
+        return Expected(Expectation.NONE, "not within its tolerance then")
     cells = other_cells(differing, row.source, row.n_cells)
-    return promise_of_figure(row.metric, differences._replace(cells=cells))
+    return expectation_of_measurement(row.metric, differences._replace(cells=cells))
 
 
-def _holds(row: Any, promise: Promise) -> tuple[bool, str]:
-    """Whether a figure that was measured both times keeps its promise, and the tolerance."""
-    if promise != Promise.TOLERANCE:
+def _agrees(row: Any, expectation: Expectation) -> tuple[bool, str]:
+    """Whether a row that was measured both times agrees as expected, and the tolerance."""
+    if expectation != Expectation.TOLERANCE:
         return row.value_then == row.value_now, ""
     if row.kind == Kind.ACCURACY:
         return tolerated(row.metric, row.value_now), f"tolerance {TOLERANCES[row.metric]:g}"

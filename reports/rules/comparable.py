@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.schema.environment import JAX_SETTINGS
-from reports.sources.sweep_file import Sweep
+from reports.sources.sweep_file import ReadSweep
 
 __all__ = ["IncomparableError", "compiled_with"]
 
@@ -12,7 +12,7 @@ class IncomparableError(ValueError):
     """There is nothing that these measurements could be compared with; the message says why."""
 
 
-def compiled_with(results: Sweep) -> dict[str, Any]:
+def compiled_with(results: ReadSweep) -> dict[str, Any]:
     """What the compiled programs depend on, besides the code.
 
     Experiments show that on a CPU no counter depends on the instruction set

@@ -1,4 +1,4 @@
-"""The words of a judgement, and which of them fail a change."""
+"""Verdicts and answers, and which of them fail a change."""
 
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -26,7 +26,7 @@ WALL_CLOCK = (Kind.TIME, Kind.COMPILE, Kind.PEAK)
 
 
 class Verdict(StrEnum):
-    """What became of one figure, in the order in which a headline counts them."""
+    """What became of one measurement, in the order in which a headline counts them."""
 
     REGRESSED = "regressed"
     IMPROVED = "improved"
@@ -64,9 +64,9 @@ def gates(
 
     Args:
         verdicts: rows with ``kind`` and ``verdict``.
-        on_time: whether wall-clock figures that got worse fail it too.
+        on_time: whether times and peaks that got worse fail it too.
         baseline_renewed: whether the change renews the baseline, by which it says that
-            figures vanish on purpose.
+            measurements vanish on purpose.
     """
     found = verdicts["verdict"]
     vanished = found.isin(_VANISHED) & (not baseline_renewed)

@@ -80,9 +80,9 @@ def _read_file(path: Path, folder: Path) -> Measurements:
         return Measurements(as_frame([]), left_out=Counter([foreign]))
     try:
         file = checked(File, load_json(path))
-        machine, place = file.params.machine, utf_8(path.parent.name).decode()
-        if machine != place:
-            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {place!r}")
+        machine, folder_name = file.params.machine, utf_8(path.parent.name).decode()
+        if machine != folder_name:
+            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {folder_name!r}")
     except DamagedError as error:
         return Measurements(as_frame([]), (Complaint(str(path), f"not asv's results: {error}"),))
     origin = _origin(file, path)
@@ -111,7 +111,7 @@ def _of_newest_names(rows: list[dict[str, Any]], left_out: Counter[str]) -> list
     for row in sorted(rows, key=lambda row: row["started"]):
         newest[tuple(row[name] for name in KEY)] = row
     if earlier := len(rows) - len(newest):
-        left_out["figures that another benchmark of the same commit measured later"] += earlier
+        left_out["measurements that another benchmark of the same commit measured later"] += earlier
     return list(newest.values())
 
 
@@ -153,22 +153,22 @@ def _measured(
     if result.version != benchmark_version(metric):
         left_out[f"{name} of version {result.version}"] += 1
         return [], []
-    places = list(_places(name, result.params))
+    combinations = list(_measured_on(name, result.params))
     rows = []
-    for place, own in zip(places, _of_each(result, len(places)), strict=True):
+    for where, own in zip(combinations, _of_each(result, len(combinations)), strict=True):
         value = own["value"]
-        if unknown := place.pop("unknown"):
-            left_out[f"figures of {unknown}, which this suite does not have"] += 1
+        if unknown := where.pop("unknown"):
+            left_out[f"measurements of {unknown}, which this suite does not have"] += 1
             continue
         if own["status"] == Status.OK and (problem := why_impossible(metric, value)):
             raise DamagedError(f"result: {problem}")
-        own |= {**origin, **place, "started": result.started_at or 0}
-        rows.append(measurement(place["benchmark"], metric, value, own))
+        own |= {**origin, **where, "started": result.started_at or 0}
+        rows.append(measurement(where["benchmark"], metric, value, own))
     n_infinite = sum(row["status"] == Status.FAILED and row["detail"] != _RAISED for row in rows)
     return rows, [f"{name} has {n_infinite} infinite values"] if n_infinite else []
 
 
-def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+def _measured_on(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Benchmark, cells and device of each combination of parameters, and what is unknown of it."""
     if not params:
         benchmark = f"import:{name.rpartition('timeraw_')[2]}"
@@ -178,14 +178,14 @@ def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, An
         raise DamagedError(f"params: {len(params)} parameters, not program, n_cells and device")
     for combination in itertools.product(*params):
         values = map(_literal, combination)
-        place = checked(
+        where = checked(
             MeasuredProgram, dict(zip(MeasuredProgram.model_fields, values, strict=True))
         )
         yield {
-            "benchmark": place.program,
-            "n_cells": place.n_cells,
-            "device": place.device,
-            "unknown": place.unknown,
+            "benchmark": where.program,
+            "n_cells": where.n_cells,
+            "device": where.device,
+            "unknown": where.unknown,
         }
 
 
@@ -197,11 +197,11 @@ def _literal(text: str) -> Any:
         raise DamagedError(f"params: {text[:40]!r} is no value of Python") from error
 
 
-def _of_each(result: Result, n_places: int) -> Iterator[dict[str, Any]]:
+def _of_each(result: Result, n_combinations: int) -> Iterator[dict[str, Any]]:
     """Value and status of each combination of parameters."""
-    values = [None] * n_places if result.result is None else result.result
-    if len(values) != n_places:
-        raise DamagedError(f"result: {len(values)} elements for {n_places} combinations")
+    values = [None] * n_combinations if result.result is None else result.result
+    if len(values) != n_combinations:
+        raise DamagedError(f"result: {len(values)} elements for {n_combinations} combinations")
     for value in values:
         if value is None:
             yield {"value": None, "status": Status.FAILED, "detail": _RAISED}

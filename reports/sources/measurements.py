@@ -1,4 +1,4 @@
-"""The tidy frame that every reader fills: one row per measurement, complaints beside it."""
+"""The table that every reader fills: one row per measurement, complaints beside it."""
 
 import datetime
 import gzip
@@ -32,7 +32,7 @@ __all__ = [
     "read_text",
 ]
 
-# The columns that name a figure, wherever and whenever it was measured.
+# The columns that name a measurement, wherever and whenever it was measured.
 KEY = ["benchmark", "source", "n_cells", "device", "metric"]
 _ORIGIN = ["commit", "date", "machine", "environment", "file"]
 COLUMNS = [
@@ -80,7 +80,7 @@ class Measurements:
         return cls(frame, tuple(complaints), left_out).once()
 
     def once(self) -> "Measurements":
-        """Every figure once: of one that stands twice, the last, and a complaint says so."""
+        """Every measurement once: of one that stands twice, the last, and a complaint says so."""
         frame, complaints = self.frame, list(self.complaints)
         twice = frame.duplicated([*KEY, "commit", "date", "machine", "environment"], keep="last")
         for file, rows in frame[twice].groupby("file"):
@@ -88,7 +88,7 @@ class Measurements:
             complaints.append(
                 Complaint(
                     str(file),
-                    f"{len(rows)} figures stand twice, the first is {first.metric} of "
+                    f"{len(rows)} measurements stand twice, the first is {first.metric} of "
                     f"{first.benchmark} at {first.n_cells} cells; the last of each counts",
                 )
             )
@@ -136,7 +136,7 @@ def measurement(
 
 
 def commit_measured(commit: str | None, *, dirty: bool) -> str | None:
-    """The commit whose figures these are: None where the tree had changes that it does not have."""
+    """The commit that was measured: None where the tree had changes that it does not have."""
     return None if dirty else commit
 
 

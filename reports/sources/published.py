@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from benchmarks.schema.environment import SweepEnvironment
 from benchmarks.schema.fields import CellCount, Count, Digest, Name
 from reports.sources.measurements import DamagedError, load_json
-from reports.sources.sweep_file import Sweep, read_sweep
+from reports.sources.sweep_file import ReadSweep, read_sweep
 from reports.sources.validation import OwnModel, checked
 
 __all__ = ["PAGE_MARKER", "SWEEP", "Published", "manifest_of", "pack", "read_published"]
@@ -51,7 +51,7 @@ class Published(NamedTuple):
 
     folder: Path
     manifest: Mapping[str, Any]
-    sweep: Sweep
+    sweep: ReadSweep
 
 
 def pack(source: Path, target: Path) -> Path:
@@ -61,7 +61,7 @@ def pack(source: Path, target: Path) -> Path:
     return target
 
 
-def manifest_of(sweep: Sweep, headline: str, files: Sequence[Path]) -> dict[str, Any]:
+def manifest_of(sweep: ReadSweep, headline: str, files: Sequence[Path]) -> dict[str, Any]:
     """The manifest of a report on this sweep, made of these files."""
     sizes = sweep.timed_sizes
     options = " ".join(f"--n-cells={n}" for n in sizes)

@@ -32,7 +32,7 @@ class _CommitInfo(ForeignModel):
 
     @property
     def commit(self) -> str | None:
-        """The commit whose figures these are; None outside of a repository, too."""
+        """The commit whose measurements these are; None outside of a repository, too."""
         return commit_measured(None if self.id == _UNVERSIONED else self.id, dirty=self.dirty)
 
 
@@ -121,7 +121,7 @@ def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str
     for metric, value in values.items():
         if problem := why_impossible(metric, value):
             raise DamagedError(f"extra_info.{metric}: {problem}")
-    place = {**origin, "n_cells": extra.n_cells, "device": extra.device}
-    call = measurement(extra.program, "call_seconds", stats.median, place)
-    beside = [measurement(extra.program, name, value, place) for name, value in values.items()]
+    where = {**origin, "n_cells": extra.n_cells, "device": extra.device}
+    call = measurement(extra.program, "call_seconds", stats.median, where)
+    beside = [measurement(extra.program, name, value, where) for name, value in values.items()]
     return [call, *beside]

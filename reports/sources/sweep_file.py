@@ -26,7 +26,7 @@ from reports.sources.measurements import (
 from reports.sources.ratios import ratios_frame
 from reports.sources.validation import OwnModel, checked, checked_rows
 
-__all__ = ["Sweep", "is_sweep", "read_complete_sweep", "read_sweep"]
+__all__ = ["ReadSweep", "is_sweep", "read_complete_sweep", "read_sweep"]
 
 _NOTED = ("metric", "benchmark", "n_cells")
 # The fields of a record that stand in a measurement as they are.
@@ -53,7 +53,7 @@ class _File(OwnModel):
 
 
 @dataclass(frozen=True)
-class Sweep:
+class ReadSweep:
     """The measurements of one sweep.
 
     Attributes:
@@ -82,7 +82,7 @@ class Sweep:
 
     @property
     def commit(self) -> str | None:
-        """The commit whose figures these are; None where there were uncommitted changes."""
+        """The commit whose measurements these are; None where there were uncommitted changes."""
         return commit_measured(self.environment["commit"], dirty=self.environment["dirty"])
 
     @property
@@ -102,7 +102,7 @@ def is_sweep(content: Any) -> bool:
     return isinstance(content, dict) and not {"schema_version", "records"}.isdisjoint(content)
 
 
-def read_sweep(path: Path, content: Any = None) -> Sweep:
+def read_sweep(path: Path, content: Any = None) -> ReadSweep:
     """Read the JSON file of a sweep, or what was loaded from it.
 
     Raises:
@@ -131,7 +131,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
         raise DamagedError("; ".join(["records: nothing was measured", *problems]))
     complaints = tuple(Complaint(str(path), problem) for problem in problems)
     measurements = Measurements(as_frame(rows), complaints).once()
-    return Sweep(
+    return ReadSweep(
         path,
         measurements.frame,
         measurements.complaints,
@@ -142,7 +142,7 @@ def read_sweep(path: Path, content: Any = None) -> Sweep:
     )
 
 
-def read_complete_sweep(path: Path, content: Any = None) -> Sweep:
+def read_complete_sweep(path: Path, content: Any = None) -> ReadSweep:
     """Read a sweep, or what was loaded of it, of which nothing is missing or wrong.
 
     Raises:

@@ -9,8 +9,8 @@ from benchmarks.schema.records import Source, Status
 from benchmarks.schema.suite import LOSSES
 from reports.rules.counters import tolerated
 from reports.rules.verdicts import Answer
-from reports.sources.results import Results
-from reports.sources.sweep_file import Sweep
+from reports.sources.results import ReadResults
+from reports.sources.sweep_file import ReadSweep
 
 __all__ = ["Agreement", "agreements", "answer"]
 
@@ -66,12 +66,12 @@ class Agreement:
         )
 
 
-def agreements(sweep: Sweep) -> list[Agreement]:
+def agreements(sweep: ReadSweep) -> list[Agreement]:
     """One row per loss of the catalog, measured or not."""
     return [_agreement(loss, sweep.frame[sweep.frame["loss"] == loss]) for loss in LOSSES]
 
 
-def answer(read: Results) -> Answer:
+def answer(read: ReadResults) -> Answer:
     """Whether nothing failed, and every loss was shown to agree with its reference.
 
     Only a sweep says how far the losses are from their references. Without one, what failed

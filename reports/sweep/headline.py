@@ -1,21 +1,21 @@
 """The sentence that a report says first."""
 
 from benchmarks.schema.records import Status
-from reports.sources.results import Results
-from reports.sources.sweep_file import Sweep
+from reports.sources.results import ReadResults
+from reports.sources.sweep_file import ReadSweep
 from reports.sweep.agreement import agreements
 
 __all__ = ["report_headline"]
 
 
-def report_headline(read: Results) -> str:
+def report_headline(read: ReadResults) -> str:
     """One sentence: agreement, failures, and what could not be read."""
     n = len(read.measurements.complaints)
     unread = f"; {n} complaint{'s' * (n > 1)} about the files" if n else ""
     return f"{_of_results(read)}{unread}."
 
 
-def _of_results(read: Results) -> str:
+def _of_results(read: ReadResults) -> str:
     frame = read.measurements.frame
     n_failed = frame[frame["status"] == Status.FAILED]["benchmark"].nunique()
     if frame.empty:
@@ -23,14 +23,14 @@ def _of_results(read: Results) -> str:
     if read.newest is None:
         commits = frame["commit"].nunique()
         return (
-            f"Agreement is not judged, since there is no sweep: {len(frame)} figures of "
+            f"Agreement is not judged, since there is no sweep: {len(frame)} measurements of "
             f"{commits} commits; "
             f"failed benchmarks: {n_failed}"
         )
     return f"{_of_agreement(read.newest, n_failed)} ({_worst_errors(read.newest)})"
 
 
-def _of_agreement(sweep: Sweep, n_failed: int) -> str:
+def _of_agreement(sweep: ReadSweep, n_failed: int) -> str:
     rows = agreements(sweep)
     others = [row.loss for row in rows if not row.holds]
     if not others and not n_failed:
@@ -43,7 +43,7 @@ def _of_agreement(sweep: Sweep, n_failed: int) -> str:
     )
 
 
-def _worst_errors(sweep: Sweep) -> str:
+def _worst_errors(sweep: ReadSweep) -> str:
     value, gradient = (
         sweep.numbers(metric)["value"].max() for metric in ("value_error", "gradient_error")
     )

@@ -1,4 +1,4 @@
-"""The course of every figure over the commits, and where it took a step."""
+"""The history of every measurement over the commits, and where it jumped."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ from benchmarks.schema.metrics import Direction
 from benchmarks.schema.records import Source, Status
 from reports.sources.measurements import KEY
 
-__all__ = ["NEWEST_COMMITS", "Course", "Step", "courses"]
+__all__ = ["NEWEST_COMMITS", "History", "Jump", "histories"]
 
 # A page must stay small, however many commits were measured.
 NEWEST_COMMITS = 100
 
 _SERIES = [*KEY, "unit", "machine", "environment"]
-# A step of a smaller share of the level before is not worth a line on the page.
-_SMALLEST_STEP = 0.05
+# A jump of a smaller share of the level before is not worth a line on the page.
+_SMALLEST_JUMP = 0.05
 
 
-class Step(NamedTuple):
+class Jump(NamedTuple):
     """A level that holds from a commit on, and the one before it."""
 
     commit: str
@@ -30,8 +30,8 @@ class Step(NamedTuple):
     after: float
 
 
-class Course(NamedTuple):
-    """One figure on one machine and environment, oldest first, at the newest commits."""
+class History(NamedTuple):
+    """One measurement on one machine and environment, oldest first, at the newest commits."""
 
     benchmark: str
     n_cells: int
@@ -43,11 +43,11 @@ class Course(NamedTuple):
     commits: tuple[str, ...]
     dates: tuple[str, ...]
     values: tuple[float, ...]
-    steps: tuple[Step, ...]
+    jumps: tuple[Jump, ...]
 
 
-def courses(frame: pd.DataFrame) -> list[Course]:
-    """Every numeric figure of simulated cells that was measured at two commits or more."""
+def histories(frame: pd.DataFrame) -> list[History]:
+    """Every number of simulated cells that was measured at two commits or more."""
     rows = frame[
         (frame["status"] == Status.OK)
         & (frame["source"] == Source.SIMULATED)
@@ -57,28 +57,28 @@ def courses(frame: pd.DataFrame) -> list[Course]:
     rows = rows.sort_values("date", kind="stable").drop_duplicates(
         [*_SERIES, "commit"], keep="last"
     )
-    return list(_courses(rows))
+    return list(_histories(rows))
 
 
-def _courses(rows: pd.DataFrame) -> Iterator[Course]:
+def _histories(rows: pd.DataFrame) -> Iterator[History]:
     for names, own in rows.groupby(_SERIES, sort=True, dropna=False):
         if len(own) < 2:
             continue
         own = own.tail(NEWEST_COMMITS)
         named = dict(zip(_SERIES, names, strict=True))
         values = own["value"].astype(float)
-        yield Course(
+        yield History(
             **{name: named[name] for name in _SERIES if name != "source"},
             commits=tuple(own["commit"]),
             dates=tuple(own["date"]),
             values=tuple(values),
-            steps=tuple(_steps(own, list(values))),
+            jumps=tuple(_jumps(own, list(values))),
         )
 
 
-def _steps(rows: pd.DataFrame, values: list[float]) -> Iterator[Step]:
-    """The steps of asv's fit of constant pieces that are worth a line on the page."""
+def _jumps(rows: pd.DataFrame, values: list[float]) -> Iterator[Jump]:
+    """The jumps of asv's fit of constant pieces that are worth a line on the page."""
     for (_, _, before, *_), (start, _, after, *_) in itertools.pairwise(detect_steps(values)):
-        if abs(after - before) > _SMALLEST_STEP * abs(before):
+        if abs(after - before) > _SMALLEST_JUMP * abs(before):
             row = rows.iloc[start]
-            yield Step(row["commit"], row["date"], before, after)
+            yield Jump(row["commit"], row["date"], before, after)

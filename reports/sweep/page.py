@@ -6,11 +6,11 @@ from typing import Any
 from benchmarks.schema.files import put_text
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.sources.measurements import read_text
-from reports.sources.results import Results
-from reports.sources.sweep_file import Sweep
+from reports.sources.results import ReadResults
+from reports.sources.sweep_file import ReadSweep
 from reports.sweep.agreement import agreements
 from reports.sweep.headline import report_headline
-from reports.sweep.history import NEWEST_COMMITS, courses
+from reports.sweep.history import NEWEST_COMMITS, histories
 from reports.sweep.plots import plots
 from reports.sweep.tables import cost_table, problems, speeds
 from reports.writing.environment import environment_rows
@@ -29,16 +29,16 @@ _COSTS = {
 }
 
 
-def build_report(read: Results, output: Path) -> Path:
+def build_report(read: ReadResults, output: Path) -> Path:
     """Write the report into ``output``, replacing it as a whole, and return the page's path."""
     with replacing_folder(output) as folder:
         write_report(read, folder)
     return output / "index.html"
 
 
-def write_report(read: Results, folder: Path) -> None:
+def write_report(read: ReadResults, folder: Path) -> None:
     """Write all files of the report into a folder that is there."""
-    history = courses(read.measurements.frame)
+    history = histories(read.measurements.frame)
     drawn = list(plots(read, history))
     write_plots(folder, drawn)
     put_text(folder / "measurements.csv", read.measurements.frame.to_csv(index=False))
@@ -61,7 +61,7 @@ def write_report(read: Results, folder: Path) -> None:
     )
 
 
-def _sweep_content(sweep: Sweep | None) -> dict[str, Any]:
+def _sweep_content(sweep: ReadSweep | None) -> dict[str, Any]:
     """What a page says about the newest sweep; nothing where there is none."""
     if sweep is None:
         nothing: dict[str, Any] = {"environment": {}, "costs": {}, "digests": {}}

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from benchmarks.schema.records import Source, Status
 from benchmarks.schema.suite import DEVICES, MESHES, TRANSFORMS
 from benchmarks.schema.tolerances import TOLERANCES
-from reports.sources.results import Results
-from reports.sweep.history import NEWEST_COMMITS, Course
+from reports.sources.results import ReadResults
+from reports.sweep.history import NEWEST_COMMITS, History
 from reports.sweep.scaling import scaling_plot
 from reports.writing.plotting import (
     BLUE,
@@ -36,23 +36,23 @@ _PEERS = {
 }
 
 
-def plots(read: Results, history: list[Course]) -> Iterator[Plot]:
+def plots(read: ReadResults, history: list[History]) -> Iterator[Plot]:
     """Every plot of the report that there are numbers for, in the order of the page."""
     sweep = read.newest
     if sweep is not None:
         rows = sweep.frame[
             (sweep.frame["source"] == Source.SIMULATED) & (sweep.frame["status"] == Status.OK)
         ]
-        spread = rows[rows["device"].isin(MESHES)]
+        on_meshes = rows[rows["device"].isin(MESHES)]
         rows = rows[rows["device"].isin(DEVICES)]
         yield _lower_bound_plot(sweep.ratios)
         yield _throughput_plot(rows, read.ratios)
         yield _memory_plot(rows)
-        if not spread.empty:
-            yield scaling_plot(spread)
+        if not on_meshes.empty:
+            yield scaling_plot(on_meshes)
         yield _compile_plot(rows)
         yield _v_curve_plot(sweep.v_curves)
-    calls = [course for course in history if course.metric == "call_seconds"]
+    calls = [one for one in history if one.metric == "call_seconds"]
     if calls:
         yield _history_plot(calls)
 
@@ -182,7 +182,7 @@ def _v_curve_plot(v_curves: list[dict[str, Any]]) -> Plot:
     )
 
 
-def _history_plot(calls: list[Course]) -> Plot:
+def _history_plot(calls: list[History]) -> Plot:
     """The largest size of every loss over the commits, relative to the first."""
 
     def draw(axes: Axes, loss: str) -> None:
@@ -192,8 +192,8 @@ def _history_plot(calls: list[Course]) -> Plot:
             if not own:
                 missing[label] = "not measured at two commits"
                 continue
-            course = max(own, key=lambda c: (c.n_cells, len(c.values)))
-            relative = np.array(course.values) / course.values[0]
+            longest = max(own, key=lambda c: (c.n_cells, len(c.values)))
+            relative = np.array(longest.values) / longest.values[0]
             axes.plot(range(len(relative)), relative, color=colour, marker=marker, label=label)
         say_missing(axes, missing)
 

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.schema.files import put_text, replacing_file
 from reports.sources.measurements import DamagedError
 from reports.sources.published import SWEEP, Published, manifest_of, pack, read_published
-from reports.sources.results import Results, read_results
-from reports.sources.sweep_file import Sweep
+from reports.sources.results import ReadResults, read_results
+from reports.sources.sweep_file import ReadSweep
 from reports.sweep.headline import report_headline
 from reports.sweep.page import write_report
 from reports.sweep.plots import plots
@@ -28,18 +28,18 @@ _OF_EACH_RUN = ("date", "command")
 _NEWEST = re.compile(r"(<!-- newest report -->\n).*?(<!-- end of newest report -->)", re.DOTALL)
 
 
-def publish(read: Results, published: Path, readme: Path) -> Path:
+def publish(read: ReadResults, published: Path, readme: Path) -> Path:
     """Keep a report's measurements, manifest and picture, and show it in the README.
 
     Pages and tables are not kept: :func:`rebuild` makes them of the sweep and of the ratios that
-    were read beside it. Everything is checked and written aside first, then both take their places.
+    were read beside it. Everything is checked and written aside first, then both are replaced.
 
     Returns:
         The folder of the report.
 
     Raises:
         DamagedError: there is no complete sweep of a commit to publish, ratios were measured
-            elsewhere, a report of another machine has the same name, or the README has no place
+            elsewhere, a report of another machine has the same name, or the README has no marks
             for the report.
         UnwritableError: the report's folder is not one that may be replaced, or no room is left.
     """
@@ -48,7 +48,7 @@ def publish(read: Results, published: Path, readme: Path) -> Path:
     _check_same_origin(folder, sweep)
     text = readme.read_text(encoding="utf-8")
     if not _NEWEST.search(text):
-        raise DamagedError(f"{readme}: no place marked for the newest report")
+        raise DamagedError(f"{readme}: no marks for the newest report")
     others = _kept(published, folder)
     with replacing_file(readme) as new_readme, replacing_folder(folder) as new_folder:
         _keep(read, sweep, new_folder)
@@ -73,15 +73,15 @@ def rebuild(published: Path, output: Path) -> Path:
         raise DamagedError(f"{published}: no report was published there")
     with replacing_folder(output) as folder:
         for one in kept:
-            place = folder / one.folder.name
-            place.mkdir()
+            built = folder / one.folder.name
+            built.mkdir()
             files = [one.folder / name for name in one.manifest["results"]]
-            write_report(read_results(files), place)
+            write_report(read_results(files), built)
         put_text(folder / "index.html", render("sweep/published.html.j2", {"kept": kept}))
     return output / "index.html"
 
 
-def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
+def _keep(read: ReadResults, sweep: ReadSweep, folder: Path) -> None:
     """Write what is kept of a report."""
     files = [pack(sweep.path, folder / SWEEP)]
     for number, ratios in enumerate(read.beside, start=1):
@@ -94,7 +94,7 @@ def _keep(read: Results, sweep: Sweep, folder: Path) -> None:
         (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
 
 
-def _complete(read: Results) -> Sweep:
+def _complete(read: ReadResults) -> ReadSweep:
     """The sweep to publish: nothing is missing, it is of a commit, and its ratios are its own."""
     if read.newest is None or read.measurements.complaints:
         problems = [str(complaint) for complaint in read.measurements.complaints]
@@ -122,7 +122,7 @@ def _name(environment: Mapping[str, Any]) -> str:
     return f"{environment['date'][:10]}-{machine}-{environment['commit'][:8]}"
 
 
-def _check_same_origin(folder: Path, sweep: Sweep) -> None:
+def _check_same_origin(folder: Path, sweep: ReadSweep) -> None:
     """Refuse to replace a report that was measured elsewhere: machines may share their names."""
     if not (folder / "manifest.json").exists():
         return

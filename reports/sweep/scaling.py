@@ -55,6 +55,6 @@ def _along(
 ) -> tuple[pd.Series, pd.Series]:
     """Devices and MB of a metric at the points, without the 0 that a logarithm cannot show."""
     found = rows[(rows["metric"] == metric) & (rows["value"] > 0)]
-    places = pd.MultiIndex.from_frame(found[["n_cells", "device"]])
-    found = found[places.isin(points)].sort_values("n_devices")
+    measured_at = pd.MultiIndex.from_frame(found[["n_cells", "device"]])
+    found = found[measured_at.isin(points)].sort_values("n_devices")
     return found["n_devices"], found["value"] / 1e6

@@ -20,8 +20,8 @@ def check_folder(folder: Path) -> None:
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UnwritableError(f"{folder}: not a folder, it is not replaced")
-    here, place = Path.cwd(), folder.resolve()
-    if place == here or place in here.parents:
+    here, target = Path.cwd(), folder.resolve()
+    if target == here or target in here.parents:
         raise UnwritableError(f"{folder}: holds the working folder, it is not replaced")
     if not folder.exists():
         _check_parent(folder)

@@ -23,11 +23,11 @@ _GONE = {Verdict.FAILING: "failed", Verdict.REMOVED: "removed", Verdict.SKIPPED:
 def verdict_headline(verdicts: pd.DataFrame, answer: Answer) -> str:
     """Pass or fail, how many of each verdict, and the worst row: what, where and how much.
 
-    What passes is what was judged: figures that were not measured often enough are left out.
+    What passes is what was judged: measurements that were not measured often enough are left out.
     """
     counts = Counter(verdicts["verdict"])
     n_left = counts[Verdict.UNDECIDED] if answer == Answer.PASSES else 0
-    without = f", {n_left} figure{'s' * (n_left > 1)} not judged" if n_left else ""
+    without = f", {n_left} measurement{'s' * (n_left > 1)} not judged" if n_left else ""
     parts = [f"{counts[name]} {name}" for name in Verdict if name in JUDGED or counts[name]]
     named = worst(verdicts)
     rest = "" if named is None else f"; worst: {_row(named)}"
@@ -38,10 +38,10 @@ def _row(row: Any) -> str:
     """A measurement before and now, in words."""
     before = quantity(row.before, row.unit)
     now = _GONE.get(row.verdict) or quantity(row.after, row.unit)
-    place = f"{row.metric} of {row.benchmark} at {row.n_cells} cells"
-    place += f", {row.device}" * (row.device in MESHES)
+    where = f"{row.metric} of {row.benchmark} at {row.n_cells} cells"
+    where += f", {row.device}" * (row.device in MESHES)
     how = ", as a ratio to the lower bound" * (row.unit == "ratio")
-    return f"{place}, {before} before, {now} now{how}"
+    return f"{where}, {before} before, {now} now{how}"
 
 
 def unusual_rows(verdicts: pd.DataFrame) -> Iterator[str]:

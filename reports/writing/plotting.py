@@ -1,4 +1,4 @@
-"""The panels of a plot: one per loss, with logarithmic axes, and words for missing curves.
+"""A plot with a panel per loss, on logarithmic axes; a panel says which curves are missing.
 
 Colours are those that colour-blind eyes tell apart.
 """

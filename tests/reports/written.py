@@ -87,7 +87,7 @@ def sweep(path, records, *, digests=MappingProxyType({"cells": "ab"}), **environ
     return path
 
 
-def asv(folder, commit, day, figures, environment="virtualenv-py3.11", *, machine="m"):
+def asv(folder, commit, day, measurements, environment="virtualenv-py3.11", *, machine="m"):
     """A results file of asv: by name, a value per program."""
     place = folder / machine
     place.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def asv(folder, commit, day, figures, environment="virtualenv-py3.11", *, machin
         "requirements": {},
         "env_vars": {},
         "result_columns": _COLUMNS,
-        "results": {name: _row(name, v) for name, v in figures.items()},
+        "results": {name: _row(name, v) for name, v in measurements.items()},
         "durations": {},
         "version": 2,
     }

@@ -9,7 +9,7 @@ from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side, Stage
 from tests.reports.written import BASE, ENVIRONMENT, HEAD, record, sweep
 
 LOSSES = ("shannon", "simpson")
-FIGURES = {"temp_bytes": 10**6, "hlo_fingerprint": "aa", "value_error": 1e-7}
+MEASUREMENTS = {"temp_bytes": 10**6, "hlo_fingerprint": "aa", "value_error": 1e-7}
 N_CELLS = {"call_seconds": 4096, "cold_compile_seconds": 256}
 INSTALLED = ("0.10.2", "0.10.2")
 
@@ -25,17 +25,17 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
         failures: what the head's programs raised.
         jax: the releases of both sides.
         bounds: the digest of the head's lower bounds; the base's is "ab".
-        simpson: other figures of Simpson's in the head.
+        simpson: other measurements of Simpson's in the head.
     """
     folder.mkdir(parents=True, exist_ok=True)
     present = [loss for loss in LOSSES if loss not in absent]
-    own = dict.fromkeys(present, FIGURES) | {"simpson": {**FIGURES, **simpson}}
+    own = dict.fromkeys(present, MEASUREMENTS) | {"simpson": {**MEASUREMENTS, **simpson}}
     sides = {
         "base": _side(BASE, jax[0], {}),
         "head": _side(HEAD, jax[1], failures or {}, bounds),
     }
     sweeps = {
-        "base": _sweep(folder, jax[0], dict.fromkeys(LOSSES, FIGURES)),
+        "base": _sweep(folder, jax[0], dict.fromkeys(LOSSES, MEASUREMENTS)),
         "head": _sweep(folder, jax[1], {loss: own[loss] for loss in present}),
     }
     counters = {
@@ -67,10 +67,10 @@ def with_seconds(folder, before, after):
     return folder
 
 
-def _sweep(folder, version, figures):
+def _sweep(folder, version, measurements):
     records = [
         record(loss, metric, value, n_cells=4096)
-        for loss, own in figures.items()
+        for loss, own in measurements.items()
         for metric, value in own.items()
     ]
     path = sweep(folder / "sweep.json", records, packages={"jax": version, "jaxlib": version})
@@ -97,10 +97,10 @@ def _times(slower, present, bounds):
     noise = np.random.default_rng(0)
     every = [(loss, metric) for loss in LOSSES for metric in N_CELLS]
     again = [("simpson", metric) for metric in slower]
-    for stage, n_rounds, figures in ((Stage.FIRST, 8, every), (Stage.AGAIN, 12, again)):
+    for stage, n_rounds, measurements in ((Stage.FIRST, 8, every), (Stage.AGAIN, 12, again)):
         for number in range(n_rounds):
             bound_seconds = 0.01 * float(np.exp(0.02 * noise.standard_normal()))
-            for side, (loss, metric) in itertools.product(Side, figures):
+            for side, (loss, metric) in itertools.product(Side, measurements):
                 if side == Side.HEAD and loss not in present:
                     continue
                 changed = side == Side.HEAD and loss == "simpson"

@@ -9,8 +9,13 @@ import pandas as pd
 
 from benchmarks.schema.rounds import Stage
 from reports.commits.errors.noise import NOISES, Noise
-from reports.commits.errors.simulation import N_FIGURES, N_LOSSES, effects_of, simulated
-from reports.commits.time_verdicts import AGAIN_ROUNDS, FIRST_ROUNDS, concluded, worth_another_look
+from reports.commits.errors.simulation import N_LOSSES, N_TIMES, effects_of, simulate_times
+from reports.commits.time_verdicts import (
+    AGAIN_ROUNDS,
+    FIRST_ROUNDS,
+    judge_stages,
+    open_times,
+)
 from reports.rules.verdicts import Verdict
 
 __all__ = ["COLUMNS", "MODELS", "N_REPORTS", "TABLE", "Model", "error_rate", "error_rates"]
@@ -68,14 +73,14 @@ def error_rates(n_reports: int = N_REPORTS) -> pd.DataFrame:
 def error_rate(name: str, n_reports: int) -> dict[str, Any]:
     """One row of ``error_rates``."""
     model = MODELS[name]
-    seconds, bounds = simulated(model.noise, n_reports, model.first + model.again)
+    seconds, bounds = simulate_times(model.noise, n_reports, model.first + model.again)
     row = {"model": name, "description": model.description, "reports": n_reports}
     row["false_alarms"] = int((_named(model, seconds, bounds) != 0).any(axis=1).sum())
     slowed = np.arange(n_reports), np.arange(n_reports) % N_LOSSES
     for percent in (10, 20):
-        step = np.zeros_like(seconds)
-        step[*slowed, :, 1] = np.log1p(percent / 100)
-        named = _named(model, seconds + step, bounds)
+        slowdown = np.zeros_like(seconds)
+        slowdown[*slowed, :, 1] = np.log1p(percent / 100)
+        named = _named(model, seconds + slowdown, bounds)
         found = named[slowed] > 0
         named[slowed] = np.minimum(named[slowed], 0)
         row[f"found_{percent}"] = float(found.mean())
@@ -84,7 +89,7 @@ def error_rate(name: str, n_reports: int) -> dict[str, Any]:
 
 
 def _named(model: Model, seconds: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Which figures are called slower, 1, and which faster, -1: (reports, figures)."""
+    """Which times are called slower, 1, and which faster, -1: (reports, times)."""
     first, again = (
         effects_of(model.noise, stage, (seconds[:, :, rounds], bounds[:, :, rounds]))
         for stage, rounds in (
@@ -93,9 +98,9 @@ def _named(model: Model, seconds: np.ndarray, bounds: np.ndarray) -> np.ndarray:
         )
     )
     named = np.zeros(seconds.shape[:2], int)
-    opened = worth_another_look(first).index // N_FIGURES
+    opened = open_times(first).index // N_TIMES
     for report in opened.unique():
-        own = slice(report * N_FIGURES, (report + 1) * N_FIGURES)
-        found = concluded(first.iloc[own], again.iloc[own])["verdict"]
+        own = slice(report * N_TIMES, (report + 1) * N_TIMES)
+        found = judge_stages(first.iloc[own], again.iloc[own])["verdict"]
         named[report] = (found == Verdict.REGRESSED) * 1 - (found == Verdict.IMPROVED)
     return named

@@ -24,14 +24,14 @@ class Noise(NamedTuple):
         program: draws what every program has of its own in every process.
         machine: draws what all programs of a process have in common; the last axis is the
             order in which the processes run.
-        bound_step: what the head's lower bounds take more, as a logarithm.
+        bound_slowdown: what the head's lower bounds take more, as a logarithm.
         tick: what the clock counts in, as a share of the time.
     """
 
     description: str
     program: Draw
     machine: Draw
-    bound_step: float = 0.0
+    bound_slowdown: float = 0.0
     tick: float = 0.0
 
     def draw(
@@ -41,7 +41,7 @@ class Noise(NamedTuple):
 
         Args:
             rng: where the noise comes from.
-            shape: numbers of reports, of figures, and of processes in the order of time.
+            shape: numbers of reports, of times, and of processes in the order of time.
         """
         n_reports, _, n_processes = shape
         machine = self.machine(rng, (n_reports, 1, n_processes))
@@ -77,9 +77,9 @@ def _drift(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def _wandering(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     stay, deviation = 0.9, 0.1
-    steps = deviation * np.sqrt(1 - stay**2) * rng.standard_normal(shape)
-    steps[..., 0] /= np.sqrt(1 - stay**2)
-    return signal.lfilter([1], [1, -stay], steps)
+    shocks = deviation * np.sqrt(1 - stay**2) * rng.standard_normal(shape)
+    shocks[..., 0] /= np.sqrt(1 - stay**2)
+    return signal.lfilter([1], [1, -stay], shocks)
 
 
 # Each adds to the logarithm of a process's median time.
@@ -113,6 +113,6 @@ NOISES: Mapping[str, Noise] = {
         "the machine's speed wanders as before, and the lower bounds of the head are 15 % slower",
         _normal(0.03),
         _wandering,
-        bound_step=np.log(1.15),
+        bound_slowdown=np.log(1.15),
     ),
 }

@@ -21,7 +21,7 @@ from reports.__main__ import main
 from reports.claims.correlations import correlations
 from reports.claims.intervals import interval
 from reports.claims.methods import methods
-from reports.claims.verdicts import Finding, judged_claims
+from reports.claims.verdicts import Finding, judge_claims
 from tests.reports.written import ENVIRONMENT
 
 COURSE = Course("cells", "ours", 0, [1, 2], [0.5, 0.25], [0.6, 0.7]).row()
@@ -38,7 +38,7 @@ def margins(**by_condition):
 
 
 def judged(rows):
-    (claim,) = judged_claims(pd.DataFrame(rows))
+    (claim,) = judge_claims(pd.DataFrame(rows))
     return claim
 
 

@@ -1,4 +1,4 @@
-"""The rounds of one figure, with whatever times a test wants."""
+"""The rounds of one measurement, with whatever times a test wants."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ LOSSES = ("shannon", "simpson", "velocity")
 
 
 def rows(before, after, *, ratios=None, stage=Stage.FIRST, loss="simpson", metric="call_seconds"):
-    """The rows of one figure; its ratios scatter too much to count, unless they are given."""
+    """The rows of one measurement; its ratios scatter too much to count, unless they are given."""
     if ratios is None:
         scattered = 1000.0 ** np.arange(len(before) + len(after))
         ratios = np.split(scattered, [len(before)])

@@ -43,7 +43,7 @@ def test_too_few_rounds_have_no_ends_and_exclude_nothing(n):
 @pytest.mark.parametrize("model", NOISES)
 @pytest.mark.parametrize("n_rounds", [2, 3, 4, 5, 8])
 def test_intervals_hold_the_truth_and_so_does_what_is_said_where_no_change_is_seen(model, n_rounds):
-    """The reader reads what is excluded of those figures alone that were not named."""
+    """The reader reads what is excluded of those measurements alone that were not named."""
     found = coverage_of(NOISES[model], n_rounds, 20)
     assert found["held"].mean() >= 0.93
     wrong = ~found["true"][found["not_seen"]]

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from benchmarks.schema.files import UnwritableError, reserved
 from reports.__main__ import main
 from reports.commits import change as commits
-from reports.commits import measure as measuring
+from reports.commits import measure
 from reports.commits.change import Commit
-from reports.commits.judge import compare_rounds
-from reports.commits.page import build_comparison
+from reports.commits.judge import judge_change
+from reports.commits.page import build_change_page
 from reports.rules.verdicts import Answer, Verdict
 from reports.sources.measurements import DamagedError
 from reports.writing.quantities import number
@@ -27,7 +27,7 @@ HOSTILE = "<script>alert(1)</script> | ![x](http://x) `y`"
 
 
 def compared(folder, **changes):
-    return compare_rounds(rounds(folder, **changes), BASE, HEAD)
+    return judge_change(rounds(folder, **changes), BASE, HEAD)
 
 
 def verdict(comparison, metric, benchmark=SIMPSON):
@@ -42,14 +42,14 @@ def test_equal_commits_pass_and_say_what_their_times_exclude(tmp_path):
     assert list(found.undetected.index) == ["shannon", "simpson"]
     assert list(found.undetected) == ["call_seconds", "cold_compile_seconds"]
     assert ((found.undetected > 0) & (found.undetected < 0.1)).all(axis=None)
-    page = build_comparison(found, change(), tmp_path / "page")
+    page = build_change_page(found, change(), tmp_path / "page")
     assert "What the times exclude" in page.read_text()
     assert "2 times were tested together" in page.read_text()  # calls of one program are not
     assert "at most 5\N{NO-BREAK SPACE}% of such comparisons name any by chance" in page.read_text()
     assert "Measured on A processor, 2 cores, by jax 0.10.2." in page.read_text()
-    assert "No figure got worse or better" in page.read_text()
-    assert "8 of 8 first rounds were held, and no figure was open" in page.read_text()
-    assert "How often this errs" in (page.parent / "judging.html").read_text()
+    assert "Nothing got worse or better" in page.read_text()
+    assert "8 of 8 first rounds were held, and nothing was open" in page.read_text()
+    assert "How often this errs" in (page.parent / "method.html").read_text()
 
 
 @pytest.mark.parametrize("metric", ["call_seconds", "cold_compile_seconds"])
@@ -59,11 +59,11 @@ def test_a_slower_loss_is_the_first_row_and_the_only_one(tmp_path, metric):
     assert (first["benchmark"], first["metric"], first["verdict"]) == (SIMPSON, metric, "regressed")
     assert first["ratio"] == pytest.approx(1.3, rel=0.05)
     assert first["low"] < 1.3 < first["high"]
-    page = build_comparison(found, change(), tmp_path / "page").read_text()
+    page = build_change_page(found, change(), tmp_path / "page").read_text()
     assert f"({number(first['low'])} to {number(first['high'])})" in page
     assert "now, as a ratio to the lower bound." in page
     assert (len(found.listed), found.answer) == (1, Answer.PASSES)  # times inform
-    slower = compare_rounds(tmp_path, BASE, HEAD, on_time=True)
+    slower = judge_change(tmp_path, BASE, HEAD, on_time=True)
     assert slower.answer == Answer.FAILS
 
 
@@ -84,7 +84,7 @@ def test_counters_and_errors_decide(tmp_path, change, metric):
 
 def test_one_sentence_comes_first_then_what_moved_then_the_rest(tmp_path):
     found = compared(tmp_path, temp_bytes=4_567_890, hlo_fingerprint="bb")
-    page = build_comparison(found, change(), tmp_path / "page")
+    page = build_change_page(found, change(), tmp_path / "page")
     first = (
         "Fails: 1 regressed, 0 improved, 8 unchanged, 1 changed; worst: "
         f"temp_bytes of {SIMPSON} at 4096 cells, 1.00 MB before, 4.57 MB now."
@@ -118,10 +118,10 @@ def test_among_the_rest_comes_first_what_one_may_wonder_about(tmp_path):
     ids=["steady", "scattered", "short"],
 )
 def test_instability_is_said(tmp_path, seconds, unstable):
-    found = compare_rounds(with_seconds(rounds(tmp_path), seconds, seconds), BASE, HEAD)
+    found = judge_change(with_seconds(rounds(tmp_path), seconds, seconds), BASE, HEAD)
     rows = found.verdicts
     assert rows[rows["unstable"]]["metric"].tolist() == ["call_seconds"] * unstable
-    page = build_comparison(found, change(), tmp_path / "page").read_text()
+    page = build_change_page(found, change(), tmp_path / "page").read_text()
     assert (">unstable" in page) == unstable
 
 
@@ -136,7 +136,7 @@ def test_the_comment_stays_short_and_the_page_whole(tmp_path):
     worse = found.listed.iloc[:1]
     many = [worse.assign(benchmark=f"program{at}:value") for at in range(3000)]
     found = replace(found, verdicts=pd.concat(many, ignore_index=True))
-    page = build_comparison(found, change(), tmp_path / "page")
+    page = build_change_page(found, change(), tmp_path / "page")
     comment, rows = ((page.parent / name).read_text() for name in ("comment.md", "verdicts.csv"))
     assert len(comment.encode()) < 60_000
     assert "and 2950 more on the page" in comment
@@ -145,9 +145,9 @@ def test_the_comment_stays_short_and_the_page_whole(tmp_path):
 
 def test_what_vanishes_passes_if_the_change_renews_the_baseline(tmp_path):
     rounds(tmp_path, absent=["simpson"])
-    found = compare_rounds(tmp_path, BASE, HEAD, baseline_renewed=True)
+    found = judge_change(tmp_path, BASE, HEAD, baseline_renewed=True)
     assert (found.answer, set(found.listed["verdict"])) == (Answer.PASSES, {"removed"})
-    page = build_comparison(found, change(), tmp_path / "page").read_text()
+    page = build_change_page(found, change(), tmp_path / "page").read_text()
     assert "The change renews the baseline" in page
 
 
@@ -157,9 +157,9 @@ def test_a_row_that_cannot_be_read_is_named_and_shown_as_text(tmp_path):
     content["rows"][0]["metric"] = HOSTILE
     content["environment"]["cpu"] = content["environment"]["command"] = HOSTILE
     path.write_text(json.dumps(content))
-    found = compare_rounds(tmp_path, BASE, HEAD)
+    found = judge_change(tmp_path, BASE, HEAD)
     assert found.answer == Answer.UNJUDGED
-    page = build_comparison(found, change(), tmp_path / "page")
+    page = build_change_page(found, change(), tmp_path / "page")
     comment = (page.parent / "comment.md").read_text()
     for text in (comment, page.read_text()):
         assert "rounds.json" in text
@@ -189,7 +189,7 @@ def test_a_loss_that_is_new_is_added_and_fails_nothing(tmp_path):
     sweeps = content["sweeps"]
     content["sweeps"] = {"base": sweeps["head"], "head": sweeps["base"]}
     path.write_text(json.dumps(content))
-    found = compare_rounds(tmp_path, BASE, HEAD)
+    found = judge_change(tmp_path, BASE, HEAD)
     assert {verdict(found, name) for name in ("call_seconds", "temp_bytes")} == {"added"}
     assert found.answer == Answer.PASSES
 
@@ -205,7 +205,7 @@ def test_between_releases_of_jax_counters_are_not_comparable_and_the_rest_is(tmp
     assert verdict(found, "temp_bytes") == verdict(found, "hlo_fingerprint") == "not comparable"
     assert verdict(found, "call_seconds") == "regressed"
     assert found.answer == Answer.PASSES
-    page = build_comparison(found, change(), tmp_path / "page").read_text()
+    page = build_change_page(found, change(), tmp_path / "page").read_text()
     assert "jax 0.10.1 before, 0.10.2 after" in page
 
 
@@ -261,7 +261,7 @@ def test_damaged_rounds_are_named(tmp_path, damage, said):
     path = rounds(tmp_path) / "rounds.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
     with pytest.raises(DamagedError, match=said):
-        compare_rounds(tmp_path, BASE, HEAD)
+        judge_change(tmp_path, BASE, HEAD)
 
 
 @pytest.mark.parametrize(
@@ -280,13 +280,13 @@ def test_counters_of_other_sides_than_those_that_were_timed_are_refused(
     content["sides"][side][field] = other
     path.write_text(json.dumps(content))
     with pytest.raises(DamagedError, match=rf"counters\.json: {field} of the {side} is"):
-        compare_rounds(tmp_path, BASE, HEAD)
+        judge_change(tmp_path, BASE, HEAD)
 
 
 def test_two_comparisons_do_not_measure_into_one_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "_run", lambda *_: pytest.fail("it was measured"))
+    monkeypatch.setattr(measure, "_run", lambda *_: pytest.fail("it was measured"))
     with reserved(tmp_path / "rounds"), pytest.raises(UnwritableError, match="another run"):
-        measuring.measure_commits(tmp_path / "rounds", change(), (), minutes=5)
+        measure.measure_commits(tmp_path / "rounds", change(), (), minutes=5)
 
 
 def test_the_command_on_the_page_is_the_one_that_measured(tmp_path):
@@ -296,8 +296,8 @@ def test_the_command_on_the_page_is_the_one_that_measured(tmp_path):
     content["environment"]["command"] = command
     path.write_text(json.dumps(content))
     for on_time, expected in ((False, command), (True, f"{command} --gate-on-time")):
-        found = compare_rounds(tmp_path, BASE, HEAD, on_time=on_time)
-        page = build_comparison(found, change(), tmp_path / "page")
+        found = judge_change(tmp_path, BASE, HEAD, on_time=on_time)
+        page = build_change_page(found, change(), tmp_path / "page")
         assert f"Reproduce: <code>{expected}</code>" in page.read_text()
         assert f"Reproduce: `{expected}`" in (page.parent / "comment.md").read_text()
 
@@ -331,7 +331,7 @@ def test_what_was_not_judged_does_not_pass(tmp_path):
     arguments = ("base", "head", f"--results={without(results, first=3)}")
     found = compare(*arguments, f"--output={tmp_path / 'page'}")
     assert found.exit_code == 0  # the counters decide, and were judged
-    assert found.output.startswith("**Passes, 3 figures not judged: 0 regressed")
+    assert found.output.startswith("**Passes, 3 measurements not judged: 0 regressed")
     assert "| undecided; " in found.output
     assert "at least 4 rounds are needed" in found.output
     gated = compare(*arguments, f"--output={tmp_path / 'page'}", "--gate-on-time")
@@ -355,8 +355,8 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
         asked.append(arguments)
         now[0] += {"counters": 45.0}.get(arguments[0], 8 * 30.0)
 
-    monkeypatch.setattr(measuring, "_run", asks)
-    monkeypatch.setattr(measuring.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(measure, "_run", asks)
+    monkeypatch.setattr(measure.time, "monotonic", lambda: now[0])
     unlink = Path.unlink  # of all but the rounds that are there
     monkeypatch.setattr(
         Path, "unlink", lambda path, **how: None if path.suffix == ".json" else unlink(path, **how)
@@ -368,7 +368,7 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
     path.write_text(json.dumps(content))
     content["seconds"] = {"first": [30.0] * 8, "again": [16.0] * 15}
     path.write_text(json.dumps(content))
-    measuring.measure_commits(tmp_path, change(), (), minutes=10)
+    measure.measure_commits(tmp_path, change(), (), minutes=10)
     assert [command for command, *_ in asked] == ["counters", "rounds", "rounds"]
     assert {"--stage=first", "--rounds=8", "--fewest=4", "--minutes=9.25"} <= set(asked[1])
     assert {"--stage=again", "--rounds=20", "--fewest=5", "--minutes=5.25"} <= set(asked[2])
@@ -378,12 +378,12 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
     assert minutes_of(tmp_path) == {"needed": np.ceil((45 + 8 * 30 + 20 * 16) / 60)}
     asked.clear()
     without(rounds(tmp_path))
-    measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=5)
+    measure.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=5)
     assert [command for command, *_ in asked] == ["counters", "rounds"]
     assert asked[0][-3:] == ("--jax", "0.10.1", "0.10.2")
     assert minutes_of(tmp_path) == {"needed": np.ceil((45 + 8 * 30) / 60)}
     of_releases = "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2 --minutes 0.5"
-    measuring.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=0.5)
+    measure.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=0.5)
     assert f"--command={of_releases}" in asked[-1]
 
 
@@ -393,4 +393,4 @@ def minutes_of(folder):
 
 def test_a_measurement_that_does_not_finish_is_named():
     with pytest.raises(DamagedError, match="benchmarks nonsense did not finish"):
-        measuring._run("nonsense")
+        measure._run("nonsense")

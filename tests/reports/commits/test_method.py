@@ -4,25 +4,25 @@ import re
 
 import pandas as pd
 
-from reports.commits import time_verdicts as rounds
+from reports.commits import time_verdicts
 from reports.commits.errors import coverage
 from reports.commits.errors.error_rates import TABLE
-from reports.commits.errors.simulation import N_FIGURES
-from reports.commits.method import JUDGING_PAGE, write_judging
+from reports.commits.errors.simulation import N_TIMES
+from reports.commits.method import METHOD_PAGE, write_method
 
 
 def test_the_page_has_the_numbers_of_the_rules_and_every_row_of_the_table(tmp_path):
-    write_judging(tmp_path)
-    page = " ".join((tmp_path / JUDGING_PAGE).read_text().split())
+    write_method(tmp_path)
+    page = " ".join((tmp_path / METHOD_PAGE).read_text().split())
     for words in (
-        f"in {rounds.FIRST_ROUNDS} rounds",
-        f"in {rounds.AGAIN_ROUNDS} fresh rounds",
-        f"p ≤ {rounds.OPEN_LEVEL} and the effect is larger than 5 %",
-        f"procedure at {100 * rounds.TEST_LEVEL:.3g} %",
-        f"at most {100 * rounds.RATE:.3g} % of the reports name anything",
-        f"at least {rounds.FEWEST_FIRST_ROUNDS} rounds a side",
-        f"at least {rounds.FEWEST_TO_EXCLUDE} rounds a side",
-        f"{N_FIGURES} figures were simulated",
+        f"in {time_verdicts.FIRST_ROUNDS} rounds",
+        f"in {time_verdicts.AGAIN_ROUNDS} fresh rounds",
+        f"p ≤ {time_verdicts.OPEN_LEVEL} and the effect is larger than 5 %",
+        f"procedure at {100 * time_verdicts.TEST_LEVEL:.3g} %",
+        f"at most {100 * time_verdicts.RATE:.3g} % of the reports name anything",
+        f"at least {time_verdicts.FEWEST_FIRST_ROUNDS} rounds a side",
+        f"at least {time_verdicts.FEWEST_TO_EXCLUDE} rounds a side",
+        f"{N_TIMES} times were simulated",
     ):
         assert words in page, words
     table = pd.read_csv(TABLE)

@@ -15,10 +15,10 @@ from reports.commits.ranks import smallest_p
 from reports.commits.time_verdicts import (
     RATE,
     TEST_LEVEL,
-    concluded,
     fewest_again_rounds,
-    verdicts,
-    worth_another_look,
+    judge_stages,
+    judge_times,
+    open_times,
 )
 from tests.reports.commits.drawn_rounds import LOSSES, drawn, only, rows
 
@@ -29,8 +29,8 @@ def both_stages(step_first, step_again, n_again=12, **options):
 
 
 def verdict(*parts, same_programs=()):
-    """The verdict on the only figure."""
-    (found,) = verdicts(pd.concat(parts), same_programs)["verdict"]
+    """The verdict on the only time."""
+    (found,) = judge_times(pd.concat(parts), same_programs)["verdict"]
     return found
 
 
@@ -120,10 +120,10 @@ def test_times_that_make_no_sense_are_refused(change, message):
     with pytest.raises(ValueError, match="column 'ratio' is missing"):
         effects(rows(*drawn(0)).drop(columns="ratio"))
     with pytest.raises(ValueError, match="nothing was measured"):
-        verdicts(rows(*drawn(0)).iloc[:0])
+        judge_times(rows(*drawn(0)).iloc[:0])
 
 
-def test_figures_keep_their_order_and_their_own_rounds():
+def test_measurements_keep_their_order_and_their_own_rounds():
     parts = [rows(*drawn(i, n=4 + i), loss=loss) for i, loss in enumerate(LOSSES)]
     parts[1] = parts[1][parts[1]["side"] == Side.BASE]
     together = effects(pd.concat(parts))
@@ -149,12 +149,12 @@ def test_a_small_effect_is_unchanged_however_sure():
     first, again = both_stages(1.2, 1.045)
     assert verdict(first, again) == "unchanged"
     assert only(effects(again)).p < 1e-5
-    assert worth_another_look(effects(rows(*drawn(0, step=1.045, spread=0.001)))).empty
+    assert open_times(effects(rows(*drawn(0, step=1.045, spread=0.001)))).empty
 
 
 @pytest.mark.parametrize("step", [1.0515, 1 / 1.0515])
 def test_slower_and_faster_count_from_the_same_step_on(step):
-    assert len(worth_another_look(effects(rows(*drawn(0, step=step, spread=1e-4))))) == 1
+    assert len(open_times(effects(rows(*drawn(0, step=step, spread=1e-4))))) == 1
 
 
 def test_a_large_effect_that_chance_explains_is_noise():
@@ -163,11 +163,11 @@ def test_a_large_effect_that_chance_explains_is_noise():
     assert verdict(rows(before, after)) == "noise"
 
 
-def test_too_few_rounds_or_no_second_look_leave_a_figure_undecided():
+def test_too_few_rounds_or_no_second_look_leave_a_measurement_undecided():
     assert verdict(rows(*drawn(0, n=3))) == "undecided"
     assert verdict(rows(*drawn(0, n=4))) in ("unchanged", "noise")
     first, again = rows(*drawn(12, step=1.08)), rows(*drawn(2, 4, 1.3, 0.01), stage=Stage.AGAIN)
-    assert len(worth_another_look(effects(first))) == 1
+    assert len(open_times(effects(first))) == 1
     assert verdict(first) == verdict(first, again) == "undecided"
     assert verdict(first, again[again["side"] == Side.HEAD]) == "undecided"
     assert verdict(first, rows(*drawn(2, 5, 1.3, 0.01), stage=Stage.AGAIN)) == "regressed"
@@ -179,29 +179,29 @@ def test_three_first_rounds_are_enough_for_what_is_measured_again():
         assert verdict(first, rows(*drawn(2, 8, step, 0.01), stage=Stage.AGAIN)) == found
 
 
-def test_an_undecided_figure_says_how_many_rounds_it_needs():
-    few = only(verdicts(rows(*drawn(0, n=3))))
+def test_an_undecided_measurement_says_how_many_rounds_it_needs():
+    few = only(judge_times(rows(*drawn(0, n=3))))
     assert (few.rounds_needed, few.opened, few.tested) == (4, False, False)
     parts = [rows(*drawn(12, step=1.08), loss=loss) for loss in LOSSES]
-    found = verdicts(pd.concat(parts))
+    found = judge_times(pd.concat(parts))
     assert found["opened"].all()
     assert set(found["rounds_needed"]) == {fewest_again_rounds(3)} == {6}
-    enough = only(verdicts(rows(*drawn(0))))
+    enough = only(judge_times(rows(*drawn(0))))
     assert (np.isnan(enough.rounds_needed), enough.tested) == (True, True)
 
 
 def test_what_the_first_rounds_show_beyond_doubt_needs_no_second_look():
-    """Two new rounds can show nothing: the first ones count, among all figures of the report."""
+    """Two new rounds can show nothing: the first ones count, among all times of the report."""
     parts = [rows(*drawn(i), loss=f"loss_{i}") for i in range(23)]
     parts.append(rows(*drawn(1, step=1.3), loss="slower"))
     short = rows(*drawn(2, 2, 1.3), stage=Stage.AGAIN, loss="slower")
-    for found in (verdicts(pd.concat(parts)), verdicts(pd.concat([*parts, short]))):
+    for found in (judge_times(pd.concat(parts)), judge_times(pd.concat([*parts, short]))):
         named = found[found["verdict"] == "regressed"]
         assert list(named["benchmark"]) == ["slower:value_and_grad"]
         assert set(named["stage"]) == {"first"}
         assert only(named).p == smallest_p(8, 8)
     faster = pd.concat([*parts, rows(*drawn(2, 20, 1.0), stage=Stage.AGAIN, loss="slower")])
-    assert "regressed" not in set(verdicts(faster)["verdict"])
+    assert "regressed" not in set(judge_times(faster)["verdict"])
 
 
 def test_all_tests_of_a_report_together_keep_the_rate():
@@ -211,11 +211,11 @@ def test_all_tests_of_a_report_together_keep_the_rate():
         pd.concat([rows(*drawn(1000 * seed + i), loss=f"loss_{i}") for i in range(8)])
         for seed in range(60)
     ]
-    named = [set(verdicts(report)["verdict"]) & {"regressed", "improved"} for report in reports]
+    named = [set(judge_times(report)["verdict"]) & {"regressed", "improved"} for report in reports]
     assert sum(map(bool, named)) <= 3
 
 
-def test_among_many_open_figures_so_few_rounds_could_not_pass():
+def test_among_many_open_measurements_so_few_rounds_could_not_pass():
     parts = [
         part
         for i, loss in enumerate(LOSSES)
@@ -225,7 +225,7 @@ def test_among_many_open_figures_so_few_rounds_could_not_pass():
         )
     ]
     assert verdict(*parts[:2]) == "regressed"
-    found = verdicts(pd.concat(parts))
+    found = judge_times(pd.concat(parts))
     assert (found["stage"] == Stage.FIRST).all()
     assert set(found["verdict"]) == {"undecided"}
 
@@ -233,13 +233,13 @@ def test_among_many_open_figures_so_few_rounds_could_not_pass():
 def test_calls_of_identical_programs_are_noise_and_their_compilations_are_not():
     same = {("simpson:value_and_grad", 4096, "cpu")}
     call = both_stages(1.2, 1.2)
-    assert worth_another_look(effects(call[0]), same).empty
+    assert open_times(effects(call[0]), same).empty
     assert verdict(*call, same_programs=same) == "noise"
     compilation = both_stages(1.2, 1.2, metric="cold_compile_seconds")
     assert verdict(*compilation, same_programs=same) == "regressed"
 
 
-def test_open_figures_are_tested_together_on_the_new_rounds_alone():
+def test_open_measurements_are_tested_together_on_the_new_rounds_alone():
     """The one that changed passes among many that did not, and p is that of the second look."""
     names = [f"loss_{i}" for i in range(20)]
     first = [rows(*drawn(i, step=1.3, spread=0.01), loss=name) for i, name in enumerate(names)]
@@ -248,13 +248,13 @@ def test_open_figures_are_tested_together_on_the_new_rounds_alone():
         for i, name in enumerate(names)
     ]
     once, twice = effects(pd.concat(first)), effects(pd.concat(again))
-    found = concluded(once, twice)
+    found = judge_stages(once, twice)
     assert found["p"].tolist() == twice["p"].tolist()
     assert found[found["verdict"] == "regressed"].index.tolist() == [7]
     # Values of p of which the procedure passes some, and a fixed level others.
     twice = twice.assign(p=np.linspace(0.0003, 0.1, 20), ratio=1.3)
     passes = stats.false_discovery_control(twice["p"]) <= TEST_LEVEL
-    named = concluded(once, twice)["verdict"] == "regressed"
+    named = judge_stages(once, twice)["verdict"] == "regressed"
     assert named.tolist() == passes.tolist()
     assert 0 < passes.sum() < (twice["p"] <= TEST_LEVEL).sum()
 
@@ -262,7 +262,7 @@ def test_open_figures_are_tested_together_on_the_new_rounds_alone():
 def test_a_named_change_has_an_interval_and_the_others_say_what_they_exclude():
     parts = [rows(*drawn(i, spread=0.02 * (i + 1)), loss=loss) for i, loss in enumerate(LOSSES)]
     parts += both_stages(1.3, 1.3, loss="compactness")
-    found = verdicts(pd.concat(parts))
+    found = judge_times(pd.concat(parts))
     unnamed, named = found.iloc[:3], found.iloc[3]
     assert (named["verdict"], named["stage"]) == ("regressed", "again")
     assert np.isnan(named["undetected"])

@@ -12,7 +12,7 @@ from reports.gate import baseline as files
 from reports.sources.sweep_file import read_sweep
 from tests.reports.written import ENVIRONMENT
 
-FIGURES = {
+MEASUREMENTS = {
     "temp_bytes": 100_000,
     "flops": 1e6,
     "hlo_instructions": 200,
@@ -22,7 +22,7 @@ FIGURES = {
     "gradient_error": 1e-6,
 }
 
-TWICE = "a figure stands twice"
+TWICE = "a measurement stands twice"
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), more=(), **environment):
+def sweep(
+    folder, measurements=MEASUREMENTS, *, failed=(), skipped=(), left_out=(), more=(), **environment
+):
     def record(benchmark, metric, value, **more):
         loss, _, transform = benchmark.partition(":")
         return Record(
@@ -42,7 +44,7 @@ def sweep(folder, figures=FIGURES, *, failed=(), skipped=(), left_out=(), more=(
         record(benchmark, metric, value)
         for benchmark in ("simpson:value", "shannon:value")
         if benchmark not in (*failed, *skipped, *left_out)
-        for metric, value in (*figures.items(), ("call_seconds", 1.0))
+        for metric, value in (*measurements.items(), ("call_seconds", 1.0))
     ]
     records += [
         record(name, "call_seconds", None, status=status, detail="boom")
@@ -69,7 +71,7 @@ def baseline(folder):
 
 
 @pytest.mark.usefixtures("baseline")
-def test_the_same_figures_pass_however_long_they_took(folder):
+def test_the_same_measurements_pass_however_long_they_took(folder):
     result = run("gate", sweep(folder))
     assert result.exit_code == 0
     assert result.output == "Passes: 0 regressed, 0 improved, 14 unchanged.\n"
@@ -90,19 +92,19 @@ def test_the_same_figures_pass_however_long_they_took(folder):
         ("gradient_error", 1e300),
     ],
 )
-def test_a_worse_figure_is_named_and_fails(folder, metric, value):
-    result = run("gate", sweep(folder, {**FIGURES, metric: value}))
+def test_a_worse_measurement_is_named_and_fails(folder, metric, value):
+    result = run("gate", sweep(folder, {**MEASUREMENTS, metric: value}))
     assert result.exit_code == 1
     assert f"worst: {metric} of " in result.output
     assert "2 regressed, 0 improved, 12 unchanged" in result.output
 
 
 def over_eight_devices(communicated_bytes):
-    figure = ("float32", "cpu x 8", "communicated_bytes", communicated_bytes)
-    return [Record("simpson:value", "simpson", "value", "simulated", 65536, *figure)]
+    measurement = ("float32", "cpu x 8", "communicated_bytes", communicated_bytes)
+    return [Record("simpson:value", "simpson", "value", "simulated", 65536, *measurement)]
 
 
-def test_figures_of_several_devices_gate_beside_those_of_one(folder):
+def test_measurements_of_several_devices_gate_beside_those_of_one(folder):
     run("baseline", sweep(folder, more=over_eight_devices(4)))
     same = run("gate", sweep(folder, more=over_eight_devices(4)))
     assert "15 unchanged" in same.output
@@ -126,7 +128,7 @@ def test_figures_of_several_devices_gate_beside_those_of_one(folder):
     ],
 )
 def test_what_is_not_worse_passes(folder, metric, value, verdict):
-    result = run("gate", sweep(folder, {**FIGURES, metric: value}))
+    result = run("gate", sweep(folder, {**MEASUREMENTS, metric: value}))
     assert result.exit_code == 0
     assert f"{14 if verdict == 'unchanged' else 2} {verdict}" in result.output
 
@@ -142,15 +144,15 @@ def test_a_benchmark_that_fails_gates_and_its_error_is_printed(folder):
 
 @pytest.mark.usefixtures("baseline")
 def test_what_vanishes_gates_until_the_baseline_is_renewed(folder):
-    """A figure, a benchmark, and a benchmark that is skipped now."""
-    fewer = {metric: value for metric, value in FIGURES.items() if metric != "flops"}
+    """A measurement, a benchmark, and a benchmark that is skipped now."""
+    fewer = {metric: value for metric, value in MEASUREMENTS.items() if metric != "flops"}
     changes = {
         "2 removed": (fewer, {}),
-        "7 removed": (FIGURES, {"left_out": ["simpson:value"]}),
-        "7 skipped": (FIGURES, {"skipped": ["simpson:value"]}),
+        "7 removed": (MEASUREMENTS, {"left_out": ["simpson:value"]}),
+        "7 skipped": (MEASUREMENTS, {"skipped": ["simpson:value"]}),
     }
-    for words, (figures, change) in changes.items():
-        result = run("gate", sweep(folder, figures, **change))
+    for words, (measurements, change) in changes.items():
+        result = run("gate", sweep(folder, measurements, **change))
         assert (result.exit_code, words in result.output) == (1, True), result.output
         assert result.output.splitlines()[-1].startswith("Fails: ")
     path = sweep(folder, left_out=["simpson:value"])
@@ -160,17 +162,17 @@ def test_what_vanishes_gates_until_the_baseline_is_renewed(folder):
 
 @pytest.mark.usefixtures("baseline")
 @pytest.mark.parametrize(
-    ("figures", "change", "lost"),
+    ("measurements", "change", "lost"),
     [
-        (FIGURES, {"left_out": ["simpson:value"], "losses": ["shannon"]}, "7 of 14"),
-        (FIGURES, {"skipped": ["simpson:value"]}, "7 of 14"),
+        (MEASUREMENTS, {"left_out": ["simpson:value"], "losses": ["shannon"]}, "7 of 14"),
+        (MEASUREMENTS, {"skipped": ["simpson:value"]}, "7 of 14"),
         ({"temp_bytes": 1, "flops": 1e6}, {}, "10 of 14"),
     ],
 )
-def test_a_baseline_that_would_shrink_is_refused_without_a_flag(folder, figures, change, lost):
+def test_a_baseline_that_would_shrink_is_refused_without_a_flag(folder, measurements, change, lost):
     path = folder / "baselines" / "cpu-jaxlib-0.10.2.json"
     before = path.read_text()
-    fewer = sweep(folder, figures, **change)
+    fewer = sweep(folder, measurements, **change)
     refused = run("baseline", fewer)
     assert (refused.exit_code, path.read_text()) == (2, before), refused.output
     assert f"{path.name}: not replaced without --shrink, it would lose {lost}" in refused.stderr
@@ -180,7 +182,7 @@ def test_a_baseline_that_would_shrink_is_refused_without_a_flag(folder, figures,
 
 @pytest.mark.usefixtures("baseline")
 def test_a_baseline_grows_without_a_flag(folder):
-    more = sweep(folder, {**FIGURES, "transcendentals": 3})
+    more = sweep(folder, {**MEASUREMENTS, "transcendentals": 3})
     assert run("baseline", more).exit_code == 0
     assert "16 unchanged" in run("gate", more).output
 
@@ -210,7 +212,7 @@ def test_a_baseline_that_cannot_be_read_is_not_replaced_without_a_flag(folder):
     ],
 )
 def test_what_was_asked_of_the_sweep_is_not_the_changes_doing(folder, environment, said):
-    """However much worse or fewer the figures are."""
+    """However much worse or fewer the measurements are."""
     worse = {"temp_bytes": 10**6}
     result = run("gate", sweep(folder, worse, left_out=["shannon:value"], **environment))
     assert (result.exit_code, said in result.stderr) == (2, True), result.output
@@ -218,25 +220,25 @@ def test_what_was_asked_of_the_sweep_is_not_the_changes_doing(folder, environmen
 
 @pytest.mark.usefixtures("baseline")
 @pytest.mark.parametrize("value", [100_000, 400_000])
-def test_a_sweep_with_a_figure_that_stands_twice_is_no_sweep(folder, value):
+def test_a_sweep_with_a_measurement_that_stands_twice_is_no_sweep(folder, value):
     """Whichever of the two came first, and whether or not they agree."""
     again = Record(
         "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu", "temp_bytes", value
     )
     for command in ("gate", "baseline"):
         result = run(command, sweep(folder, more=[again]))
-        assert (result.exit_code, "1 figures stand twice" in result.stderr) == (2, True)
+        assert (result.exit_code, "1 measurements stand twice" in result.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("baseline")
-def test_a_figure_that_was_never_there_may_be_skipped(folder):
+def test_a_measurement_that_was_never_there_may_be_skipped(folder):
     result = run("gate", sweep(folder, skipped=["velocity:value"]))
     assert (result.exit_code, "1 skipped on both sides" in result.output) == (0, True)
 
 
 @pytest.mark.usefixtures("baseline")
 def test_a_negative_error_is_no_error_and_no_pass(folder):
-    result = run("gate", sweep(folder, {**FIGURES, "value_error": -1e-9}))
+    result = run("gate", sweep(folder, {**MEASUREMENTS, "value_error": -1e-9}))
     assert (result.exit_code, "value_error" in result.stderr) == (2, True), result.stderr
 
 
@@ -247,7 +249,7 @@ def test_other_versions_and_flags_are_not_comparable_and_other_cores_but_for_the
     assert (result.exit_code, "no baseline cpu-jaxlib-0.11.2.json" in result.output) == (2, True)
     result = run("gate", sweep(folder, xla_flags="--xla_cpu_max_isa=AVX2"))
     assert (result.exit_code, "not comparable" in result.output) == (2, True)
-    result = run("gate", sweep(folder, {**FIGURES, "hlo_fingerprint": "bb"}, cores=4))
+    result = run("gate", sweep(folder, {**MEASUREMENTS, "hlo_fingerprint": "bb"}, cores=4))
     assert (result.exit_code, "2 changed" in result.output) == (0, False)
 
 

@@ -1,8 +1,8 @@
-"""A published report and the same report measured again, with whatever figures a test wants."""
+"""A published report and the same report measured again, with whatever numbers a test wants."""
 
 import json
 
-from reports.reproduction.judge import reproduced
+from reports.reproduction.judge import judge_reproduction
 from reports.sources.published import SWEEP, manifest_of, pack, read_published
 from reports.sources.sweep_file import read_sweep
 from tests.reports.written import record, sweep
@@ -12,8 +12,8 @@ OTHER_MACHINE = {"cpu": "Another", "vector_extensions": ["avx2", "avx512f"]}
 OTHER_CODE = {"commit": "1" * 40}
 
 
-def figures(loss="shannon", seconds=0.01, **changes):
-    """The figures of a loss, where a changed one is replaced and None is left out."""
+def measurements(loss="shannon", seconds=0.01, **changes):
+    """The measurements of a loss, where a changed one is replaced and None is left out."""
     found = {
         "value": -0.5,
         "result_digest": "dd",
@@ -45,6 +45,6 @@ def judged(tmp_path, now, then=None, *, published=None, **again):
     """The reproduction of a report by other records."""
     for name in ("then", "now"):
         (tmp_path / name).mkdir(exist_ok=True)
-    report = publication(tmp_path / "then", then or figures(), **(published or {}))
+    report = publication(tmp_path / "then", then or measurements(), **(published or {}))
     path = sweep(tmp_path / "now" / "sweep.json", now, **{"digests": DIGESTS, **again})
-    return reproduced(report.sweep, read_sweep(path))
+    return judge_reproduction(report.sweep, read_sweep(path))

@@ -1,28 +1,32 @@
-"""What a published figure promises depends on what is the same when it is measured again."""
+"""What is expected of a measurement depends on what is the same when it is repeated."""
 
 import pytest
 
 from reports.reproduction.differences import machines
-from reports.reproduction.expectations import Differences, promise_of_data, promise_of_figure
+from reports.reproduction.expectations import (
+    Differences,
+    expectation_of_data,
+    expectation_of_measurement,
+)
 from reports.sources.sweep_file import read_sweep
 from tests.reports.reproduction.reproducing import (
     DIGESTS,
     OTHER_CODE,
     OTHER_MACHINE,
-    figures,
     judged,
+    measurements,
 )
 from tests.reports.written import ENVIRONMENT, sweep
 from tests.scratch import commit, git
 
 SAME = Differences()
 BITS, TOLERANCE, COUNTER, NONE = (
-    "identical bits", "within tolerance", "equal counter", "not promised",
+    "identical bits", "within tolerance", "equal counter", "not expected",
 )  # fmt: skip
 
 
-# What is left of the promises where one condition is not met.
-PROMISES = {
+# What is still expected where one condition is not met.
+EXPECTATIONS = {
     None: (BITS, BITS, COUNTER, COUNTER),
     "settings": (NONE, NONE, NONE, NONE),
     "cells": (NONE, NONE, COUNTER, COUNTER),
@@ -39,24 +43,24 @@ def differing_in(name):
     return SAME._replace(**({name: f"other {name}"} if name else {}))
 
 
-@pytest.mark.parametrize("name", PROMISES)
-def test_a_promise_is_as_strong_as_what_is_the_same(name):
+@pytest.mark.parametrize("name", EXPECTATIONS)
+def test_as_much_is_expected_as_is_the_same(name):
     found = differing_in(name)
     metrics = ("value", "result_digest", "flops", "hlo_fingerprint")
-    promised = [promise_of_figure(metric, found) for metric in metrics]
-    assert tuple(one.promise for one in promised) == PROMISES[name]
-    assert {one.reason for one in promised if one.promise == NONE} <= {f"other {name}"}
+    expected = [expectation_of_measurement(metric, found) for metric in metrics]
+    assert tuple(one.expectation for one in expected) == EXPECTATIONS[name]
+    assert {one.reason for one in expected if one.expectation == NONE} <= {f"other {name}"}
     for metric in ("value_error", "gradient_error", "finite_difference_error"):
         expected = NONE if name == "settings" else TOLERANCE
-        assert promise_of_figure(metric, found).promise == expected
+        assert expectation_of_measurement(metric, found).expectation == expected
     for metric in ("call_seconds", "compile_seconds", "lower_bound_ratio", "peak_memory_bytes"):
-        assert promise_of_figure(metric, found).promise == NONE
+        assert expectation_of_measurement(metric, found).expectation == NONE
 
 
 @pytest.mark.parametrize("name", [None, *Differences._fields])
-def test_digests_of_data_are_promised_where_the_same_kernels_simulate_them(name):
+def test_digests_of_data_are_expected_to_agree_where_the_same_kernels_simulate_them(name):
     expected = BITS if name in (None, "settings", "cells", "versions") else NONE
-    assert promise_of_data(differing_in(name)).promise == expected
+    assert expectation_of_data(differing_in(name)).expectation == expected
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_digests_of_data_are_promised_where_the_same_kernels_simulate_them(name)
     ],
 )
 def test_what_differs_is_read_off_the_environments(tmp_path, changes, expected):
-    found = judged(tmp_path, figures(), **changes).differences
+    found = judged(tmp_path, measurements(), **changes).differences
     assert {name for name, phrase in found._asdict().items() if phrase} == expected
 
 
@@ -120,7 +124,7 @@ def test_what_differs_is_read_off_the_environments(tmp_path, changes, expected):
 )
 def test_machines_are_the_same_or_share_instructions_or_are_others(tmp_path, then, now, expected):
     paths = [
-        sweep(tmp_path / f"{name}.json", figures(), **environment)
+        sweep(tmp_path / f"{name}.json", measurements(), **environment)
         for name, environment in (("then", then), ("now", now))
     ]
     assert machines(*map(read_sweep, paths)) == expected
@@ -148,5 +152,5 @@ def commits(tmp_path, monkeypatch):
 def test_commits_that_measure_alike_are_the_same_code(tmp_path, commits, at, changes, same):
     environment = {"commit": commits[at], "changes": changes}
     published = {"commit": commits[0], "changes": changes}
-    found = judged(tmp_path, figures(), published=published, **environment)
+    found = judged(tmp_path, measurements(), published=published, **environment)
     assert (found.differences.code == "") == same

@@ -39,12 +39,12 @@ def removed_benchmark_of_another_shape(path):
 
 def dropped_device(path):
     changed(path, "'gpu'", "'tpu'")
-    return "figures of device 'tpu', which this suite does not have"
+    return "measurements of device 'tpu', which this suite does not have"
 
 
 def dropped_transform(path):
     changed(path, "simpson:value", "simpson:hessian")
-    return "figures of program 'simpson:hessian', which this suite does not have"
+    return "measurements of program 'simpson:hessian', which this suite does not have"
 
 
 def later_version(path):
@@ -98,7 +98,7 @@ def renamed_benchmark(path):
     content["results"]["bench_old.Memory.track_temp_bytes"] = old
     content["results"][TEMPORARY][3] = 1000
     path.write_text(json.dumps(content))
-    return "figures that another benchmark of the same commit measured later"
+    return "measurements that another benchmark of the same commit measured later"
 
 
 OLD = [

@@ -16,10 +16,10 @@ from reports.rules.comparable import IncomparableError
 from reports.sources.measurements import DamagedError
 from reports.sources.published import SWEEP, manifest_of, pack, read_published
 from reports.sources.results import read_results
-from reports.sources.sweep_file import Sweep, read_sweep
+from reports.sources.sweep_file import ReadSweep, read_sweep
 from reports.sweep import agreement
 from reports.sweep.headline import report_headline
-from reports.sweep.history import courses
+from reports.sweep.history import histories
 from reports.sweep.page import build_report
 from tests.reports.written import PROGRAM, asv, pytest_benchmark, record, sweep
 
@@ -241,11 +241,11 @@ def use(path, page):
     read = read_results([given(path)])
     report_headline(read)
     agreement.answer(read)
-    courses(read.measurements.frame)
+    histories(read.measurements.frame)
     build_report(read, page)
 
 
-GATED: list[Sweep] = []
+GATED: list[ReadSweep] = []
 
 
 pytestmark = pytest.mark.usefixtures("without_plots")

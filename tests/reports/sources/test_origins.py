@@ -10,7 +10,7 @@ from tests.reports.written import all_records, pytest_benchmark, record, sweep
 
 @pytest.mark.parametrize("kind", ["sweep", "pytest-benchmark"])
 def test_what_is_measured_with_uncommitted_changes_stands_under_no_commit(tmp_path, kind):
-    """Otherwise it would take the place of the commit's own figure in the history."""
+    """Otherwise it would take the place of the commit's own measurement in the history."""
 
     def measured(name, dirty):
         if kind == "sweep":

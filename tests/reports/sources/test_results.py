@@ -10,7 +10,7 @@ from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from reports.sources.published import PAGE_MARKER, pack
 from reports.sources.results import read_results
-from reports.sweep.history import courses
+from reports.sweep.history import histories
 from tests.reports.written import (
     PROGRAM,
     all_records,
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path, source, kind
     assert result.exit_code == 2
     for text in (result.stderr, page):
         assert name in text
-    assert "4 figures of 1 commits" in result.output
+    assert "4 measurements of 1 commits" in result.output
     assert "1 complaint about the files" in result.output
 
 
@@ -180,7 +180,7 @@ def test_bare_numbers_that_are_none_are_named(tmp_path, value):
     assert "call_seconds of shannon:value: the value is" in page
 
 
-def test_figures_that_stand_twice_are_named_and_counted_once(tmp_path):
+def test_measurements_that_stand_twice_are_named_and_counted_once(tmp_path):
     path = sweep(tmp_path / "sweep.json", [*all_records(), record("shannon", "temp_bytes", 9.0)])
     read = read_results([path])
     rows = read.measurements.frame
@@ -190,14 +190,14 @@ def test_figures_that_stand_twice_are_named_and_counted_once(tmp_path):
     assert "temp_bytes of shannon:value_and_grad at 256 cells" in complaint.problem
 
 
-def test_a_step_in_the_history_is_found_at_its_commit(tmp_path):
+def test_a_jump_in_the_history_is_found_at_its_commit(tmp_path):
     values = [100, 101, 99, 100, 100, 130, 131, 129, 130, 130]
     for day, (commit, value) in enumerate(zip("0123456789", values, strict=True)):
         asv(tmp_path / "asv", commit, day, {TIMED: {"simpson:value": value}})
     _, page = build(tmp_path, tmp_path / "asv")
-    (course,) = courses(read_results([tmp_path / "asv"]).measurements.frame)
-    assert course.values == tuple(values)
-    assert [step.commit for step in course.steps] == ["5" * 40]
+    (found,) = histories(read_results([tmp_path / "asv"]).measurements.frame)
+    assert found.values == tuple(values)
+    assert [jump.commit for jump in found.jumps] == ["5" * 40]
     assert "<code>55555555</code>" in page
     assert 'id="history"' in page
 

@@ -13,8 +13,8 @@ NEWEST = 5
 
 def built(folder, n_commits):
     for day in range(n_commits):
-        figures = {CALL: {PROGRAM: 1.0 + day, OTHER: 0.5}}
-        path = asv(folder / "asv", "a", day, figures)
+        measurements = {CALL: {PROGRAM: 1.0 + day, OTHER: 0.5}}
+        path = asv(folder / "asv", "a", day, measurements)
         path.write_text(path.read_text().replace(40 * "a", f"{day:040x}"))
         path.rename(path.with_name(f"{day:08x}.json"))
     read = read_results([folder / "asv"])
@@ -31,11 +31,11 @@ def test_the_page_does_not_grow_with_the_commits(tmp_path, monkeypatch):
     assert '<a download="measurements.csv" href="measurements.csv">' in many.read_text()
 
 
-def test_a_course_has_the_newest_commits_oldest_first(tmp_path, monkeypatch):
+def test_a_history_has_the_newest_commits_oldest_first(tmp_path, monkeypatch):
     monkeypatch.setattr(history, "NEWEST_COMMITS", NEWEST)
     monkeypatch.setattr("reports.sweep.page.plots", lambda *_: ())
     found = {
-        one.benchmark: one for one in history.courses(built(tmp_path, 9)[0].measurements.frame)
+        one.benchmark: one for one in history.histories(built(tmp_path, 9)[0].measurements.frame)
     }
     assert found[PROGRAM].values == (5.0, 6.0, 7.0, 8.0, 9.0)
     assert found[PROGRAM].commits == tuple(f"{day:040x}" for day in range(4, 9))

@@ -104,8 +104,8 @@ def test_nothing_is_published_of_a_damaged_sweep(published, tmp_path):
     before = (published / "README.md").read_text()
     with pytest.raises(DamagedError, match=r"bad\.json"):
         publish(read_results([bad]), published / "kept", published / "README.md")
-    (tmp_path / "README.md").write_text("no place")
-    with pytest.raises(DamagedError, match="no place marked"):
+    (tmp_path / "README.md").write_text("no marks")
+    with pytest.raises(DamagedError, match="no marks for"):
         publish(
             read_results([published / "2026-01-01.json"]),
             published / "kept", tmp_path / "README.md",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.schema.suite import LOSSES
-from reports.commits.judge import compare_rounds
-from reports.commits.page import build_comparison
+from reports.commits.judge import judge_change
+from reports.commits.page import build_change_page
 from reports.sources.results import read_results
 from reports.sweep.page import build_report
 from tests.browser import browser as browser
@@ -32,7 +32,7 @@ def comparison_path(tmp_path_factory):
     with_seconds(folder, seconds, 2 * seconds)
     for path in folder.glob("*.json"):
         path.write_text(path.read_text().replace("simpson", "batch_mixing_precomputed"))
-    return build_comparison(compare_rounds(folder, BASE, HEAD), change(), folder / "page")
+    return build_change_page(judge_change(folder, BASE, HEAD), change(), folder / "page")
 
 
 @pytest.fixture
