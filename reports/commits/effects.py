@@ -38,7 +38,11 @@ class MeasuredBy(StrEnum):
 
 
 class _Pairs(NamedTuple):
-    """Differences of all pairs of a process after and one before: (times, pairs)."""
+    """For every time, the differences of all pairs of a process of the head and one of the base.
+
+    Attributes:
+        differences: (times, pairs), of logarithms.
+        n_before, n_after: how many processes of either side have the time."""
 
     differences: np.ndarray
     n_before: pd.Series

@@ -24,28 +24,28 @@ _MOST_COMMENTED_ROWS = 50
 _MOST_FILES = 20
 
 
-def build_change_page(comparison: JudgedChange, change: Change, output: Path) -> Path:
-    """Write a comparison into ``output``, replacing it as a whole, and return the page's path."""
+def build_change_page(judged: JudgedChange, change: Change, output: Path) -> Path:
+    """Write the page of two commits into ``output``, replacing it as a whole; return its path."""
     with replacing_folder(output) as folder:
-        _write_comparison(comparison, change, folder)
+        _write(judged, change, folder)
     return output / "index.html"
 
 
-def _write_comparison(comparison: JudgedChange, change: Change, folder: Path) -> None:
-    verdicts = comparison.verdicts.to_csv(index=False)
+def _write(judged: JudgedChange, change: Change, folder: Path) -> None:
+    verdicts = judged.verdicts.to_csv(index=False)
     put_text(folder / "verdicts.csv", verdicts)
     content = {
-        "comparison": comparison,
+        "judged": judged,
         "change": change,
         "files": _shortened(change.files),
-        "headline": verdict_headline(comparison.verdicts, comparison.answer),
-        "rounds_held": rounds_held(comparison.held),
-        "complaints": comparison.complaints,
-        "listed": _rows(comparison.listed),
-        "folded": _rows(comparison.folded),
-        "excluded_titles": [(f"{metric}: beyond", True) for metric in comparison.undetected],
+        "headline": verdict_headline(judged.verdicts, judged.answer),
+        "rounds_held": rounds_held(judged.held),
+        "complaints": judged.complaints,
+        "listed": _rows(judged.listed),
+        "folded": _rows(judged.folded),
+        "excluded_titles": [(f"{metric}: beyond", True) for metric in judged.undetected],
         "n_shown": _MOST_COMMENTED_ROWS,
-        "n_gating": int(comparison.gates.sum()),
+        "n_gating": int(judged.gates.sum()),
         "verdicts": verdicts,
         "excluded": excluded,
         "note": note,

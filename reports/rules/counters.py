@@ -83,7 +83,7 @@ def mark_unmeasured(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def tolerated(metric: str, error: float) -> bool:
-    """Whether an error is one (not negative, not NaN) and within the metric's tolerance."""
+    """Whether an error is a number from 0 to the metric's tolerance."""
     return bool(0 <= error <= TOLERANCES[metric])
 
 

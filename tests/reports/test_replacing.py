@@ -22,7 +22,7 @@ README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nr
 def folder(tmp_path, monkeypatch, without_plots):
     """A working folder with a sweep, in which nothing is measured and plots cost nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reports, "_measure", lambda *_, **__: pytest.fail("it was measured"))
+    monkeypatch.setattr(reports, "run_sweep", lambda *_, **__: pytest.fail("it was measured"))
     sweep(tmp_path / "results" / "sweep.json", all_records())
     return tmp_path
 
