@@ -1,7 +1,7 @@
 """The times of two commits that are measured in rounds: the rows that the reports judge.
 
 A round is one fresh process a side. What slows a process down slows all of its calls, so the
-process is the unit: however often it calls a program, it yields one row of a figure.
+process is the unit: however often it calls a program, it yields one time of it.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ __all__ = [
     "TimedSide",
 ]
 
-# Suites of one version measure the same: a commit's own suite measures it if its version is this.
+# A commit is measured by its own suite if that has this version, else by the suite of this program.
 ROUNDS_VERSION = 1
 CALLED_CELLS = 4096
 COMPILED_CELLS = 256
@@ -52,7 +52,7 @@ class Side(StrEnum):
 
 
 class Stage(StrEnum):
-    """Rounds that look at every figure, and rounds that look again at what seemed to change."""
+    """Rounds in which all is timed, and rounds in which what may have changed is timed again."""
 
     FIRST = "first"
     AGAIN = "again"

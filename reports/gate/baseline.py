@@ -85,8 +85,8 @@ def read_baseline(path: Path) -> Baseline:
         file = checked(Baseline, load_json(path))
         named = [_named(row) for row in file.rows]
         _, problems = checked_rows(BaselineRow, named, "rows", noted=["metric", "benchmark"])
-        times = Counter(tuple(row[: len(KEY)]) for row in file.rows if not problems)
-        problems += [f"rows: {list(one)} stands twice" for one, n in times.items() if n > 1][:1]
+        counts = Counter(tuple(row[: len(KEY)]) for row in file.rows if not problems)
+        problems += [f"rows: {list(one)} stands twice" for one, n in counts.items() if n > 1][:1]
         if problems:
             raise DamagedError("; ".join(problems))
     return file
