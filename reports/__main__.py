@@ -45,6 +45,7 @@ _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
 _PUBLISHED = Path("reports/published")
 _ROUNDS = Path("results/rounds")
+_ASV = Path(".asv/results")
 _PATH = click.Path(path_type=Path)
 # Several paths of what was measured; the sweep by default.
 _results = functools.partial(
@@ -217,9 +218,9 @@ def publish(results: tuple[Path, ...]) -> None:
 @main.command()
 @click.option("--output", type=_PATH, default=Path("results/published"), show_default=True)
 def rebuild(output: Path) -> None:
-    """Build the pages of all published reports, and their list."""
+    """Build the pages of all published reports, their list, and the history with asv's results."""
     check_folder(output)
-    click.echo(f"page: {publishing.rebuild(_PUBLISHED, output).resolve()}")
+    click.echo(f"page: {publishing.rebuild(_PUBLISHED, output, _ASV).resolve()}")
 
 
 @main.command()

@@ -58,8 +58,10 @@ def publish(read: ReadResults, published: Path, readme: Path) -> Path:
     return folder
 
 
-def rebuild(published: Path, output: Path) -> Path:
+def rebuild(published: Path, output: Path, asv_results: Path) -> Path:
     """Build the pages of all published reports and their list; return the list.
+
+    Where there are results of asv, a page has the history of these and of the published sweeps.
 
     The same files come of the same reports: byte for byte, where the same versions of the
     packages draw them.
@@ -77,7 +79,12 @@ def rebuild(published: Path, output: Path) -> Path:
             built.mkdir()
             files = [one.folder / name for name in one.manifest["results"]]
             write_report(read_results(files), built)
-        put_text(folder / "index.html", render("sweep/published.html.j2", {"kept": kept}))
+        if asv_results.exists():
+            (folder / "history").mkdir()
+            sweeps = [one.folder / SWEEP for one in kept]
+            write_report(read_results([asv_results, *sweeps]), folder / "history")
+        content = {"kept": kept, "has_history": asv_results.exists()}
+        put_text(folder / "index.html", render("sweep/published.html.j2", content))
     return output / "index.html"
 
 

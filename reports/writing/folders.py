@@ -50,10 +50,10 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to write to, which replaces the old one if the block ends without an error.
 
     The old folder is moved away first and deleted last, so that at every moment one of the
-    two is whole: in its place, or beside it in a hidden folder.
+    two is whole: where it was, or beside it in a hidden folder.
 
     Raises:
-        UnwritableError: it must not be replaced or cannot be written; the old one is in place.
+        UnwritableError: it must not be replaced or cannot be written; the old one is where it was.
     """
     check_folder(folder)
     try:

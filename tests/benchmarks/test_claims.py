@@ -24,7 +24,7 @@ from benchmarks.claims.experiment import Claim, Found
 from benchmarks.claims.run import run_experiments
 from diffbio.datasets import OfflineError
 from reports.claims.reading import read_observations
-from reports.claims.verdicts import Finding, judged_claims
+from reports.claims.verdicts import Finding, judge_claims
 
 # These compile whole trainings of models, however small, or repeat on real cells what others do
 # on simulated ones; test_training_methods.py has the parts of the trainings.
@@ -44,7 +44,7 @@ def single_precision():
 
 
 def judged(claim, size=SMALL):
-    (found,) = judged_claims(pd.DataFrame(claim.experiment.measure(size).margins))
+    (found,) = judge_claims(pd.DataFrame(claim.experiment.measure(size).margins))
     return found
 
 

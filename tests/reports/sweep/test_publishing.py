@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -14,7 +15,7 @@ from reports.sources.published import PAGE_MARKER, SWEEP, pack, read_published
 from reports.sources.results import read_results
 from reports.sweep.page import build_report
 from reports.sweep.publishing import publish, rebuild
-from tests.reports.written import all_records, sweep
+from tests.reports.written import CALL, PROGRAM, all_records, asv, sweep
 
 # Two reports take long to draw: one process draws them for all tests.
 pytestmark = pytest.mark.xdist_group("published")
@@ -74,9 +75,10 @@ def contents(folder):
 
 @pytest.mark.slow
 def test_the_pages_are_rebuilt_byte_for_byte(published, tmp_path):
-    page = rebuild(published / "kept", tmp_path / "rebuilt")
+    page = rebuild(published / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     text = page.read_text()
     assert text.index("2026-01-02-m-a-processor") < text.index("2026-01-01-m-a-processor")
+    assert "history" not in text
     for day in ("2026-01-02", "2026-01-01"):
         kept = published / "kept" / f"{day}-m-a-processor-00000000"
         rebuilt = contents(tmp_path / "rebuilt" / kept.name)
@@ -88,13 +90,22 @@ def test_the_pages_are_rebuilt_byte_for_byte(published, tmp_path):
         assert ("torch" in rebuilt["report.md"].decode()) == (day == "2026-01-01")
 
 
+@pytest.mark.usefixtures("without_plots")
+def test_the_history_is_that_of_asv_and_of_the_published_sweeps(published, tmp_path):
+    asv(tmp_path / "asv", "a", 0, {CALL: {PROGRAM: 1.0}})
+    page = rebuild(published / "kept", tmp_path / "rebuilt", tmp_path / "asv")
+    assert '<a href="history/index.html">' in page.read_text()
+    measured = pd.read_csv(page.parent / "history" / "measurements.csv")
+    assert set(measured["commit"]) == {"a" * 40, "0" * 40}
+
+
 def test_nothing_is_rebuilt_of_a_damaged_report_or_of_none(published, tmp_path):
     with pytest.raises(DamagedError, match="no report was published there"):
-        rebuild(tmp_path / "kept", tmp_path / "rebuilt")
+        rebuild(tmp_path / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     shutil.copytree(published / "kept", tmp_path / "kept")
     next((tmp_path / "kept").glob(f"*/{SWEEP}")).write_text("{}")
     with pytest.raises(DamagedError, match=f"{SWEEP} is not the file that was published"):
-        rebuild(tmp_path / "kept", tmp_path / "rebuilt")
+        rebuild(tmp_path / "kept", tmp_path / "rebuilt", tmp_path / "no asv")
     assert not (tmp_path / "rebuilt").exists()
 
 
