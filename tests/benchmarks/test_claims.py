@@ -108,9 +108,9 @@ def test_a_claim_does_not_hold_of_the_negated_loss(monkeypatch, module, loss, st
 )
 def test_negating_the_loss_takes_a_claims_conditions_away(monkeypatch, module, loss, statement):
     claim = claim_about(statement)
-    held = {condition.words for condition in judged(claim).conditions if condition.holds}
+    held = {condition.text for condition in judged(claim).conditions if condition.holds}
     negated(monkeypatch, module, loss)
-    still = {condition.words for condition in judged(claim).conditions if condition.holds}
+    still = {condition.text for condition in judged(claim).conditions if condition.holds}
     assert held
     assert not held & still
 
