@@ -21,7 +21,7 @@ from reports.sources.sweep_file import ReadSweep
 __all__ = ["comparable_times", "judge_change", "same_programs"]
 
 # A time scatters where its quartiles lie further apart than this share of the median.
-_LARGE_SPREAD = 0.1
+_LARGE_IQR = 0.1
 # Shorter times are mostly those of the call and the clock.
 _SHORTEST_STEADY_SECONDS = 1e-3
 # Two compilers make different programs of one loss: these say nothing of the loss then.
@@ -123,7 +123,7 @@ def _times(rounds: MeasuredTimes, same: set[Program]) -> pd.DataFrame:
 
 def _scatters(times: pd.DataFrame, side: str) -> pd.Series:
     """Whether a time that both sides have scatters on one, or is too short to be measured well."""
-    scattered = times[f"{side}_iqr"] > _LARGE_SPREAD * times[side]
+    scattered = times[f"{side}_iqr"] > _LARGE_IQR * times[side]
     short = (times["unit"] == "s") & (times[side] < _SHORTEST_STEADY_SECONDS)
     return times["after"].notna() & (scattered | short)
 

@@ -37,7 +37,7 @@ def results(folder, revision):
 
 def test_asv_tells_two_commits_apart(scratch):
     python(scratch, "asv", "machine", "--yes")
-    measured = python(scratch, "asv", "continuous", "main~1", "main")
+    measured = python(scratch, "asv", "continuous", "--interleave-rounds", "main~1", "main")
     assert measured.returncode == 1, measured.stdout + measured.stderr  # asv: it got worse
     before, after = (results(scratch, revision) for revision in ("main~1", "main"))
     assert set(before) == set(after)
