@@ -91,8 +91,8 @@ class Reproduction:
         """Fails where an expectation is not met; digests of data that agree make no judgement."""
         if not self.not_met.empty:
             return Answer.FAILS
-        kept = (self.rows["outcome"] == Outcome.MET) & (self.rows["kind"] != DATA)
-        return Answer.PASSES if kept.any() else Answer.UNJUDGED
+        met = (self.rows["outcome"] == Outcome.MET) & (self.rows["kind"] != DATA)
+        return Answer.PASSES if met.any() else Answer.UNJUDGED
 
 
 def judge_reproduction(published: ReadSweep, again: ReadSweep) -> Reproduction:

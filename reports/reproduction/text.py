@@ -59,17 +59,18 @@ def _outcome(found: Reproduction) -> str:
     if found.answer == Answer.UNJUDGED:
         return "nothing of the report is expected to agree here"
     if found.not_met.empty:
-        return f"all {found.n_expected} expected measurements agree"
+        return f"all {found.n_expected} measurements that are expected to agree do"
     first = next(found.not_met.itertuples(index=False))
     n = len(found.not_met)
-    return f"{n} of {found.n_expected} expected measurements do not agree; first: {_row(first)}"
+    said = f"{n} of {found.n_expected} measurements that are expected to agree do not"
+    return f"{said}; first: {_row(first)}"
 
 
 def _not_expected(found: Reproduction) -> str:
     """How many rows are not expected to agree here, and why."""
     reasons = found.not_expected
     told = "; ".join(f"{n}: {reason}" for reason, n in reasons.items())
-    return f"not expected here: {sum(reasons.values())} ({told})"
+    return f"not expected to agree here: {sum(reasons.values())} ({told})"
 
 
 def _row(row: Any) -> str:
@@ -126,16 +127,18 @@ def _expectations(found: Reproduction) -> str:
     """How many rows meet each expectation, and why there is none of the others."""
     rows = found.rows
     none = rows["outcome"] == Outcome.NOT_EXPECTED
-    kept = pd.crosstab(rows[~none]["expectation"], rows[~none]["outcome"])
-    kept = kept.reindex(
-        index=[expectation for expectation in Expectation if expectation in kept.index],
+    counts = pd.crosstab(rows[~none]["expectation"], rows[~none]["outcome"])
+    counts = counts.reindex(
+        index=[expectation for expectation in Expectation if expectation in counts.index],
         columns=[Outcome.MET, Outcome.NOT_MET],
         fill_value=0,
     )
     equal = rows["published"] == rows["again"]
     reasons = equal[none].groupby(rows[none]["reason"]).agg(["count", "sum"])
     reasons = reasons.set_axis(["rows", "equal"], axis=1).rename_axis("not expected here")
-    tables = [table.reset_index().to_string(index=False) for table in (kept, reasons) if len(table)]
+    tables = [
+        table.reset_index().to_string(index=False) for table in (counts, reasons) if len(table)
+    ]
     return "\n\n".join(tables)
 
 

@@ -174,8 +174,9 @@ def test_another_machine_that_is_twice_as_slow_reproduces(tmp_path):
     code, (headline, *parts) = told(tmp_path, measurements(seconds=0.02), **OTHER_MACHINE)
     assert (code, headline) == (
         0,
-        "Reproduced: all 6 expected measurements agree; not expected here: 8 "
-        "(4: another instruction set: vector_extensions with avx512f; 4: times and peaks inform); "
+        "Reproduced: all 6 measurements that are expected to agree do; "
+        "not expected to agree here: 8 (4: another instruction set: vector_extensions with "
+        "avx512f; 4: times and peaks inform); "
         "this machine is 2.00 x slower by its lower bounds.",
     )
     assert "another instruction set" in parts[0]
@@ -207,7 +208,9 @@ def test_what_does_not_agree_is_named_and_the_rest_is_in_the_table(tmp_path):
     then = [row for loss in losses for row in measurements(loss)]
     code, (headline, _, table, *parts) = told(tmp_path, measurements(value=-0.51), then)
     assert code == 1
-    assert headline.startswith("Not reproduced: 29 of 38 expected measurements do not agree")
+    assert headline.startswith(
+        "Not reproduced: 29 of 38 measurements that are expected to agree do not"
+    )
     assert "within tolerance    2        8" in table
     differing = next(part for part in parts if "missing now" in part)
     assert len(differing.splitlines()) == 22
@@ -246,7 +249,7 @@ def test_nothing_comparable_is_no_verdict(tmp_path):
     assert (code, headline) == (
         2,
         "Cannot be judged: nothing of the report is expected to agree here; "
-        "not expected here: 1 (1: times and peaks inform).",
+        "not expected to agree here: 1 (1: times and peaks inform).",
     )
 
 
