@@ -52,7 +52,7 @@ class Observed(NamedTuple):
 
     def parts(self) -> Parts:
         """The rows, as the file holds them."""
-        return {name: [row._asdict() for row in rows] for name, rows in self._asdict().items()}
+        return {name: [row.row() for row in rows] for name, rows in self._asdict().items()}
 
 
 class Experiment(NamedTuple):

@@ -2,45 +2,47 @@
 
 import contextlib
 import functools
-import os
 import signal
 import subprocess
-import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from benchmarks.schema import git
-from benchmarks.schema.children import run_child
 from benchmarks.schema.console import naming_choices, print_in_any_locale
 from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
 
 with naming_choices():
     from benchmarks.schema.suite import REPORT_CELLS, TIERS
 
-from reports.judge import agreement, commits, coverage, error_rates
-from reports.judge.baseline import IncomparableError, compare_with_baseline, write_baseline
-from reports.judge.claims import judged_claims
-from reports.judge.compare_asv import compare_asv
-from reports.judge.compare_rounds import compare_rounds
-from reports.judge.measuring import measure_commits
-from reports.judge.reproduction import reproduced
-from reports.judge.verdict import Answer
-from reports.pages import publishing
-from reports.pages.claims import build_claims, claims_headline
-from reports.pages.comparison import build_comparison
-from reports.pages.folders import check_folder
-from reports.pages.report import build_report
-from reports.pages.reproduced import reproduction_text
-from reports.pages.words import report_headline, unusual_rows, verdict_headline
-from reports.sources.frame import DamagedError
-from reports.sources.manifest import read_published
-from reports.sources.observations import read_observations
+from reports.claims.page import build_claims, claims_headline
+from reports.claims.reading import read_observations
+from reports.claims.verdicts import judge_claims
+from reports.commits import change as commits
+from reports.commits.errors.error_rates import TABLE
+from reports.commits.errors.tables import write_tables
+from reports.commits.judge import judge_change
+from reports.commits.measure import measure_commits
+from reports.commits.page import build_change_page
+from reports.gate.baseline import write_baseline
+from reports.gate.judge import compare_with_baseline
+from reports.reproduction.judge import judge_reproduction
+from reports.reproduction.text import reproduction_text
+from reports.rules.comparable import IncomparableError
+from reports.rules.verdicts import Answer
+from reports.sources.measurements import Complaint, DamagedError
+from reports.sources.published import read_published
 from reports.sources.results import read_results
-from reports.sources.rounds import holds_rounds
-from reports.sources.sweep import Sweep, read_complete_sweep
+from reports.sources.sweep_file import ReadSweep, read_complete_sweep
+from reports.sources.sweep_run import run_sweep
+from reports.sweep import agreement, publishing
+from reports.sweep.headline import report_headline
+from reports.sweep.page import build_report
+from reports.writing.folders import check_folder
+from reports.writing.headlines import unusual_rows, verdict_headline
 
 _SWEEP = Path("results/sweep.json")
 _OUTPUT = Path("results/report")
@@ -56,7 +58,7 @@ _results = functools.partial(
 _STOPPING = (DamagedError, git.GitError, IncomparableError, OSError, subprocess.SubprocessError)
 
 
-class _Judging(click.Group):
+class _Commands(click.Group):
     """Commands that exit 1 for a verdict alone, and 2 if anything stops them before it."""
 
     def invoke(self, context: click.Context) -> Any:
@@ -74,7 +76,7 @@ class _Judging(click.Group):
             _stop(context, f"no verdict, this is a mistake of the program: {error!r}")
 
 
-@click.group(cls=_Judging)
+@click.group(cls=_Commands)
 def main() -> None:
     """Measure, and turn measurements into pages."""
 
@@ -88,15 +90,14 @@ def run(context: click.Context, output: Path) -> None:
     check_folder(output)
     if output == sweep:
         _stop(context, f"{output}: the sweep is written there, choose another folder")
-    _measure(context, sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
+    run_sweep(sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
     context.invoke(build, results=(sweep,), output=output)
 
 
-def _measure(context: click.Context, path: Path, *options: str, tier: str = "standard") -> None:
-    """Run the sweep in a process of its own; exit 2 if it does not finish."""
-    command = [sys.executable, "-m", "benchmarks", "sweep", "--output", str(path), *options]
-    if run_child(command, env={**os.environ, "DIFFBIO_BENCH_TIER": tier}).returncode:
-        _stop(context, "the sweep did not finish")
+def _say(complaints: Iterable[Complaint]) -> None:
+    """Say what could not be read."""
+    for complaint in complaints:
+        click.echo(str(complaint), err=True)
 
 
 def _stop(context: click.Context, reason: object) -> NoReturn:
@@ -113,8 +114,7 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
     """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""
     check_folder(output)
     read = read_results(results)
-    for complaint in read.measurements.complaints:
-        click.echo(str(complaint), err=True)
+    _say(read.measurements.complaints)
     for what, n in read.measurements.left_out.items():
         click.echo(f"left out, {n} times: {what}", err=True)
     click.echo(f"report: {build_report(read, output).resolve()}")
@@ -130,10 +130,9 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
     """Build the page of the experiments on the claims: exit 2 if a part is unreadable."""
     check_folder(output)
     read = read_observations(results)
-    for complaint in read.complaints:
-        click.echo(str(complaint), err=True)
+    _say(read.complaints)
     click.echo(f"page: {build_claims(read, output).resolve()}")
-    click.echo(claims_headline(judged_claims(read.margins)))
+    click.echo(claims_headline(judge_claims(read.margins)))
     context.exit(2 if read.complaints else 0)
 
 
@@ -141,11 +140,7 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
 @click.argument("base")
 @click.argument("head", required=False)
 @click.option("--direct", is_flag=True, help="Compare with BASE itself, not where HEAD forked.")
-@click.option(
-    "--results",
-    type=_PATH,
-    help="A folder of rounds, or asv's results: judge these, and measure nothing.",
-)
+@click.option("--results", type=_PATH, help="A folder of rounds: judge these, measure nothing.")
 @click.option("--output", type=_PATH, default=Path("results/comparison"), show_default=True)
 @click.option(
     "--minutes",
@@ -183,14 +178,12 @@ def compare(
         measure_commits(results, change, versions or (), minutes)
     names = [commit.name for commit in change.commits]
     renewed = commits.renews_baseline(*names)
-    judge = compare_rounds if holds_rounds(results) else compare_asv
-    comparison = judge(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
-    for complaint in comparison.complaints:
-        click.echo(str(complaint), err=True)
-    page = build_comparison(comparison, change, output)
+    judged = judge_change(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
+    _say(judged.complaints)
+    page = build_change_page(judged, change, output)
     click.echo(read_text(page.parent / "comment.md"))
     click.echo(f"page: {page.resolve()}")
-    context.exit(comparison.answer)
+    context.exit(judged.answer)
 
 
 def _change(base: str, head: str | None, direct: bool, of_one: bool) -> commits.Change:
@@ -206,24 +199,13 @@ def _change(base: str, head: str | None, direct: bool, of_one: bool) -> commits.
 @click.option(
     "--output",
     type=_PATH,
-    default=error_rates.TABLE.parent,
+    default=TABLE.parent,
     show_default="that of the committed tables",
     help="The folder of the tables.",
 )
 def simulate(output: Path) -> None:
     """Simulate, in minutes, how often a comparison of times errs, and write the tables."""
-    tables = {
-        output / module.TABLE.name: (module.COLUMNS, simulated)
-        for module, simulated in (
-            (error_rates, error_rates.error_rates),
-            (coverage, coverage.coverage),
-        )
-    }
-    for path, (columns, _) in tables.items():
-        check_replaceable(path, "error rates", csv_with(*columns))
-    for path, (_, simulated) in tables.items():
-        table = simulated()
-        write_text(path, table.to_csv(index=False))
+    for path, table in write_tables(output):
         click.echo(table.drop(columns="description", errors="ignore").to_string(index=False))
         click.echo(f"wrote {path}")
 
@@ -239,7 +221,7 @@ def publish(results: tuple[Path, ...]) -> None:
 @main.command()
 @click.option("--output", type=_PATH, default=Path("results/published"), show_default=True)
 def rebuild(output: Path) -> None:
-    """Build the pages of all published reports, their list, and asv's pages of the history."""
+    """Build the pages of all published reports, their list, and the history with asv's results."""
     check_folder(output)
     click.echo(f"page: {publishing.rebuild(_PUBLISHED, output, _ASV).resolve()}")
 
@@ -249,15 +231,15 @@ def rebuild(output: Path) -> None:
 @click.option("--results", type=_PATH, help="The sweep measured again; without one, it is run.")
 @click.pass_context
 def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
-    """Measure a published report again: exit 1 if a promised figure does not hold."""
+    """Measure a published report again: exit 1 if what is expected to agree does not."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
     rows = found_at.parent / f"{found_at.stem}.csv"
     check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
-        _measure(context, found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
+        run_sweep(found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
     again = read_complete_sweep(found_at)
-    found = reproduced(published.sweep, again)
+    found = judge_reproduction(published.sweep, again)
     write_text(rows, found.rows.to_csv(index=False))
     with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
         click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
@@ -273,11 +255,10 @@ _OF_TIER = click.option(
 @main.command()
 @_GIVEN
 @_OF_TIER
-@click.option("--shrink", is_flag=True, help="Let figures of the baseline before vanish.")
-@click.pass_context
-def baseline(context: click.Context, results: Path | None, tier: str, shrink: bool) -> None:
-    """Make the deterministic figures of a tier the baseline that `gate` holds."""
-    measured = _results_of_tier(context, results, tier)
+@click.option("--shrink", is_flag=True, help="Let measurements of the baseline before vanish.")
+def baseline(results: Path | None, tier: str, shrink: bool) -> None:
+    """Make the deterministic measurements of a tier the baseline that `gate` holds."""
+    measured = _results_of_tier(results, tier)
     click.echo(f"wrote {write_baseline(measured, shrink=shrink)}")
 
 
@@ -286,8 +267,8 @@ def baseline(context: click.Context, results: Path | None, tier: str, shrink: bo
 @_OF_TIER
 @click.pass_context
 def gate(context: click.Context, results: Path | None, tier: str) -> None:
-    """Exit 1 if a deterministic figure got worse than its baseline, 2 if it cannot be judged."""
-    verdicts = compare_with_baseline(_results_of_tier(context, results, tier))
+    """Exit 1 if a deterministic measurement got worse than its baseline, 2 without a verdict."""
+    verdicts = compare_with_baseline(_results_of_tier(results, tier))
     for line in unusual_rows(verdicts):
         click.echo(line)
     answer = Answer.FAILS if verdicts["gates"].any() else Answer.PASSES
@@ -295,10 +276,10 @@ def gate(context: click.Context, results: Path | None, tier: str) -> None:
     context.exit(answer)
 
 
-def _results_of_tier(context: click.Context, path: Path | None, tier: str) -> Sweep:
+def _results_of_tier(path: Path | None, tier: str) -> ReadSweep:
     if path is None:
         path = Path(f"results/{tier}.json")
-        _measure(context, path, "--no-times", tier=tier)
+        run_sweep(path, "--no-times", tier=tier)
     return read_complete_sweep(path)
 
 

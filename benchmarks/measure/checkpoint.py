@@ -44,7 +44,7 @@ class Measured(NamedTuple):
             "data_digests": self.digests,
             "records": [record.row() for record in self.records],
             "v_curves": self.v_curves,
-            "ratios": [ratio._asdict() for ratio in self.ratios],
+            "ratios": [ratio.row() for ratio in self.ratios],
         }
 
 

@@ -14,8 +14,8 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from benchmarks.measure import checkout
+from benchmarks.schema.environment import JAX_SETTINGS, Environment
 from benchmarks.schema.files import utf_8
-from benchmarks.schema.records import JAX_SETTINGS
 
 __all__ = ["CHOICES", "choices", "command_line", "environment", "usable_cores"]
 
@@ -37,27 +37,27 @@ def environment() -> dict[str, Any]:
         GitError: git cannot tell which commit this is, or whether it is changed.
     """
     cpu, changes = cpuinfo.get_cpu_info(), checkout.uncommitted_code()
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": command_line(shlex.join(["python", "-m", _module_name(), *sys.argv[1:]])),
-        "commit": checkout.commit(),
-        "dirty": checkout.is_dirty(changes),
-        "changes": changes,
-        "machine": platform.node(),
-        "os": platform.platform(),
-        "cpu": cpu.get("brand_raw", platform.processor()),
-        "architecture": platform.machine(),
-        "vector_extensions": sorted(f for f in cpu.get("flags", ()) if f.startswith("avx")),
-        "cores": len(usable_cores()),
-        "memory_bytes": psutil.virtual_memory().total,
-        "python": platform.python_version(),
-        "packages": {name: v for name in _PACKAGES if (v := _version(name))},
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "jax_platforms": os.environ.get("JAX_PLATFORMS", ""),
+    return Environment(
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=command_line(shlex.join(["python", "-m", _module_name(), *sys.argv[1:]])),
+        commit=checkout.commit(),
+        dirty=checkout.is_dirty(changes),
+        changes=changes,
+        machine=platform.node(),
+        os=platform.platform(),
+        cpu=cpu.get("brand_raw", platform.processor()),
+        architecture=platform.machine(),
+        vector_extensions=sorted(f for f in cpu.get("flags", ()) if f.startswith("avx")),
+        cores=len(usable_cores()),
+        memory_bytes=psutil.virtual_memory().total,
+        python=platform.python_version(),
+        packages={name: v for name in _PACKAGES if (v := _version(name))},
+        xla_flags=os.environ.get("XLA_FLAGS", ""),
+        jax_platforms=os.environ.get("JAX_PLATFORMS", ""),
         **{name: jax.config.values[name] for name in JAX_SETTINGS},
-        "blas": _blas(),
-        "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
-    }
+        blas=_blas(),
+        devices=[f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+    ).row()
 
 
 def choices() -> dict[str, str]:

@@ -47,7 +47,7 @@ def run_ratios(
     found = compare_all(losses, n_cells, peers=peers)
     click.echo(_table(found))
     if path:
-        rows = [ratio._asdict() for ratio in found]
+        rows = [ratio.row() for ratio in found]
         write_json(path, {"environment": environment(), "ratios": rows})
 
 
@@ -103,7 +103,7 @@ _HEADINGS = {
 
 def _table(ratios: Sequence[Ratio]) -> str:
     """The ratios as aligned text, times in milliseconds and sizes in megabytes."""
-    frame = pd.DataFrame(ratios, columns=list(Ratio._fields))
+    frame = pd.DataFrame(ratios, columns=Ratio.names())
     scaled = {"ours_seconds": 1e3, "other_seconds": 1e3, "temp_bytes": 1e-6, "input_bytes": 1e-6}
     frame = frame.assign(**{name: scale * frame[name] for name, scale in scaled.items()})
     return frame.rename(columns=_HEADINGS).to_string(index=False, float_format="{:.3f}".format)

@@ -152,4 +152,4 @@ def _response_of(side: PreparedSide, plan: Plan, seed: int) -> dict[str, Any]:
 def _rows(
     side: PreparedSide, response: Mapping[str, Any], stage: Stage, number: int
 ) -> list[dict[str, Any]]:
-    return [RoundTime(stage, number, side.side, **found)._asdict() for found in response["times"]]
+    return [RoundTime(stage, number, side.side, **found).row() for found in response["times"]]

@@ -1,1 +1,1 @@
-"""What measuring and reporting share: names, units, rows and files; imports nothing heavy."""
+"""What measuring and reporting share: names, units, rows and files, each declared once."""

@@ -1,14 +1,30 @@
 """The rows that the experiments of ``python -m experiments`` produce."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, Strict, model_validator
+
+from benchmarks.schema.fields import (
+    Count,
+    Finite,
+    Flag,
+    Name,
+    Numbers,
+    Row,
+    Text,
+)
 
 __all__ = ["OBSERVATIONS_VERSION", "Association", "Course", "Margin", "Scatter", "Training"]
 
 OBSERVATIONS_VERSION = 1
+# -1 where a cell has none.
+_Label = Annotated[int, Strict()]
 
 
-class Margin(NamedTuple):
+@dataclass(frozen=True)
+class Margin(Row):
     """By how much a claim held, for one seed under one condition.
 
     Attributes:
@@ -21,16 +37,22 @@ class Margin(NamedTuple):
         error: why there is no margin; empty if there is one.
     """
 
-    loss: str
-    statement: str
-    condition: str
-    seed: int
-    margin: float | None
-    numbers: Mapping[str, float]
-    error: str = ""
+    loss: Name
+    statement: Name
+    condition: Text
+    seed: Count
+    margin: Finite | None
+    numbers: Numbers
+    error: Text = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_complete(cls, given: Any) -> Any:
+        return cls.complete(given)
 
 
-class Association(NamedTuple):
+@dataclass(frozen=True)
+class Association(Row):
     """A loss beside a measure of the field, at one point of a sweep over cells.
 
     Attributes:
@@ -46,19 +68,20 @@ class Association(NamedTuple):
         measure_value: what the measure says.
     """
 
-    loss: str
-    measure: str
-    target: float | None
-    recommended: bool
-    cells: str
-    varied: str
-    at: float
-    seed: int
-    loss_value: float
-    measure_value: float
+    loss: Name
+    measure: Name
+    target: Annotated[float, Strict(), Field(ge=-1, le=1)] | None
+    recommended: Flag
+    cells: Name
+    varied: Name
+    at: Finite
+    seed: Count
+    loss_value: Finite
+    measure_value: Finite
 
 
-class Training(NamedTuple):
+@dataclass(frozen=True)
+class Training(Row):
     """What one method made of one data set.
 
     Attributes:
@@ -70,31 +93,45 @@ class Training(NamedTuple):
         measurements: by name, as in ``TRAINING_MEASUREMENTS``.
     """
 
-    cells: str
-    method: str
-    weight: float | None
-    seed: int
-    tuning: bool
-    measurements: Mapping[str, float]
+    cells: Name
+    method: Name
+    weight: Finite | None
+    seed: Count
+    tuning: Flag
+    measurements: Numbers
 
 
-class Course(NamedTuple):
+@dataclass(frozen=True)
+class Course(Row):
     """The loss and the mixing of the batches in the course of a training."""
 
-    cells: str
-    method: str
-    seed: int
-    steps: Sequence[int]
-    losses: Sequence[float]
-    ilisi: Sequence[float]
+    cells: Name
+    method: Name
+    seed: Count
+    steps: Sequence[Count]
+    losses: Sequence[Finite]
+    ilisi: Sequence[Finite]
+
+    @model_validator(mode="after")
+    def _as_long_as_each_other(self) -> "Course":
+        if not len(self.steps) == len(self.losses) == len(self.ilisi):
+            raise ValueError("steps, losses and ilisi have different lengths")
+        return self
 
 
-class Scatter(NamedTuple):
+@dataclass(frozen=True)
+class Scatter(Row):
     """Cells in two dimensions, before or after a correction."""
 
-    cells: str
-    method: str
-    x: Sequence[float]
-    y: Sequence[float]
-    batches: Sequence[int]
-    types: Sequence[int]
+    cells: Name
+    method: Name
+    x: Sequence[Finite]
+    y: Sequence[Finite]
+    batches: Sequence[_Label]
+    types: Sequence[_Label]
+
+    @model_validator(mode="after")
+    def _as_long_as_each_other(self) -> "Scatter":
+        if not len(self.x) == len(self.y) == len(self.batches) == len(self.types):
+            raise ValueError("x, y, batches and types have different lengths")
+        return self

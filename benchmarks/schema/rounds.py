@@ -1,11 +1,29 @@
 """The times of two commits that are measured in rounds: the rows that the reports judge.
 
 A round is one fresh process a side. What slows a process down slows all of its calls, so the
-process is the unit: however often it calls a program, it yields one row of a figure.
+process is the unit: however often it calls a program, it yields one time of it.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated
+
+from pydantic import Strict
+
+from benchmarks.schema.environment import Packages, Version
+from benchmarks.schema.fields import (
+    CellCount,
+    Commit,
+    Count,
+    Device,
+    Digest,
+    Name,
+    Positive,
+    Program,
+    Row,
+    Text,
+    known,
+)
 
 __all__ = [
     "CALLED_CELLS",
@@ -14,11 +32,13 @@ __all__ = [
     "ROUND_METRICS",
     "RoundTime",
     "Side",
+    "SideDescription",
     "SideError",
     "Stage",
+    "TimedSide",
 ]
 
-# Suites of one version measure the same: a commit's own suite measures it if its version is this.
+# A commit is measured by its own suite if that has this version, else by the suite of this program.
 ROUNDS_VERSION = 1
 CALLED_CELLS = 4096
 COMPILED_CELLS = 256
@@ -37,13 +57,14 @@ class Side(StrEnum):
 
 
 class Stage(StrEnum):
-    """Rounds that look at every figure, and rounds that look again at what seemed to change."""
+    """Rounds in which all is timed, and rounds in which what may have changed is timed again."""
 
     FIRST = "first"
     AGAIN = "again"
 
 
-class RoundTime(NamedTuple):
+@dataclass(frozen=True)
+class RoundTime(Row):
     """What one process found out about one program.
 
     Attributes:
@@ -59,11 +80,44 @@ class RoundTime(NamedTuple):
     """
 
     stage: Stage
-    round: int
+    round: Count
     side: Side
-    benchmark: str
-    n_cells: int
-    device: str
-    metric: str
-    seconds: float
-    ratio: float
+    benchmark: Program
+    n_cells: CellCount
+    device: Device
+    metric: Annotated[str, Strict(), known(ROUND_METRICS)]
+    seconds: Positive
+    ratio: Positive
+
+
+@dataclass(frozen=True)
+class SideDescription(Row):
+    """All that decides what is measured of a side.
+
+    Attributes:
+        commit: its full name.
+        tree: the content of the commit.
+        jax: the release of jax that was installed; None for the one that is installed here.
+        program: the commit of the program that measures.
+        changes: the digest of uncommitted changes of that program; None where there are none.
+        lower_bounds: the digest of the lower bounds.
+        choices: variables of the environment that choose what is measured.
+    """
+
+    commit: Commit
+    tree: Commit
+    jax: Version | None
+    program: Commit
+    changes: Text | None
+    lower_bounds: Digest
+    choices: dict[Name, Text]
+
+
+@dataclass(frozen=True)
+class TimedSide(Row):
+    """A side of the rounds: its commit, what was installed, and the programs that failed."""
+
+    commit: Commit
+    described: SideDescription
+    versions: Packages
+    failures: dict[Program, Text]

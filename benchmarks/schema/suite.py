@@ -100,14 +100,13 @@ PROGRAMS = tuple(f"{loss}:{transform}" for loss in LOSSES for transform in TRANS
 GRADIENT_PROGRAMS = tuple(f"{loss}:value_and_grad" for loss in LOSSES)
 TIER = _tier()
 CELL_COUNTS = TIERS[TIER]
-# Some figures do not depend on the size; asv looks them up at the smallest.
+# Some measurements do not depend on the size; asv looks them up at the smallest.
 SMALLEST_CELLS = (min(CELL_COUNTS),)
 # Programs that asv measures in processes of their own: seconds each, fewer in short tiers.
 _SHORT = TIER in ("smoke", "quick")
 OWN_PROCESS_PROGRAMS = GRADIENT_PROGRAMS if _SHORT else PROGRAMS
 OWN_PROCESS_CELLS = (4096,) if _SHORT else CELL_COUNTS
-# asv calls a program in several processes, and joins the samples of all into one list. Every
-# process takes the same number, so that a reader can tell which samples belong together.
+# asv calls a program in several processes: what slows a process down slows all of its calls.
 PROCESSES = 8
 CALLS_PER_PROCESS = 5
 # A training per model, and the sizes of the minibatches at which its step is measured.
@@ -131,8 +130,8 @@ MIXING_NEIGHBORS = 15
 TRANSITION_NEIGHBORS = 30
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")
-# The figures of programs of several devices are those of each device. The devices are virtual
-# ones of a CPU, and the name of so many stands where others have "cpu" or "gpu".
+# Programs of several devices run on virtual devices of a CPU, and are measured per device. A name
+# says how many devices there are; it stands where other programs have "cpu" or "gpu".
 MESHES = {f"cpu x {n_devices}": n_devices for n_devices in (1, 2, 4, 8)}
 # Cells and devices: the same cells over more devices, and more cells with more devices.
 STRONG_SCALING = tuple((65536, mesh) for mesh in MESHES)

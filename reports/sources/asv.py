@@ -11,16 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from benchmarks.schema.fields import why_impossible
 from benchmarks.schema.files import utf_8
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
-from benchmarks.schema.suite import CALLS_PER_PROCESS, benchmark_version
+from benchmarks.schema.suite import benchmark_version
 from reports.sources.asv_file import File, Result, result_of
-from reports.sources.fields import Place, checked, misfit
-from reports.sources.frame import (
+from reports.sources.measurements import (
     KEY,
     Complaint,
     DamagedError,
@@ -29,6 +26,7 @@ from reports.sources.frame import (
     load_json,
     measurement,
 )
+from reports.sources.validation import MeasuredProgram, checked
 
 __all__ = ["is_results_folder", "metric_of", "read_asv"]
 
@@ -66,14 +64,7 @@ def read_asv(folder: Path) -> Measurements:
     complaints = read.complaints
     if read.frame.empty and not complaints:
         complaints = (Complaint(str(folder), "asv's results folder holds no results of the suite"),)
-    return Measurements(_with_whole_rounds(read.frame), complaints, read.left_out)
-
-
-def _with_whole_rounds(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame, where the round of a commit takes as long as those of all its files."""
-    of_each_file = frame["round_seconds"].where(~frame.duplicated("file"), 0.0)
-    commits = of_each_file.groupby([frame["machine"], frame["commit"]])
-    return frame.assign(round_seconds=commits.transform("sum"))
+    return Measurements(read.frame, complaints, read.left_out)
 
 
 def _is_results_file(path: Path, folder: Path) -> bool:
@@ -89,16 +80,15 @@ def _read_file(path: Path, folder: Path) -> Measurements:
         return Measurements(as_frame([]), left_out=Counter([foreign]))
     try:
         file = checked(File, load_json(path))
-        machine, place = file.params.machine, utf_8(path.parent.name).decode()
-        if machine != place:
-            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {place!r}")
+        machine, folder_name = file.params.machine, utf_8(path.parent.name).decode()
+        if machine != folder_name:
+            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {folder_name!r}")
     except DamagedError as error:
         return Measurements(as_frame([]), (Complaint(str(path), f"not asv's results: {error}"),))
     origin = _origin(file, path)
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     left_out: Counter[str] = Counter()
-    seconds = sum(file.durations.values())
     for name, stored in file.results.items():
         if metric_of(name) not in METRICS:
             left_out[f"{name} is no benchmark of this suite"] += 1
@@ -111,20 +101,18 @@ def _read_file(path: Path, folder: Path) -> Measurements:
         else:
             rows += found
             problems += infinite
-            seconds += result.duration or 0
-    frame = _of_newest_names(as_frame(rows), left_out).assign(round_seconds=seconds)
+    frame = as_frame(_of_newest_names(rows, left_out))
     return Measurements(frame, tuple(Complaint(str(path), p) for p in problems), left_out)
 
 
-def _of_newest_names(frame: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
-    """The frame with every figure once: a benchmark that was renamed stands under both names."""
-    newest_last = frame.sort_values("started", kind="stable", na_position="first")
-    earlier = newest_last.duplicated(KEY, keep="last")
-    if earlier.any():
-        left_out["figures that another benchmark of the same commit measured later"] += (
-            earlier.sum()
-        )
-    return newest_last[~earlier].sort_index()
+def _of_newest_names(rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
+    """Every measurement once: a benchmark that was renamed stands under both names."""
+    newest: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: row["started"]):
+        newest[tuple(row[name] for name in KEY)] = row
+    if earlier := len(rows) - len(newest):
+        left_out["measurements that another benchmark of the same commit measured later"] += earlier
+    return list(newest.values())
 
 
 def _origin(file: File, path: Path) -> dict[str, Any]:
@@ -165,39 +153,39 @@ def _measured(
     if result.version != benchmark_version(metric):
         left_out[f"{name} of version {result.version}"] += 1
         return [], []
-    places = list(_places(name, result.params))
-    n_calls = CALLS_PER_PROCESS if metric == "call_seconds" else 1
-    started = None if result.started_at is None else result.started_at / 1000
+    combinations = list(_measured_on(name, result.params))
     rows = []
-    for place, own in zip(places, _of_each(result, len(places), n_calls), strict=True):
+    for where, own in zip(combinations, _of_each(result, len(combinations)), strict=True):
         value = own["value"]
-        if unknown := place.pop("unknown"):
-            left_out[f"figures of {unknown}, which this suite does not have"] += 1
+        if unknown := where.pop("unknown"):
+            left_out[f"measurements of {unknown}, which this suite does not have"] += 1
             continue
-        if own["status"] == Status.OK and (problem := misfit(metric, value)):
+        if own["status"] == Status.OK and (problem := why_impossible(metric, value)):
             raise DamagedError(f"result: {problem}")
-        own |= {**origin, **place, "started": started}
-        rows.append(measurement(place["benchmark"], metric, value, own))
+        own |= {**origin, **where, "started": result.started_at or 0}
+        rows.append(measurement(where["benchmark"], metric, value, own))
     n_infinite = sum(row["status"] == Status.FAILED and row["detail"] != _RAISED for row in rows)
     return rows, [f"{name} has {n_infinite} infinite values"] if n_infinite else []
 
 
-def _places(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+def _measured_on(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Benchmark, cells and device of each combination of parameters, and what is unknown of it."""
     if not params:
         benchmark = f"import:{name.rpartition('timeraw_')[2]}"
         yield {"benchmark": benchmark, "n_cells": 0, "device": "cpu", "unknown": None}
         return
-    if len(params) != len(Place.model_fields):
+    if len(params) != len(MeasuredProgram.model_fields):
         raise DamagedError(f"params: {len(params)} parameters, not program, n_cells and device")
     for combination in itertools.product(*params):
         values = map(_literal, combination)
-        place = checked(Place, dict(zip(Place.model_fields, values, strict=True)))
+        where = checked(
+            MeasuredProgram, dict(zip(MeasuredProgram.model_fields, values, strict=True))
+        )
         yield {
-            "benchmark": place.program,
-            "n_cells": place.n_cells,
-            "device": place.device,
-            "unknown": place.unknown,
+            "benchmark": where.program,
+            "n_cells": where.n_cells,
+            "device": where.device,
+            "unknown": where.unknown,
         }
 
 
@@ -209,33 +197,15 @@ def _literal(text: str) -> Any:
         raise DamagedError(f"params: {text[:40]!r} is no value of Python") from error
 
 
-def _of_each(result: Result, n_places: int, n_calls: int) -> Iterator[dict[str, Any]]:
-    """Value, samples and status of each combination of parameters."""
-    columns = {}
-    for name in ("result", "samples", "stats_ci_99_a", "stats_ci_99_b"):
-        stored = getattr(result, name)
-        columns[name] = [None] * n_places if stored is None else stored
-        if len(columns[name]) != n_places:
-            n_stored = len(columns[name])
-            raise DamagedError(f"{name}: {n_stored} elements for {n_places} combinations")
-    for value, samples, low, high in zip(*columns.values(), strict=True):
-        processes = _of_processes(samples, n_calls) if samples else ()
-        own = {"value": value, "samples": processes, "ci_low": low, "ci_high": high}
+def _of_each(result: Result, n_combinations: int) -> Iterator[dict[str, Any]]:
+    """Value and status of each combination of parameters."""
+    values = [None] * n_combinations if result.result is None else result.result
+    if len(values) != n_combinations:
+        raise DamagedError(f"result: {len(values)} elements for {n_combinations} combinations")
+    for value in values:
         if value is None:
-            own |= {"status": Status.FAILED, "detail": _RAISED}
+            yield {"value": None, "status": Status.FAILED, "detail": _RAISED}
         elif isinstance(value, float) and math.isnan(value):
-            own |= {"value": None, "status": Status.SKIPPED, "detail": "asv skipped it"}
+            yield {"value": None, "status": Status.SKIPPED, "detail": "asv skipped it"}
         else:
-            own |= {"status": Status.OK}
-        yield own
-
-
-def _of_processes(samples: Sequence[float], n_calls: int) -> tuple[float, ...]:
-    """The median of each process; what slows a process down slows all of its calls.
-
-    Samples that are no whole number of processes are those of a run with another ``repeat``,
-    of which asv does not store the number of processes. They count as one.
-    """
-    if len(samples) % n_calls:
-        return (float(np.median(samples)),)
-    return tuple(np.median(np.reshape(samples, (-1, n_calls)), axis=1).tolist())
+            yield {"value": value, "status": Status.OK}

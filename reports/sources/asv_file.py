@@ -5,22 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from reports.sources.fields import (
-    Commit,
-    Name,
-    Positive,
-    Text,
-    Theirs,
-    checked,
-)
-from reports.sources.frame import DamagedError
+from benchmarks.schema.fields import Commit, Name, Text
+from reports.sources.measurements import DamagedError
+from reports.sources.validation import ForeignModel, checked
 
 __all__ = ["File", "Result", "result_of"]
 
 _LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
 
 _Milliseconds = Annotated[int, Field(ge=0, le=_LAST_MILLISECOND)]
-_Seconds = Annotated[float, Field(ge=0, le=_LAST_MILLISECOND / 1000, allow_inf_nan=False)]
 
 
 def _has_what_is_read(columns: list[str]) -> list[str]:
@@ -29,16 +22,13 @@ def _has_what_is_read(columns: list[str]) -> list[str]:
     return columns
 
 
-class _Params(Theirs):
+class _Params(ForeignModel):
     machine: Name
     jax: Text | None = None
 
 
-class File(Theirs):
-    """What asv found out about a commit on a machine, in an environment.
-
-    ``durations`` are those of builds and caches.
-    """
+class File(ForeignModel):
+    """What asv found out about a commit on a machine, in an environment."""
 
     version: Literal[2]
     commit_hash: Commit
@@ -47,26 +37,18 @@ class File(Theirs):
     params: _Params
     result_columns: Annotated[list[str], AfterValidator(_has_what_is_read)]
     results: dict[Name, list[Any]]
-    durations: dict[str, _Seconds] = Field(default_factory=dict)
 
 
-class Result(Theirs):
+class Result(ForeignModel):
     """What asv stores of one benchmark: a list has an element per combination of parameters.
 
-    The samples of all rounds are joined in the order of the rounds; a round in which a
-    combination fails discards the samples that the combination had. ``started_at`` is when the
-    last round began. ``duration`` is that of the last round where asv took its rounds in turn
-    with those of another commit, else that of all rounds.
+    ``started_at`` is when the last of its rounds began.
     """
 
     result: list[int | float | None] | None
     params: list[list[Text]]
     version: Text | None
     started_at: _Milliseconds | None = None
-    duration: _Seconds | None = None
-    samples: list[list[Positive] | None] | None = None
-    stats_ci_99_a: list[float | None] | None = None
-    stats_ci_99_b: list[float | None] | None = None
 
 
 def result_of(columns: Sequence[str], stored: Sequence[Any]) -> Result:

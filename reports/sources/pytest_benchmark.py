@@ -7,18 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from benchmarks.schema.fields import Date, Name, Positive, Text, why_impossible
 from benchmarks.schema.records import Status
-from reports.sources.fields import (
-    Date,
-    Name,
-    Place,
-    Positive,
-    Text,
-    Theirs,
-    checked,
-    misfit,
-)
-from reports.sources.frame import (
+from reports.sources.measurements import (
     Complaint,
     DamagedError,
     Measurements,
@@ -27,6 +18,7 @@ from reports.sources.frame import (
     is_ahead,
     measurement,
 )
+from reports.sources.validation import ForeignModel, MeasuredProgram, checked
 
 __all__ = ["is_pytest_benchmark", "read_pytest_benchmark"]
 
@@ -34,40 +26,40 @@ _BESIDE_THE_CALL = ("cells_per_second", "temp_bytes", "lower_bound_ratio")
 _UNVERSIONED = "unversioned"
 
 
-class _CommitInfo(Theirs):
+class _CommitInfo(ForeignModel):
     id: Annotated[str, Field(pattern=rf"^([0-9a-f]{{1,64}}|{_UNVERSIONED})$")] | None = None
     dirty: bool
 
     @property
     def commit(self) -> str | None:
-        """The commit whose figures these are; None outside of a repository, too."""
+        """The commit whose measurements these are; None outside of a repository, too."""
         return commit_measured(None if self.id == _UNVERSIONED else self.id, dirty=self.dirty)
 
 
-class _MachineInfo(Theirs):
+class _MachineInfo(ForeignModel):
     node: Name
     python_version: Text
 
 
-class _File(Theirs):
+class _File(ForeignModel):
     commit_info: _CommitInfo
     datetime: Date
     machine_info: _MachineInfo
     benchmarks: list[Any]
 
 
-class _ExtraInfo(Place):
+class _ExtraInfo(MeasuredProgram):
     cells_per_second: float
     temp_bytes: float
     lower_bound_ratio: float
 
 
-class _Stats(Theirs):
+class _Stats(ForeignModel):
     median: float
     data: list[Positive] = Field(default=[])
 
 
-class _Benchmark(Theirs):
+class _Benchmark(ForeignModel):
     extra_info: _ExtraInfo
     stats: _Stats
 
@@ -78,7 +70,7 @@ def is_pytest_benchmark(content: Any) -> bool:
 
 
 def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
-    """The calls' times with their samples, and what stands beside them.
+    """The calls' times, and what stands beside them.
 
     Raises:
         DamagedError: it lacks what pytest-benchmark always writes.
@@ -124,14 +116,12 @@ def _is_of_others(benchmark: Any) -> bool:
 def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str, Any]]:
     extra, stats = benchmark.extra_info, benchmark.stats
     values = {name: getattr(extra, name) for name in _BESIDE_THE_CALL}
-    if problem := misfit("call_seconds", stats.median):
+    if problem := why_impossible("call_seconds", stats.median):
         raise DamagedError(f"stats.median: {problem}")
     for metric, value in values.items():
-        if problem := misfit(metric, value):
+        if problem := why_impossible(metric, value):
             raise DamagedError(f"extra_info.{metric}: {problem}")
-    place = {**origin, "n_cells": extra.n_cells, "device": extra.device}
-    call = measurement(
-        extra.program, "call_seconds", stats.median, place, samples=tuple(stats.data)
-    )
-    beside = [measurement(extra.program, name, value, place) for name, value in values.items()]
+    where = {**origin, "n_cells": extra.n_cells, "device": extra.device}
+    call = measurement(extra.program, "call_seconds", stats.median, where)
+    beside = [measurement(extra.program, name, value, where) for name, value in values.items()]
     return [call, *beside]

@@ -6,14 +6,21 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from benchmarks.schema.environment import Environment
 from benchmarks.schema.records import Ratio
-from reports.sources.fields import checked, checked_rows
-from reports.sources.frame import Complaint
-from reports.sources.schemas import RatioRow, RatiosFile
+from reports.sources.measurements import Complaint
+from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = ["Ratios", "is_ratios", "ratios_frame", "read_ratios"]
 
 _NOTED = ("loss", "other")
+
+
+class _File(OwnModel):
+    """The file of ratios; the rows are checked one by one."""
+
+    environment: Environment
+    ratios: list[Any]
 
 
 class Ratios(NamedTuple):
@@ -36,13 +43,13 @@ def read_ratios(path: Path, content: Any) -> Ratios:
     Raises:
         DamagedError: it does not say where they were measured.
     """
-    frame, problems = ratios_frame(checked(RatiosFile, content).ratios)
+    frame, problems = ratios_frame(checked(_File, content).ratios)
     complaints = tuple(Complaint(str(path), problem) for problem in problems)
     return Ratios(path, content["environment"], frame, complaints)
 
 
 def ratios_frame(rows: Sequence[Any]) -> tuple[pd.DataFrame, list[str]]:
     """A row per ratio, and what is wrong with those that are none."""
-    found, problems = checked_rows(RatioRow, rows, "ratios", noted=_NOTED)
-    frame = pd.DataFrame([row.model_dump() for row in found], columns=list(Ratio._fields))
+    found, problems = checked_rows(Ratio, rows, "ratios", noted=_NOTED)
+    frame = pd.DataFrame(found, columns=Ratio.names())
     return frame, problems

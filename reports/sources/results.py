@@ -1,4 +1,4 @@
-"""Read whatever was measured, from any of the sources, into one tidy frame."""
+"""Read whatever was measured, from any of the sources, into one table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.sources.asv import is_results_folder, read_asv
-from reports.sources.frame import (
+from reports.sources.measurements import (
     Complaint,
     DamagedError,
     Measurements,
@@ -15,37 +15,37 @@ from reports.sources.frame import (
     is_ahead,
     load_json,
 )
-from reports.sources.manifest import PAGE_MARKER
+from reports.sources.published import PAGE_MARKER
 from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
 from reports.sources.ratios import Ratios, is_ratios, ratios_frame, read_ratios
-from reports.sources.sweep import Sweep, is_sweep, read_sweep
+from reports.sources.sweep_file import ReadSweep, is_sweep, read_sweep
 
-__all__ = ["Results", "read_results"]
+__all__ = ["ReadResults", "read_results"]
 
 _JSON = "[!.]*.json"  # editors and systems keep hidden files beside those that they show
 
 
 @dataclass(frozen=True)
-class Results:
+class ReadResults:
     """What was read.
 
     Attributes:
-        measurements: everything, in one frame.
+        measurements: everything, in one table.
         newest: the newest sweep, if there is one.
         beside: the files of ratios that were read beside sweeps.
         ratios: losses against their lower bounds, and against peers that were measured.
     """
 
     measurements: Measurements
-    newest: Sweep | None
+    newest: ReadSweep | None
     beside: tuple[Ratios, ...]
     ratios: pd.DataFrame
 
 
-def read_results(paths: Sequence[Path]) -> Results:
+def read_results(paths: Sequence[Path]) -> ReadResults:
     """Read files and folders, with a complaint for everything that cannot be used."""
     found = [_read(path) for given in paths for path in _parts(given)]
-    sweeps = [one for one in found if isinstance(one, Sweep)]
+    sweeps = [one for one in found if isinstance(one, ReadSweep)]
     newest = max(sweeps, key=_age, default=None)
     measurements = Measurements.joined(_measurements(one) for one in found)
     beside = tuple(one for one in found if isinstance(one, Ratios))
@@ -54,20 +54,20 @@ def read_results(paths: Sequence[Path]) -> Results:
         ratios.append(newest.ratios)
     ratios = [frame for frame in ratios if not frame.empty]
     all_ratios = pd.concat(ratios, ignore_index=True) if ratios else ratios_frame([])[0]
-    return Results(measurements, newest, beside, all_ratios)
+    return ReadResults(measurements, newest, beside, all_ratios)
 
 
-def _age(sweep: Sweep) -> tuple[bool, str]:
+def _age(sweep: ReadSweep) -> tuple[bool, str]:
     """The date, after those that are still to come: these would be the newest for ever."""
     date = sweep.environment["date"]
     return not is_ahead(date), date
 
 
-def _measurements(found: Sweep | Measurements | Ratios) -> Measurements:
+def _measurements(found: ReadSweep | Measurements | Ratios) -> Measurements:
     """The rows for the frame, and all complaints; ratios give no rows."""
     if isinstance(found, Ratios):
         return Measurements(as_frame([]), found.complaints)
-    return found.measurements if isinstance(found, Sweep) else found
+    return found.measurements if isinstance(found, ReadSweep) else found
 
 
 def _parts(path: Path) -> list[Path]:
@@ -87,7 +87,7 @@ def _parts(path: Path) -> list[Path]:
     return sorted([*path.glob(_JSON), *(set(folders) - set(pages))]) or [path]
 
 
-def _read(path: Path) -> Sweep | Measurements | Ratios:
+def _read(path: Path) -> ReadSweep | Measurements | Ratios:
     """The content of a file or of asv's folder; a complaint alone if it cannot be used."""
     try:
         return _read_file(path) if not path.is_dir() else _read_folder(path)
@@ -103,7 +103,7 @@ def _read_folder(path: Path) -> Measurements:
     return read_asv(path)
 
 
-def _read_file(path: Path) -> Sweep | Measurements | Ratios:
+def _read_file(path: Path) -> ReadSweep | Measurements | Ratios:
     content = load_json(path)
     if is_sweep(content):
         return read_sweep(path, content)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.measure.sweep.measurement import measure_step
 from benchmarks.measure.sweep.run import run_sweep
 from benchmarks.measure.sweep.steps import Step
+from benchmarks.schema.environment import JAX_SETTINGS
 from benchmarks.schema.files import reserved
-from benchmarks.schema.records import JAX_SETTINGS
 from benchmarks.schema.suite import DEVICES, TIER
-from reports.sources.sweep import read_sweep
+from reports.sources.sweep_file import read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -71,7 +72,7 @@ def test_a_step_is_written_whole_or_not_at_all(tmp_path):
     before = path.read_text()
     assert json.loads(before)["records"][0]["unit"] == "flop"
     with pytest.raises(ValueError, match="JSON compliant"):
-        checkpoint.add("two", Measured([record._replace(value=float("nan"))]))
+        checkpoint.add("two", Measured([replace(record, value=float("nan"))]))
     assert path.read_text() == before
     assert (checkpoint.unfinished, checkpoint.n_finished) == (["two"], 1)
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]

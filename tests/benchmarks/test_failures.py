@@ -22,7 +22,7 @@ from benchmarks.measure.sweep.timing import measure_times
 from benchmarks.measure.sweep.workbench import Workbench
 from diffbio.datasets import OfflineError
 from reports.__main__ import main
-from reports.judge import baseline
+from reports.gate import baseline
 
 LOSSES = ("shannon", "simpson")
 

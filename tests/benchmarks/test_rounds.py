@@ -19,7 +19,7 @@ from benchmarks.rounds.run import Plan, run_rounds
 from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Side, SideError, Stage
-from reports.sources.rounds import read_rounds
+from reports.commits.reading import read_times
 from tests.scratch import ROOT, git
 
 PROGRAM = "simpson:value_and_grad"
@@ -65,7 +65,7 @@ def test_every_round_has_a_process_a_side_in_an_order_of_its_own(tmp_path, sides
     assert {tuple(sorted(pair)) for pair in rounds} == {("base", "head")}
     assert 3 <= (rounds[:, 0] == "base").sum() <= 27
     assert len({request["seed"] for _, request in sides[0].asked}) > 50
-    times = read_rounds(tmp_path).times
+    times = read_times(tmp_path).times
     assert len(times) == 60
     assert times.groupby(["side", "round"]).size().eq(1).all()
 
@@ -76,7 +76,7 @@ def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
     run_rounds(path, sides, ALL._replace(number=5))
     assert len(asked_of(sides)) == 10
     run_rounds(path, sides, Plan(Stage.AGAIN, 2, (), (PROGRAM,), minutes=1))
-    times = read_rounds(tmp_path).times
+    times = read_times(tmp_path).times
     assert times.groupby("stage").size().to_dict() == {"first": 10, "again": 4}
     assert sides[0].asked[-1][1]["called"] == [PROGRAM]
 
@@ -86,7 +86,7 @@ def test_other_commits_begin_a_file_of_their_own_and_are_named(tmp_path, sides, 
     run_rounds(path, sides, ALL._replace(number=3))
     other = sides[1]._replace(described=described("b" * 40), commit="b" * 40)
     run_rounds(path, [sides[0], other], ALL._replace(number=1))
-    assert len(read_rounds(tmp_path).times) == 2
+    assert len(read_times(tmp_path).times) == 2
     assert "starts over, since head.commit is 'bbbb" in capsys.readouterr().err
 
 
@@ -115,7 +115,7 @@ def test_rounds_are_planned_by_the_seconds_of_the_first(tmp_path, sides, clock, 
     """The processes that fill the folders take 20 seconds, and a round as many."""
     planned = ALL._replace(minutes=1.9, fewest=fewest)
     run_rounds(tmp_path / "rounds.json", sides, planned)
-    found = read_rounds(tmp_path)
+    found = read_times(tmp_path)
     assert found.times["round"].nunique() == n_held
     assert found.seconds == {"first": [20.0] * n_held}
     assert clock[0] <= 60 * planned.minutes
@@ -127,7 +127,7 @@ def test_an_interrupt_leaves_whole_rounds(tmp_path, sides, monkeypatch):
     monkeypatch.setattr(Answering, "run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run_rounds(path, sides, ALL)
-    assert len(read_rounds(tmp_path).times) == 4
+    assert len(read_times(tmp_path).times) == 4
 
 
 class Counting(PreparedSide):
@@ -166,7 +166,7 @@ def test_rounds_say_what_measures_them_again_after_what_the_environment_chose(
     whole = "python -m reports compare aaaaaaaa bbbbbbbb --minutes 5"
     run_rounds(tmp_path / "rounds.json", sides, ALL._replace(number=1, command=whole))
     chosen = f"DIFFBIO_BENCH_LOSSES=shannon,simpson XLA_FLAGS='{flags}'"
-    assert read_rounds(tmp_path).environment["command"] == f"{chosen} {whole}"
+    assert read_times(tmp_path).environment["command"] == f"{chosen} {whole}"
 
 
 @pytest.mark.parametrize("command", ["counters", "rounds"])

@@ -22,8 +22,8 @@ from experiments.document import (
 )
 from experiments.experiment import SMALL, Claim, Found
 from experiments.run import run_experiments
-from reports.judge.claims import Finding, judged_claims
-from reports.sources.observations import read_observations
+from reports.claims.reading import read_observations
+from reports.claims.verdicts import Finding, judge_claims
 
 # These compile whole trainings of models, however small, or repeat on real cells what others do
 # on simulated ones; test_training_methods.py has the parts of the trainings.
@@ -43,7 +43,7 @@ def single_precision():
 
 
 def judged(claim, size=SMALL):
-    (found,) = judged_claims(pd.DataFrame(claim.experiment.measure(size).margins))
+    (found,) = judge_claims(pd.DataFrame(claim.experiment.measure(size).margins))
     return found
 
 
@@ -107,9 +107,9 @@ def test_a_claim_does_not_hold_of_the_negated_loss(monkeypatch, module, loss, st
 )
 def test_negating_the_loss_takes_a_claims_conditions_away(monkeypatch, module, loss, statement):
     claim = claim_about(statement)
-    held = {condition.words for condition in judged(claim).conditions if condition.holds}
+    held = {condition.text for condition in judged(claim).conditions if condition.holds}
     negated(monkeypatch, module, loss)
-    still = {condition.words for condition in judged(claim).conditions if condition.holds}
+    still = {condition.text for condition in judged(claim).conditions if condition.holds}
     assert held
     assert not held & still
 

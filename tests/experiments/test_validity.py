@@ -13,7 +13,7 @@ from experiments import measures
 from experiments.experiment import SMALL
 from experiments.real_cells import nine_tenths
 from experiments.validity import compactness, mixing, velocity
-from reports.judge.validity import correlations, settings
+from reports.claims.correlations import correlations, settings
 
 pytest.importorskip("scib_metrics", reason="needs the extra: claims")
 pytest.importorskip("scvelo", reason="needs the extra: claims")

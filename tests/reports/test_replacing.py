@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main as benchmarks
 from reports import __main__ as reports
-from reports.pages.folders import replacing_folder
-from reports.pages.publishing import publish
-from reports.sources.manifest import PAGE_MARKER
+from reports.sources.published import PAGE_MARKER
 from reports.sources.results import read_results
+from reports.sweep.publishing import publish
+from reports.writing.folders import replacing_folder
 from tests.reports.written import all_records, asv, sweep
 
 README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nrest\n"
@@ -22,7 +22,7 @@ README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nr
 def folder(tmp_path, monkeypatch, without_plots):
     """A working folder with a sweep, in which nothing is measured and plots cost nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reports, "_measure", lambda *_, **__: pytest.fail("it was measured"))
+    monkeypatch.setattr(reports, "run_sweep", lambda *_, **__: pytest.fail("it was measured"))
     sweep(tmp_path / "results" / "sweep.json", all_records())
     return tmp_path
 

@@ -17,20 +17,20 @@ from tests.scratch import ROOT
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 COMMANDS = """
 import sys
-import reports.pages.publishing
-import reports.pages.report
+import reports.sweep.publishing
+import reports.sweep.page
 from pathlib import Path
 from types import SimpleNamespace
-from reports.judge import commits
+from reports.commits import change as commits
 from reports.__main__ import main
 from tests.reports.written import change
 
 measured = Path(sys.argv[1])
 commits.change_between = lambda *_, **__: change()
 commits.renews_baseline = lambda *_: False
-reports.pages.report.plots = lambda *_: ()
-reports.pages.publishing.plots = lambda *_, **__: iter([SimpleNamespace(name="throughput")])
-reports.pages.publishing.write_plots = lambda folder, _: (folder / "throughput.png").touch()
+reports.sweep.page.plots = lambda *_: ()
+reports.sweep.publishing.plots = lambda *_, **__: iter([SimpleNamespace(name="throughput")])
+reports.sweep.publishing.write_plots = lambda folder, _: (folder / "throughput.png").touch()
 sweep, asv = (f"--results={measured / name}" for name in ("sweep.json", "asv"))
 for command in (
     ["build", sweep, asv],
@@ -46,9 +46,8 @@ for command in (
 DRAW = """
 import sys
 from pathlib import Path
-from reports.pages.panels import Plot, curves, grid
+from reports.writing.plotting import Plot, curves, grid, write_plots
 import pandas as pd
-from reports.pages.report import write_plots
 
 rows = [
     {"loss": "simpson", "transform": "value", "device": "cpu", "n_cells": n, "value": n / 7}

@@ -1,15 +1,12 @@
 """Results files as the tools write them, with whatever numbers a test wants."""
 
 import json
-import statistics
 from types import MappingProxyType
-
-import numpy as np
 
 from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.schema.records import Ratio, Record
-from benchmarks.schema.suite import CALLS_PER_PROCESS, LOSSES, PROCESSES, benchmark_version
-from reports.judge.commits import Change, Commit
+from benchmarks.schema.suite import LOSSES, benchmark_version
+from reports.commits.change import Change, Commit
 from reports.sources.asv import metric_of
 
 ENVIRONMENT = {
@@ -33,10 +30,8 @@ ENVIRONMENT = {
 PROGRAM, OTHER = "simpson:value", "shannon:value"
 BASE, HEAD = "b" * 40, "c" * 40
 TEMPORARY = "bench_memory.Memory.track_temp_bytes"
-FINGERPRINT = "bench_compile.Counters.track_hlo_fingerprint"
-ERROR = "bench_accuracy.Values.track_value_error"
 CALL = "bench_throughput.Call.time_call"
-_COLUMNS = ["result", "params", "version", "started_at", "duration", "samples"]
+_COLUMNS = ["result", "params", "version", "started_at", "duration"]
 _DEVICES = ["'cpu'", "'gpu'"]
 
 
@@ -92,31 +87,8 @@ def sweep(path, records, *, digests=MappingProxyType({"cells": "ab"}), **environ
     return path
 
 
-def processes(*seconds):
-    """The median and the samples of a program whose calls took so long, a number per process."""
-    return statistics.median(seconds), [s for s in seconds for _ in range(CALLS_PER_PROCESS)]
-
-
-def figures_of_asv(seed, *, temporary=10**6, fingerprint=1, error=1e-7, call=0.01):
-    """Figures of two programs for ``asv``; the arguments are those of the first."""
-    rng = np.random.default_rng(seed)
-    calls = [median * (1 + 0.02 * rng.standard_normal(PROCESSES)) for median in (call, 0.01)]
-    return {
-        TEMPORARY: {PROGRAM: temporary, OTHER: 10**6},
-        FINGERPRINT: {PROGRAM: fingerprint, OTHER: 7},
-        ERROR: {PROGRAM: error, OTHER: 1e-7},
-        CALL: {PROGRAM: processes(*calls[0]), OTHER: processes(*calls[1])},
-    }
-
-
-def asv(
-    folder, commit, day, figures, environment="virtualenv-py3.11", *,
-    machine="m", sizes=("4096",), started=0,
-):  # fmt: skip
-    """A results file of asv: figures by name, a value or (median, samples) per program.
-
-    Every figure took a second, from ``started`` milliseconds after 1970 on.
-    """
+def asv(folder, commit, day, measurements, environment="virtualenv-py3.11", *, machine="m"):
+    """A results file of asv: by name, a value per program."""
     place = folder / machine
     place.mkdir(parents=True, exist_ok=True)
     described = {"machine": machine, "cpu": f"Processor {machine}", "num_cpu": "2", "version": 1}
@@ -130,7 +102,7 @@ def asv(
         "requirements": {},
         "env_vars": {},
         "result_columns": _COLUMNS,
-        "results": {name: _row(name, v, sizes, started) for name, v in figures.items()},
+        "results": {name: _row(name, v) for name, v in measurements.items()},
         "durations": {},
         "version": 2,
     }
@@ -139,13 +111,11 @@ def asv(
     return path
 
 
-def _row(name, values, sizes, started):
+def _row(name, values):
     """The programs' values on the CPU, each followed by one that was skipped on the GPU."""
-    pairs = [v if isinstance(v, tuple) else (v, None) for v in values.values() for _ in sizes]
-    results = [x for value, _ in pairs for x in (value, float("nan"))]
-    samples = [x for _, own in pairs for x in (own, None)]
-    parameters = [[repr(program) for program in values], list(sizes), _DEVICES]
-    return [results, parameters, benchmark_version(metric_of(name)), started, 1.0, samples]
+    results = [x for value in values.values() for x in (value, float("nan"))]
+    parameters = [[repr(program) for program in values], ["4096"], _DEVICES]
+    return [results, parameters, benchmark_version(metric_of(name)), 0, 1.0]
 
 
 def pytest_benchmark(path, *, dirty=False, date="2026-01-02T00:00:00", **stats):

@@ -9,7 +9,7 @@ from benchmarks.schema.rounds import ROUNDS_VERSION, RoundTime, Side, Stage
 from tests.reports.written import BASE, ENVIRONMENT, HEAD, record, sweep
 
 LOSSES = ("shannon", "simpson")
-FIGURES = {"temp_bytes": 10**6, "hlo_fingerprint": "aa", "value_error": 1e-7}
+MEASUREMENTS = {"temp_bytes": 10**6, "hlo_fingerprint": "aa", "value_error": 1e-7}
 N_CELLS = {"call_seconds": 4096, "cold_compile_seconds": 256}
 INSTALLED = ("0.10.2", "0.10.2")
 
@@ -25,17 +25,17 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
         failures: what the head's programs raised.
         jax: the releases of both sides.
         bounds: the digest of the head's lower bounds; the base's is "ab".
-        simpson: other figures of Simpson's in the head.
+        simpson: other measurements of Simpson's in the head.
     """
     folder.mkdir(parents=True, exist_ok=True)
     present = [loss for loss in LOSSES if loss not in absent]
-    own = dict.fromkeys(present, FIGURES) | {"simpson": {**FIGURES, **simpson}}
+    own = dict.fromkeys(present, MEASUREMENTS) | {"simpson": {**MEASUREMENTS, **simpson}}
     sides = {
         "base": _side(BASE, jax[0], {}),
         "head": _side(HEAD, jax[1], failures or {}, bounds),
     }
     sweeps = {
-        "base": _sweep(folder, BASE, jax[0], dict.fromkeys(LOSSES, FIGURES)),
+        "base": _sweep(folder, BASE, jax[0], dict.fromkeys(LOSSES, MEASUREMENTS)),
         "head": _sweep(folder, HEAD, jax[1], {loss: own[loss] for loss in present}),
     }
     counters = {
@@ -48,16 +48,29 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
         "rounds_version": ROUNDS_VERSION,
         "environment": ENVIRONMENT,
         "sides": sides,
-        "rows": [row._asdict() for row in _times(slower or {}, present, bounds)],
+        "rows": [row.row() for row in _times(slower or {}, present, bounds)],
     }
     (folder / "rounds.json").write_text(json.dumps(content))
     return folder
 
 
-def _sweep(folder, commit, version, figures):
+def with_seconds(folder, before, after):
+    """The rounds, where Simpson's calls took so many seconds in the processes of either side."""
+    path = folder / "rounds.json"
+    content = json.loads(path.read_text())
+    for row in content["rows"]:
+        if (row["benchmark"], row["metric"]) == ("simpson:value_and_grad", "call_seconds"):
+            seconds = before if row["side"] == Side.BASE else after
+            # The ratio scatters too much to count.
+            row |= {"seconds": seconds[row["round"] % len(seconds)], "ratio": 10.0 ** row["round"]}
+    path.write_text(json.dumps(content))
+    return folder
+
+
+def _sweep(folder, commit, version, measurements):
     records = [
         record(loss, metric, value, n_cells=4096)
-        for loss, own in figures.items()
+        for loss, own in measurements.items()
         for metric, value in own.items()
     ]
     packages = {"jax": version, "jaxlib": version}
@@ -85,10 +98,10 @@ def _times(slower, present, bounds):
     noise = np.random.default_rng(0)
     every = [(loss, metric) for loss in LOSSES for metric in N_CELLS]
     again = [("simpson", metric) for metric in slower]
-    for stage, n_rounds, figures in ((Stage.FIRST, 8, every), (Stage.AGAIN, 12, again)):
+    for stage, n_rounds, measurements in ((Stage.FIRST, 8, every), (Stage.AGAIN, 12, again)):
         for number in range(n_rounds):
             bound_seconds = 0.01 * float(np.exp(0.02 * noise.standard_normal()))
-            for side, (loss, metric) in itertools.product(Side, figures):
+            for side, (loss, metric) in itertools.product(Side, measurements):
                 if side == Side.HEAD and loss not in present:
                     continue
                 changed = side == Side.HEAD and loss == "simpson"

@@ -1,0 +1,1 @@
+"""The experiments: which claims about the losses hold?"""

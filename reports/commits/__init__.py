@@ -1,0 +1,1 @@
+"""Two commits: did the second make anything slower or worse than the first?"""

@@ -1,0 +1,1 @@
+"""How often a comparison of times errs, in simulation."""

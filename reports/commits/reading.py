@@ -1,0 +1,181 @@
+"""What the rounds of two commits left in their folder: times, and a sweep a side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import pandas as pd
+from pydantic import Field
+
+from benchmarks.schema.environment import Environment
+from benchmarks.schema.fields import Positive
+from benchmarks.schema.rounds import (
+    ROUNDS_VERSION,
+    RoundTime,
+    Side,
+    SideDescription,
+    Stage,
+    TimedSide,
+)
+from reports.sources.measurements import Complaint, DamagedError, load_json, naming_damaged
+from reports.sources.sweep_file import ReadSweep, read_complete_sweep
+from reports.sources.validation import OwnModel, checked, checked_rows
+
+__all__ = ["MINUTES", "MeasuredTimes", "Minutes", "read_counters", "read_minutes", "read_times"]
+
+# What a comparison writes beside the rounds: how long it takes.
+MINUTES = "minutes.json"
+_ROUNDS, _COUNTERS = "rounds.json", "counters.json"
+# What names a time.
+_TIME = [name for name in RoundTime.names() if name not in ("seconds", "ratio")]
+_Side = TypeVar("_Side")
+
+
+class _Both(OwnModel, Generic[_Side]):
+    """The same of both sides."""
+
+    base: _Side
+    head: _Side
+
+
+class _TimesFile(OwnModel):
+    """The rounds of two commits; the rows are checked one by one."""
+
+    rounds_version: int
+    environment: Environment
+    sides: _Both[TimedSide]
+    seconds: dict[Annotated[Stage, Field(strict=False)], list[Positive]] = Field(
+        default_factory=dict
+    )
+    rows: list[Any]
+
+
+class Minutes(OwnModel):
+    """How many minutes a comparison takes with all of its rounds."""
+
+    needed: Positive
+
+
+class _CountersFile(OwnModel):
+    """A sweep of each of two commits without times; each is checked as a file of its own."""
+
+    rounds_version: int
+    sides: _Both[SideDescription]
+    sweeps: _Both[dict[str, Any]]
+
+
+_File = TypeVar("_File", _TimesFile, _CountersFile)
+
+
+@dataclass(frozen=True)
+class MeasuredTimes:
+    """The times of two commits.
+
+    Attributes:
+        times: a row per ``RoundTime``.
+        sides: commit, versions and failures of each side.
+        environment: the machine and the software.
+        seconds: what every round took, by stage.
+        complaints: rows that cannot be used.
+    """
+
+    times: pd.DataFrame
+    sides: Mapping[Side, TimedSide]
+    environment: Mapping[str, Any]
+    seconds: Mapping[Stage, Sequence[float]]
+    complaints: tuple[Complaint, ...]
+
+    @property
+    def same_bounds(self) -> bool:
+        """Whether both sides measured the same lower bounds, compiled by the same release."""
+        base, head = (self.sides[side] for side in Side)
+        return (
+            base.versions == head.versions
+            and base.described.lower_bounds == head.described.lower_bounds
+        )
+
+
+def read_times(folder: Path) -> MeasuredTimes:
+    """Read the times.
+
+    Raises:
+        DamagedError: the file is damaged, of another version, or holds no rounds.
+    """
+    path = folder / _ROUNDS
+    file, content = _read(path, _TimesFile)
+    rows, problems = checked_rows(RoundTime, file.rows, "rows", noted=["metric", "benchmark"])
+    if not rows:
+        raise DamagedError("; ".join([f"{path}: no round was measured", *problems]))
+    times = pd.DataFrame(rows, columns=RoundTime.names())
+    _check_once(path, times)
+    return MeasuredTimes(
+        times,
+        {side: getattr(file.sides, side) for side in Side},
+        content["environment"],
+        file.seconds,
+        tuple(Complaint(str(path), problem) for problem in problems),
+    )
+
+
+def _check_once(path: Path, times: pd.DataFrame) -> None:
+    """Refuse two times of a program from one process: the process is the unit."""
+    twice = times[times.duplicated(_TIME)]
+    if not twice.empty:
+        named = ", ".join(f"{name} {twice.iloc[0][name]}" for name in _TIME)
+        raise DamagedError(f"{path}: rows: {len(twice)} times stand twice, first that of {named}")
+
+
+def read_minutes(folder: Path) -> Minutes | None:
+    """The minutes that a comparison takes; None for rounds that were measured without one.
+
+    Raises:
+        DamagedError: the file is damaged.
+    """
+    path = folder / MINUTES
+    if not path.exists():
+        return None
+    with naming_damaged(path):
+        return checked(Minutes, load_json(path))
+
+
+def read_counters(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, ReadSweep]:
+    """The deterministic measurements of the sides that were timed.
+
+    Raises:
+        DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
+    """
+    path = folder / _COUNTERS
+    file, content = _read(path, _CountersFile)
+    for side in Side:
+        _check_same(path, side, getattr(file.sides, side), timed[side].described)
+    sweeps = {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
+    for side, sweep in sweeps.items():
+        if sweep.commit != timed[side].commit:
+            raise DamagedError(
+                f"{path}: the sweep of the {side} is of {sweep.commit}, not of {timed[side].commit}"
+            )
+    return sweeps
+
+
+def _check_same(path: Path, side: Side, counted: SideDescription, timed: SideDescription) -> None:
+    """Refuse measurements of another side: another commit, or the same one measured otherwise."""
+    for name, found in counted.row().items():
+        expected = getattr(timed, name)
+        if found != expected:
+            raise DamagedError(
+                f"{path}: {name} of the {side} is {found!r}, and {expected!r} in {_ROUNDS}: "
+                f"`python -m benchmarks counters` takes the measurements of {timed.commit[:8]}"
+            )
+
+
+def _read(path: Path, schema: type[_File]) -> tuple[_File, Any]:
+    """A file by its schema and as it is, of the version that is read here."""
+    with naming_damaged(path):
+        content = load_json(path)
+        file = checked(schema, content)
+    if file.rounds_version != ROUNDS_VERSION:
+        raise DamagedError(
+            f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"
+        )
+    return file, content

@@ -1,0 +1,1 @@
+"""The gate: did a deterministic measurement get worse than its baseline?"""

@@ -1,1 +1,0 @@
-"""Verdicts: what changed, what agrees, what is reproduced; nothing here draws."""

@@ -1,0 +1,1 @@
+"""A published report measured again: does it agree with the published one?"""

@@ -1,0 +1,1 @@
+"""Verdicts and thresholds: pure functions over tables of measurements."""

@@ -1,0 +1,1 @@
+"""One sweep: does every loss agree with its reference, and how fast is it?"""
