@@ -11,9 +11,9 @@ from benchmarks.schema.children import end_with_caller
 from benchmarks.schema.console import errors_in_one_line, json_option, naming_choices
 from benchmarks.schema.files import reserved
 from benchmarks.schema.git import GitError
-from benchmarks.schema.rounds import Side, SideError, Stage
 
 with naming_choices():
+    from benchmarks.schema.rounds import Side, SideError, Stage
     from benchmarks.schema.suite import CELL_COUNTS, LOSSES, SCALING, chosen
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog.cases import CATALOG
+from diffbio.functional import batch_mixing_loss
 
 KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
@@ -72,6 +73,15 @@ def search_options(case):
     """An odd number of neighbours: one duplicate and then pairs of them, no pair cut in two."""
     even = case.n_neighbors is not None and case.n_neighbors % 2 == 0
     return {"n_neighbors": case.n_neighbors - 1} if even else {}
+
+
+def few_neighbors(case, n_neighbors):
+    """The option of a loss with which it searches for so many neighbours, itself or in a term."""
+    if case.n_neighbors is None:
+        return {}
+    if case.name == "combined":
+        return {"mixing": functools.partial(batch_mixing_loss, n_neighbors=n_neighbors)}
+    return {"n_neighbors": n_neighbors}
 
 
 def abstract_inputs(case, n_cells):

@@ -16,7 +16,7 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CLUSTERS, VARIANTS, draw
+from tests.inputs import N_CLUSTERS, VARIANTS, draw, few_neighbors
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -40,7 +40,7 @@ def every_choice():
 def loss_of(case, chosen):
     """The loss as a function of the chosen arguments alone, a point and a direction."""
     n_cells = 8
-    options = {} if case.n_neighbors is None else {"n_neighbors": 5}
+    options = few_neighbors(case, 5)
     arrays = draw(case, "random", n_cells)
     directions = draw(case, "random", n_cells, seed=1)
     if "centroids" in case.differentiable:

@@ -9,24 +9,28 @@ from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.sweep.accuracy import gradient_v_curve, relative_error
 from reference import finite_difference as fd
 from reference import neighbors
-from tests.inputs import N_CELLS, draw, for_reference, split
+from tests.inputs import N_CELLS, draw, few_neighbors, for_reference, split
 from tests.tolerances import FINITE_DIFFERENCE_PLATEAU, GRADIENT
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
 
-def small_options(case):
-    """Neighbours for so few cells."""
-    return {"n_neighbors": 4} if case.n_neighbors is not None else {}
+# For so few cells.
+N_NEIGHBORS = 4
+
+
+def reference_options(case):
+    return {} if case.n_neighbors is None else {"n_neighbors": N_NEIGHBORS}
 
 
 def require_same_neighbors(case, inputs, name, direction, step):
     """Prove that no neighbour set changes within a step, for losses that search."""
     if case.n_neighbors is None or name not in ("embeddings", "expression"):
         return
-    k = small_options(case)["n_neighbors"]
     sets = [
-        np.sort(neighbors.nearest_neighbors(inputs[name] + sign * step * direction, k), axis=1)
+        np.sort(
+            neighbors.nearest_neighbors(inputs[name] + sign * step * direction, N_NEIGHBORS), axis=1
+        )
         for sign in (-1, 0, 1)
     ]
     assert np.array_equal(sets[0], sets[1]), "neighbour sets change within the step"
@@ -36,9 +40,9 @@ def require_same_neighbors(case, inputs, name, direction, step):
 @CASES
 def test_every_coordinate_for_few_cells(case):
     arrays = draw(case, "random", 12, seed=3)
-    options = small_options(case)
+    few, options = few_neighbors(case, N_NEIGHBORS), reference_options(case)
     differentiated, constant = split(case, arrays)
-    gradients = jax.grad(lambda d: case.loss(**d, **constant, **options))(differentiated)
+    gradients = jax.grad(lambda d: case.loss(**d, **constant, **few))(differentiated)
     inputs = for_reference(arrays)
     analytic = case.reference_gradients(**inputs, **options)
     for name in case.differentiable:
@@ -55,9 +59,9 @@ def test_every_coordinate_for_few_cells(case):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_random_directions_reach_the_plateau(case, seed):
     arrays = draw(case, "random", 60, seed=seed)
-    options = small_options(case)
+    few, options = few_neighbors(case, N_NEIGHBORS), reference_options(case)
     differentiated, constant = split(case, arrays)
-    gradients = jax.grad(lambda d: case.loss(**d, **constant, **options))(differentiated)
+    gradients = jax.grad(lambda d: case.loss(**d, **constant, **few))(differentiated)
     inputs = for_reference(arrays)
     for name in case.differentiable:
         direction = fd.unit_direction(inputs[name].shape, 100 + seed)

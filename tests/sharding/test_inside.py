@@ -9,7 +9,7 @@ from jax.sharding import PartitionSpec
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss, shannon_diversity
-from tests.inputs import draw, search_options, split
+from tests.inputs import draw, few_neighbors, search_options, split
 from tests.sharding.losses import every_case, mesh_of
 
 pytestmark = pytest.mark.usefixtures("small_parts", "compiled_quickly")
@@ -68,8 +68,7 @@ WITHOUT_LISTS = [case for case in CATALOG if case.name != "batch_mixing_precompu
 
 @every_case(quick=("velocity",), cases=WITHOUT_LISTS)
 def test_without_an_axis_each_shard_has_its_own_loss(case):
-    options = search_options(case)
-    options = options | ({"n_neighbors": 7} if options else {})
+    options = few_neighbors(case, 7)
     differentiated, constant = split(case, draw(case, "masked", 64))
 
     def value_and_gradients(d, c):

@@ -5,6 +5,7 @@ gradient of rounding errors, and Adam makes whole steps of them.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -84,7 +85,7 @@ def _combined(mesh):
             result["assignments"],
             features=batch["features"],
             reconstructed=result["reconstructed"],
-            n_neighbors=7,
+            mixing=partial(F.batch_mixing_loss, n_neighbors=7),
             where=where,
         ).total
 

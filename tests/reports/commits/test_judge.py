@@ -271,7 +271,7 @@ def with_row(folder, **row):
     content = json.loads(path.read_text())
     content["rows"].append({**content["rows"][0], **row})
     path.write_text(json.dumps(content))
-    return compare_rounds(folder, BASE, HEAD)
+    return judge_change(folder, BASE, HEAD)
 
 
 @pytest.mark.parametrize("seconds", [None, 9.0])
@@ -302,7 +302,7 @@ def test_the_sweep_of_another_commit_is_refused(tmp_path, side):
     content["sweeps"][side]["environment"]["commit"] = "1" * 40
     path.write_text(json.dumps(content))
     with pytest.raises(DamagedError, match=f"the sweep of the {side} is of 1111"):
-        compare_rounds(tmp_path, BASE, HEAD)
+        judge_change(tmp_path, BASE, HEAD)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_a_round_of_one_side_alone_was_not_held(tmp_path):
     content = json.loads(path.read_text())
     content["rows"] = [row for row in content["rows"] if (row["side"], row["round"]) != ("head", 7)]
     path.write_text(json.dumps(content))
-    held = compare_rounds(tmp_path, BASE, HEAD).held
+    held = judge_change(tmp_path, BASE, HEAD).held
     assert (held.first, held.complete) == (7, False)
 
 
@@ -379,9 +379,9 @@ def test_rounds_of_before_do_not_outlive_a_comparison_that_stops(tmp_path, monke
     """Whatever is judged there afterwards was measured by it."""
     folder = rounds(tmp_path / "rounds")
     (folder / "minutes.json").write_text('{"needed": 14}')
-    monkeypatch.setattr(measuring, "run_child", lambda *_, **__: SimpleNamespace(returncode=2))
+    monkeypatch.setattr(measure, "run_child", lambda *_, **__: SimpleNamespace(returncode=2))
     with pytest.raises(DamagedError, match="benchmarks counters did not finish"):
-        measuring.measure_commits(folder, change(), (), minutes=5)
+        measure.measure_commits(folder, change(), (), minutes=5)
     assert not {"rounds.json", "minutes.json"} & {path.name for path in folder.iterdir()}
 
 
@@ -445,7 +445,7 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
     of_releases = "python -m reports compare bbbbbbbb --versions 0.10.1 0.10.2 --minutes 0.5"
     measure.measure_commits(tmp_path, change(), ("0.10.1", "0.10.2"), minutes=0.5)
     assert f"--command={of_releases}" in asked[-1]
-    measuring.measure_commits(tmp_path, change(direct=True), (), minutes=5)
+    measure.measure_commits(tmp_path, change(direct=True), (), minutes=5)
     assert "--command=python -m reports compare bbbbbbbb cccccccc --direct --minutes 5" in asked[-1]
 
 

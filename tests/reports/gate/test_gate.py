@@ -199,7 +199,7 @@ def test_a_baseline_keeps_every_size_of_a_figure(folder):
     place = ("simpson:value", "simpson", "value", "simulated", 4096, "float32", "cpu")
     run("baseline", sweep(folder, more=[Record(*place, "flops", 9e6)]))
     refused = run("baseline", sweep(folder))
-    lost = "1 of 15 figures, first flops of simpson:value at 4096 cells"
+    lost = "1 of 15 measurements, first flops of simpson:value at 4096 cells"
     assert (refused.exit_code, lost in refused.stderr) == (2, True)
 
 
@@ -351,7 +351,7 @@ def test_without_a_sweep_that_of_the_tier_is_run(folder, monkeypatch, command):
         asked.append((command[command.index("--output") :], env["DIFFBIO_BENCH_TIER"]))
         return SimpleNamespace(returncode=2)
 
-    monkeypatch.setattr("reports.__main__.run_child", ended)
+    monkeypatch.setattr("reports.sources.sweep_run.run_child", ended)
     found = CliRunner().invoke(main, [command, "--tier=smoke"])
     assert (found.exit_code, found.stderr) == (2, "the sweep did not finish\n")
     assert asked == [(["--output", "results/smoke.json", "--no-times"], "smoke")]
