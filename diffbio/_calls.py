@@ -16,7 +16,15 @@ import numpy as np
 
 from diffbio._types import AnyArray
 
-__all__ = ["Program", "axes_of", "is_given", "parameters_of", "split", "with_partials"]
+__all__ = [
+    "Program",
+    "arguments_of",
+    "axes_of",
+    "is_given",
+    "parameters_of",
+    "split",
+    "with_partials",
+]
 
 
 class Program(NamedTuple):
@@ -24,10 +32,12 @@ class Program(NamedTuple):
 
     Attributes:
         static: for every leaf of the loss and its arguments the leaf, or ``_GIVEN``.
+        kinds: the types of these, since 1 equals True.
         structure: the tree of the loss and its arguments by name.
     """
 
     static: tuple[Any, ...]
+    kinds: tuple[type, ...]
     structure: Any
 
     def __call__(self, given: Sequence[Any], **further: Any) -> Any:
@@ -57,26 +67,53 @@ def split(
 
     The argument is None for what the loss itself holds, such as a module its numbers.
     """
-    leaves, structure = jax.tree.flatten_with_path((loss, with_partials(arguments)))
+    leaves, structure = jax.tree.flatten_with_path((loss, dict(arguments)))
     names = [path[1].key if path[0].idx == 1 else None for path, leaf in leaves if is_given(leaf)]
     given = [leaf for _, leaf in leaves if is_given(leaf)]
     static = tuple(_GIVEN if is_given(leaf) else leaf for _, leaf in leaves)
-    return Program(static, structure), given, names
+    return Program(static, tuple(map(type, static)), structure), given, names
+
+
+class _Call(NamedTuple):
+    """A partial function or a method as a tree, of which a module is a part with its numbers."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self.function(*self.args, *args, **{**self.keywords, **keywords})
 
 
 def with_partials(arguments: Any) -> Any:
-    """The arguments, with partial functions as trees: equal ones are the same program.
+    """The arguments, with partial functions and modules' methods as trees.
 
-    A function of :mod:`diffbio.torch` becomes that of :mod:`diffbio.functional`.
+    Equal ones are then the same program, and what a module holds at the call is what counts. A
+    function of :mod:`diffbio.torch` becomes that of :mod:`diffbio.functional`.
     """
+    return jax.tree.map(_as_tree, arguments, is_leaf=_is_partial)
 
-    def as_tree(leaf: Any) -> Any:
-        if type(leaf) is functools.partial:
-            keywords = with_partials(leaf.keywords)
-            return jax.tree_util.Partial(as_tree(leaf.func), *leaf.args, **keywords)
-        return getattr(leaf, "of_arrays", leaf) if callable(leaf) else leaf
 
-    return jax.tree.map(as_tree, arguments)
+def _is_partial(node: Any) -> bool:
+    return type(node) in (functools.partial, jax.tree_util.Partial)
+
+
+def _as_tree(node: Any) -> Any:
+    if _is_partial(node):
+        return _Call(*with_partials((node.func, node.args, node.keywords)))
+    if inspect.ismethod(node) and not jax.tree_util.all_leaves([node.__self__]):
+        return _Call(node.__func__, with_partials((node.__self__,)), {})
+    return getattr(node, "of_arrays", node) if callable(node) else node
+
+
+def arguments_of(
+    name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call by name; an error names the function, as Python's own does."""
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(f"{name}() {error}") from None
 
 
 def parameters_of(loss: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -117,7 +117,7 @@ def combined_loss(
         mixing: the batch term, with the options that it shall have: :func:`batch_mixing_loss`, a
             ``functools.partial`` of it, or a :class:`~diffbio.losses.BatchMixingLoss`. It is
             called with the embeddings, the labels, and by name ``neighbor_indices``, ``where``
-            and ``axis_name``.
+            and ``axis_name``, and returns a scalar.
         compactness: the cluster term, likewise: called with the embeddings, the assignments, the
             centroids, and by name ``where`` and ``axis_name``.
         neighbor_indices: ``(n_cells, k')`` integers that replace the search of the batch term.
@@ -156,13 +156,21 @@ def combined_loss(
     """
     weights = _loss_weights(weights)
     cells = {"where": where, "axis_name": axis_name}
-    batch = mixing(embeddings, batch_labels, neighbor_indices=neighbor_indices, **cells)
-    cluster = compactness(embeddings, assignments, centroids, **cells)
+    options = {"neighbor_indices": neighbor_indices, **cells}
+    batch = _term("mixing", mixing, embeddings, batch_labels, **options)
+    cluster = _term("compactness", compactness, embeddings, assignments, centroids, **cells)
     x = _checks.floating("embeddings", embeddings, ("n_cells", "dim"))
     reconstruction = _reconstruction(features, reconstructed, x, where, axis_name)
     w_batch, w_cluster, w_reconstruction = (jnp.asarray(w, batch.dtype) for w in weights)
     total = w_batch * batch + w_cluster * cluster + w_reconstruction * reconstruction
     return CombinedLoss(total, batch, cluster, reconstruction)
+
+
+def _term(name: str, loss: Term, *arguments: object, **options: object) -> Array:
+    """What a term returns, which must be a scalar."""
+    if not callable(loss) or isinstance(loss, type):
+        raise TypeError(f"{name} must be a function, a partial one or a module, got {loss!r}")
+    return _checks.floating(f"the result of {name}", loss(*arguments, **options), ())
 
 
 def _loss_weights(weights: object) -> LossWeights:

@@ -43,9 +43,15 @@ def shows_options(settings: type[Settings]) -> Callable[[Constructor], Construct
 
 
 class Loss(nnx.Module):
-    """A module whose numbers may be arrays, which NNX then takes for data."""
+    """A module whose numbers may be assigned, arrays too, which NNX then takes for data."""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        own = vars(self)
+        if name not in own and hasattr(own.get("settings"), name):
+            raise AttributeError(
+                f"{name} is a setting, which a module keeps; make another module with "
+                f"{name}={value!r}"
+            )
         if any(isinstance(leaf, AnyArray) for leaf in jax.tree.leaves(value)):
             value = nnx.data(jax.tree.map(partial(_array, name), value))
         super().__setattr__(name, value)

@@ -99,13 +99,14 @@ class BatchMixingLoss(Loss):
         rngs: nnx.Rngs | None = None,
         **options: Any,
     ) -> None:
-        self.settings = BatchMixingSettings.of(
+        settings = BatchMixingSettings.of(
             n_neighbors=n_neighbors, n_batches=n_batches, proportions=proportions, **options
         )
         checked_temperature(temperature)
         self.temperature = temperature
         self.proportions = _hashable(proportions)
-        checked_proportions(self.proportions, self.settings)
+        checked_proportions(self.proportions, settings)
+        self.settings = settings
 
     @classmethod
     def recommended(cls, n_batches: StaticInteger = 3, **options: Any) -> "BatchMixingLoss":

@@ -9,7 +9,14 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from diffbio._calls import Program, axes_of, parameters_of, split
+from diffbio._calls import (
+    Program,
+    arguments_of,
+    axes_of,
+    parameters_of,
+    split,
+    with_partials,
+)
 from diffbio._shards import with_automatic_axes
 from diffbio._types import AnyArray
 from diffbio.sharding._calls import is_split, n_cells_of, padded, specs_of, with_arrays
@@ -25,7 +32,7 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
     errors are those of one device, to rounding. Means, centroids and entropies are sums over
     the devices. A loss over neighbours sends every shard's points round a ring in pieces: a
     device holds its own shard and a piece of another's, and keeps the nearest neighbours found
-    so far. What a cell's gradient owes to the cells of other shards travels home the same way.
+    so far. What a cell's gradient owes to the cells of other shards returns the same way.
 
     Work and memory per device fall with P; no device computes with a row for every cell. A device
     sends ``n_cells * dim`` numbers in a search, twice as many in the forward pass over the edges to
@@ -45,7 +52,8 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
         lie on one device, or be split already. A result per cell stays split. If P does not
         divide the number of cells, masked cells are added, and a result per cell lies on all
         devices. The function works under ``jit`` and ``grad``. Integers,
-        strings and booleans are part of the compiled program, other numbers are not.
+        strings, booleans and functions are part of the compiled program, with whatever a function
+        closes over; other numbers are not, nor are those of a module or a partial function.
 
     Raises:
         ValueError: the mesh has no such axis, or the loss has no argument that can be split.
@@ -81,9 +89,10 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
             f"n_cells, its arguments are {signature}"
         )
     signature = signature.replace(parameters=list(parameters.values()))
+    name = getattr(loss, "__name__", type(loss).__name__)
 
     def over_all_devices(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments
+        given = with_partials(arguments_of(name, signature, args, kwargs))
         expected = result_on_one_device(loss, given, per_cell)
         arguments = with_arrays(given, per_cell)
         program, arrays, names = split(loss, arguments)

@@ -29,6 +29,10 @@ What holds for all of them:
 - **Compilation.** A program is compiled, in seconds, for each new shape and each new integer,
   flag or name. Let every minibatch have as many cells (``drop_last=True``, or pad the last one
   and mask the padding with ``where``). Floating arguments may change in every step.
+- **Terms** of :func:`combined_loss` are functions of this module or of :mod:`diffbio.functional`,
+  partial ones of them, or modules of :mod:`diffbio.losses`. A function of your own is given JAX's
+  arrays and is part of the program: what it closes over is read when it is compiled, and a new
+  function, such as a ``lambda`` in a loop, is compiled anew. Hand it what changes by a partial.
 - **torch.compile** compiles what is around a loss: the graph breaks there, and the loss runs as it
   does without. With ``fullgraph=True`` that is an error.
 - **Processes.** JAX does not survive a fork. Let the workers of a ``DataLoader`` that call a loss

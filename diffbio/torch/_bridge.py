@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from diffbio._arrays import as_option
-from diffbio._calls import is_given, parameters_of, split, with_partials
+from diffbio._calls import arguments_of, is_given, parameters_of, split, with_partials
 from diffbio._forked import refuse_after_fork
 from diffbio.torch._exchange import as_array, as_tensor, check_tensor, common_device
 from diffbio.torch._graphs import outside_of_graphs
@@ -47,7 +47,7 @@ def of_tensors(loss: Callable[..., Any], example: str) -> Callable[..., Any]:
 
     @functools.wraps(loss)
     def called(*args: Any, **kwargs: Any) -> Any:
-        return _evaluate(loss, signature.bind(*args, **kwargs).arguments, arrays)
+        return _evaluate(loss, arguments_of(loss.__name__, signature, args, kwargs), arrays)
 
     summary = (inspect.getdoc(loss) or "").split("\n")[0]
     lines = "\n".join(f"    {line}" for line in inspect.cleandoc(example).split("\n"))

@@ -123,3 +123,58 @@ def test_equal_partial_functions_are_one_program_over_devices(caplog):
     with jax.log_compiles(), caplog.at_level("WARNING", logger="jax"):
         assert float(call(2.0)) != float(call(3.0))
     assert not [text for text in caplog.messages if "Finished XLA compilation" in text]
+
+
+def _from_torch(mixing):
+    torch = pytest.importorskip("torch")
+    import diffbio.torch
+
+    cells = [torch.tensor(array) for array in (X, LABELS, A)]
+    cells[0].requires_grad_()
+    return diffbio.torch.combined_loss(*cells, mixing=mixing).batch.item()
+
+
+def _over_devices(mixing):
+    return float(sharded(combined_loss, MESH)(X, LABELS, A, mixing=mixing).batch)
+
+
+COMPILED = {"PyTorch": _from_torch, "devices": _over_devices}
+OF_A_MODULE = {
+    "module": lambda module: module,
+    "partial": partial,
+    "tree": jax.tree_util.Partial,
+    "method": lambda module: module.__call__,
+}
+
+
+@pytest.mark.parametrize("compiled", COMPILED)
+@pytest.mark.parametrize("form", OF_A_MODULE)
+def test_a_number_assigned_to_a_module_reaches_the_next_call_of_a_term(form, compiled):
+    module = BatchMixingLoss(n_neighbors=5)
+    for temperature in (1.0, 5.0, jnp.asarray(2.0), jnp.asarray(4.0)):
+        module.temperature = temperature
+        found = COMPILED[compiled](OF_A_MODULE[form](module))
+        assert found == pytest.approx(float(module(X, LABELS)), rel=1e-6)
+
+
+@pytest.mark.parametrize("compiled", COMPILED)
+def test_an_integer_and_an_equal_flag_are_two_programs(compiled):
+    def term(x, labels, *, option, **options):
+        loss = batch_mixing_loss(x, labels, n_neighbors=5, **options)
+        return 2 * loss if option is True else loss
+
+    one, true = (COMPILED[compiled](partial(term, option=option)) for option in (1, True))
+    assert true == pytest.approx(2 * one)
+
+
+@pytest.mark.parametrize("integer", [np.int64(4), jnp.asarray(4)], ids=["NumPy", "JAX"])
+@pytest.mark.parametrize("compiled", COMPILED)
+def test_an_integer_of_a_partial_function_is_static_in_every_form(integer, compiled):
+    mixing = partial(batch_mixing_loss, n_neighbors=5, n_batches=4)
+    found = COMPILED[compiled](partial(mixing, n_batches=integer))
+    assert found == pytest.approx(float(mixing(X, LABELS)), rel=1e-6)
+
+
+def test_a_term_may_return_a_number_of_python():
+    parts = combined_loss(X, LABELS, A, mixing=lambda *cells, **options: 0.0)
+    assert float(parts.total) == pytest.approx(0.5 * float(parts.cluster))

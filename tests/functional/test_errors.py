@@ -167,6 +167,17 @@ ERRORS = [
         ValueError,
         "n_neighbors=20 needs at least 21 cells",
     ),
+    (
+        combined(mixing=losses.BatchMixingLoss(n_neighbors=5, reduce=False)),
+        ValueError,
+        r"the result of mixing must have shape \(\), got shape \(20,\)",
+    ),
+    (combined(mixing=None), TypeError, "mixing must be a function.*None"),
+    (
+        combined(compactness=losses.ClusteringCompactnessLoss),
+        TypeError,
+        "compactness must be a function.*ClusteringCompactnessLoss",
+    ),
     (combined(weights=(1.0, 2.0)), TypeError, r"weights.*\(batch, cluster, reconstruction\).*2.0"),
     (combined(weights=0.5), TypeError, "weights must be LossWeights or three numbers.*0.5"),
     (combined(weights=(1.0, None, 1.0)), TypeError, "weights.cluster must be a real number"),

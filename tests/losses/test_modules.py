@@ -84,3 +84,23 @@ def test_diversity_over_clusters_sees_imbalance_where_cells_do_not():
     assert float(shannon(balanced, over="clusters")) == pytest.approx(np.log(3))
     simpson = losses.SimpsonDiversityLoss()
     assert float(simpson(balanced, over="clusters")) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(losses.BatchMixingLoss, "normalize"), (losses.VelocityConsistencyLoss, "n_neighbors")],
+)
+def test_a_setting_cannot_be_assigned(module, name, copied):
+    loss = nnx.merge(*nnx.split(module())) if copied else module()
+    with pytest.raises(AttributeError, match=f"{name} is a setting.*{name}=1"):
+        setattr(loss, name, 1)
+
+
+def test_proportions_may_be_assigned():
+    x, labels = jnp.asarray(np.random.default_rng(0).normal(size=(40, 3))), jnp.arange(40) % 3
+    loss = losses.BatchMixingLoss()
+    uniform = float(loss(x, labels))
+    loss.proportions = "observed"
+    observed = losses.BatchMixingLoss(proportions="observed")(x, labels)
+    assert float(loss(x, labels)) == float(observed) != uniform

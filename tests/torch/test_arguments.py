@@ -117,3 +117,12 @@ def test_numpy_s_numbers_are_numbers():
         mixing(temperature=np.float32(2), n_neighbors=np.int64(9)),
         mixing(temperature=2.0, n_neighbors=9),
     )
+
+
+def test_a_wrong_call_is_an_error_that_names_the_function():
+    for call, message in (
+        (lambda: mixing(bandwidth="local"), r"batch_mixing_loss\(\) got an unexpected.*bandwidth"),
+        (lambda: diffbio.torch.batch_mixing_loss(X), r"batch_mixing_loss\(\) missing.*labels"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
