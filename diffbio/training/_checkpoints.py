@@ -39,7 +39,7 @@ class Progress(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Whatever the bits of a training's result follow from, on one machine.
+    """All that decides the bits of a training's result, on one machine.
 
     Attributes:
         seed: of the order of the cells.

@@ -89,10 +89,10 @@ def fit(
         learning_rate: Adam's, concrete.
         seed: seed of the order of the cells.
         checkpoint: folder for checkpoints: one about every ten seconds, one at the end. A
-            training that was interrupted goes on from there, to the same bits, with the model
-            given as it was before the first step; one that ended returns at once. More
-            ``n_steps`` than it was written with train on. The training may go on on another
-            number of devices, to the same losses.
+            training that was interrupted continues from the last one, to the same bits. Give
+            the model as it was before the first step. A training that has ended returns at
+            once, or continues if ``n_steps`` is larger now. The number of devices may differ;
+            the losses are then the same, the bits are not.
         progress: show a progress bar.
         mesh: devices that train together, along its axis ``"cells"``; None: one device.
 
