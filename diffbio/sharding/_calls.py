@@ -34,9 +34,10 @@ def is_split(spec: PartitionSpec) -> bool:
     return spec != PartitionSpec()
 
 
-def n_cells_of(given: Sequence[Any], specs: Sequence[PartitionSpec]) -> int:
+def n_cells_of(arguments: Mapping[str, Any], split: frozenset[str]) -> int:
     """The number of rows that all arrays per cell have."""
-    shapes = [array.shape for array, spec in zip(given, specs, strict=True) if is_split(spec)]
+    leaves = jax.tree.leaves({name: a for name, a in arguments.items() if name in split})
+    shapes = [leaf.shape for leaf in leaves if np.ndim(leaf) > 0]
     if len({shape[:1] for shape in shapes}) != 1:
         raise ValueError(f"arguments must agree in n_cells, got shapes {shapes}")
     return shapes[0][0]
@@ -46,7 +47,7 @@ def padded(given: Sequence[Any], specs: Sequence[PartitionSpec], missing: int) -
     """The arrays, with so many rows of zeros added to those per cell."""
 
     def extended(array: Any, spec: PartitionSpec) -> Any:
-        if not is_split(spec):
+        if not (missing and is_split(spec)):
             return array
         pad = np.pad if isinstance(array, np.ndarray) else jnp.pad
         return pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))

@@ -74,15 +74,9 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
     if "axis_name" not in signature.parameters:
         raise TypeError(f"loss must accept axis_name, its arguments are {signature}")
     parameters = parameters_of(loss)
-    per_cell, split_in_part = (
-        frozenset(
-            name
-            for name, parameter in parameters.items()
-            for axes in axes_of(parameter.annotation, in_records=in_records)
-            if axes[:1] == ["n_cells"]
-        )
-        for in_records in (False, True)
-    )
+    per_cell = _per_cell(parameters)
+    # In the fields of records too, such as a perplexity of every cell.
+    split_in_part = _per_cell(parameters, in_records=True)
     if not per_cell:
         raise ValueError(
             "loss must have an argument annotated with a jaxtyping shape that begins with "
@@ -95,20 +89,30 @@ def sharded(loss: Callable[..., Any], mesh: Mesh, axis: str = "cells") -> Callab
         given = with_partials(arguments_of(name, signature, args, kwargs))
         expected = result_on_one_device(loss, given, per_cell)
         arguments = with_arrays(given, per_cell)
-        program, arrays, names = split(loss, arguments)
-        specs = specs_of(arrays, names, split_in_part, axis)
-        n_cells = n_cells_of(arrays, specs)
+        n_cells = n_cells_of(arguments, split_in_part)
         if missing := -n_cells % mesh.shape[axis]:
             arguments["where"] = _mask_to_pad(arguments, n_cells, per_cell)
-            program, arrays, names = split(loss, arguments)
-            specs = specs_of(arrays, names, split_in_part, axis)
-            arrays = padded(arrays, specs, missing)
+        program, arrays, names = split(loss, arguments)
+        specs = specs_of(arrays, names, split_in_part, axis)
+        arrays = padded(arrays, specs, missing)
         on_mesh = with_automatic_axes(mesh)
         return _on_all_devices(program, arrays, specs, expected, n_cells, on_mesh, axis)
 
     functools.update_wrapper(over_all_devices, loss, updated=())
     over_all_devices.__signature__ = signature  # type: ignore[attr-defined]
     return over_all_devices
+
+
+def _per_cell(
+    parameters: Mapping[str, inspect.Parameter], *, in_records: bool = False
+) -> frozenset[str]:
+    """The arguments that accept an array with a row per cell."""
+    return frozenset(
+        name
+        for name, parameter in parameters.items()
+        for axes in axes_of(parameter.annotation, in_records=in_records)
+        if axes[:1] == ["n_cells"]
+    )
 
 
 def _mask_to_pad(arguments: Mapping[str, Any], n_cells: int, per_cell: frozenset[str]) -> AnyArray:

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from diffbio._arrays import as_option
-from diffbio._calls import arguments_of, is_given, parameters_of, split, with_partials
+from diffbio._calls import arguments_of, axes_of, is_given, parameters_of, split, with_partials
 from diffbio._forked import refuse_after_fork
 from diffbio.torch._exchange import as_array, as_tensor, check_tensor, common_device
 from diffbio.torch._graphs import outside_of_graphs
@@ -59,11 +58,9 @@ def of_tensors(loss: Callable[..., Any], example: str) -> Callable[..., Any]:
 
 
 def _is_array(annotation: Any) -> bool:
-    """Whether an argument is an array: what accepts a single number or a sequence is an option."""
-    accepted = list(typing.get_args(annotation) or [annotation])
-    shapes = [kind.dim_str for kind in accepted if hasattr(kind, "dim_str")]
-    numbers = {str, float, int} & set(accepted) or any(map(typing.get_origin, accepted))
-    return bool(shapes) and all(shapes) and not numbers
+    """Whether an argument is an array: what accepts a single number too is an option."""
+    shapes = axes_of(annotation)
+    return bool(shapes) and all(shapes)
 
 
 def _evaluate(loss: Callable[..., Any], given: Mapping[str, Any], arrays: set[str]) -> Any:

@@ -1,7 +1,6 @@
 """Arrays of every kind are read as the numbers they hold, or refused by name, everywhere."""
 
 import inspect
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +10,11 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from diffbio import functional, losses, models
+from diffbio import losses, models
 from diffbio.neighbors import approximate_neighbors, nearest_neighbors
 from diffbio.sharding import sharded
 from diffbio.training import fit
-from tests.options import ARRAYS, FUNCTIONS, N_CELLS, POINTS, RNG, takes_shards
+from tests.options import ARRAYS, FUNCTIONS, N_CELLS, POINTS, RNG, call_of, takes_shards
 
 pytestmark = pytest.mark.usefixtures("only_our_checks", "compiled_quickly")
 
@@ -36,8 +35,7 @@ def total(result):
 def entrance(loss):
     parameters = inspect.signature(loss).parameters
     arrays = {name: a for name, a in (ARRAYS | FURTHER).items() if name in parameters}
-    few = {"n_neighbors": 4, "mixing": partial(functional.batch_mixing_loss, n_neighbors=4)}
-    few = {name: value for name, value in few.items() if name in parameters}
+    _, few = call_of(loss)
     return arrays, lambda **given: total(loss(**given, **few))
 
 

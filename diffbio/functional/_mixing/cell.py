@@ -28,7 +28,7 @@ def cell_loss(
     """
     (squared_distances,), (number,) = products, parameters
     usable, neighbor_labels, *log_expected = labels
-    n_batches = int(settings.n_batches)
+    n_batches = settings.n_batches
     w = weights_of(squared_distances, number, usable)
     if settings.index == "simpson":
         excess = simpson_excess(w, neighbor_labels, n_batches)
