@@ -42,7 +42,6 @@ What holds for all of them:
   RuntimeError for a second derivative, or in a process that was forked after JAX was used.
 """
 
-from diffbio.functional import CombinedLoss
 from diffbio.torch.losses import (
     batch_mixing_loss,
     clustering_compactness_loss,
@@ -54,7 +53,6 @@ from diffbio.torch.losses import (
 )
 
 __all__ = [
-    "CombinedLoss",
     "batch_mixing_loss",
     "clustering_compactness_loss",
     "combined_loss",

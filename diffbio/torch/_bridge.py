@@ -145,7 +145,7 @@ class _Loss(torch.autograd.Function):
         return tuple(map(as_tensor, jax.tree.leaves(value)))
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *cotangents: Tensor) -> "tuple[Tensor | None, ...]":
         found = iter(_Gradients.apply(ctx, *ctx.saved_tensors, *cotangents))
         return tuple(next(found) if wanted else None for wanted in ctx.needs_input_grad)
 

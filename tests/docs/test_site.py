@@ -1,6 +1,8 @@
 """The built site has every public name, its links lead somewhere, and it asks no other host."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +28,16 @@ def test_every_public_name_has_a_place_in_the_reference():
     places = {name for kind in inventory.data.values() for name in kind}
     assert {f"diffbio.{folder}" for folder in FOLDERS} <= places
     assert not {f"diffbio.{folder}.{name}" for folder, name in NAMES} - places
+
+
+def test_the_reference_of_pytorch_is_made_without_pytorch():
+    lines = (
+        "from sphinx.ext.autodoc.mock import mock",
+        "with mock(['torch']):",
+        "    import diffbio.torch",
+        "assert diffbio.torch.combined_loss.__doc__",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=SITE.parents[2], check=True)
 
 
 def anchors(page):

@@ -22,7 +22,7 @@ from tests.torch.calls import (  # noqa: E402
     tensors_of,
 )
 
-LOSSES = [name for name in diffbio.torch.__all__ if name != "CombinedLoss"]
+LOSSES = diffbio.torch.__all__
 
 
 @pytest.mark.parametrize("name", LOSSES)
