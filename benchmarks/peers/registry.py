@@ -19,6 +19,7 @@ __all__ = ["PEERS", "Peer"]
 
 Call = Callable[[], Any]
 _DENSE = (
+    "batch_mixing_recommended",
     "batch_mixing",
     "batch_mixing_local",
     "compactness",
@@ -27,7 +28,12 @@ _DENSE = (
     "shannon",
     "simpson",
 )
-_SEARCHES = ("batch_mixing", "batch_mixing_local", "velocity_transition")
+_SEARCHES = (
+    "batch_mixing_recommended",
+    "batch_mixing",
+    "batch_mixing_local",
+    "velocity_transition",
+)
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,22 @@ from typing import Any
 from torch import Tensor
 
 import diffbio.torch
-from benchmarks.catalog.cases import case
+from benchmarks.catalog.cases import Case, case
 from benchmarks.peers.torch_device import tensor, under
-from diffbio.functional import Local
 
-__all__ = ["prepare"]
+__all__ = ["function_of", "prepare"]
 
-_LOSSES: Mapping[str, Callable[..., Tensor]] = {
-    "batch_mixing": diffbio.torch.batch_mixing_loss,
-    "batch_mixing_local": partial(diffbio.torch.batch_mixing_loss, temperature=Local()),
-    "compactness": diffbio.torch.clustering_compactness_loss,
-    "velocity": diffbio.torch.velocity_consistency_loss,
-    "velocity_transition": diffbio.torch.velocity_transition_loss,
-    "shannon": diffbio.torch.shannon_diversity,
-    "simpson": diffbio.torch.simpson_diversity,
-}
+
+def function_of(case: Case) -> Callable[..., Tensor]:
+    """The function of ``diffbio.torch`` that computes a case's loss, with the case's options."""
+    loss = case.loss
+    options = loss.keywords if isinstance(loss, partial) else {}
+    return partial(getattr(diffbio.torch, getattr(loss, "func", loss).__name__), **options)
 
 
 def prepare(loss: str, transform: str, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     """The loss, or the loss and its gradients by autograd, as a call without arguments."""
-    function = _LOSSES[loss]
+    function = function_of(case(loss))
     tensors = {name: tensor(array) for name, array in arrays.items()}
     differentiated = [tensors[name] for name in case(loss).differentiable]
     return under(transform, lambda: function(**tensors), differentiated)

@@ -23,6 +23,7 @@ __all__ = [
     "OWN_PROCESS_PROGRAMS",
     "PROCESSES",
     "PROGRAMS",
+    "RECOMMENDED_NEIGHBORS",
     "REFERENCE_CELLS",
     "REPORT_CELLS",
     "SCALING",
@@ -43,11 +44,10 @@ __all__ = [
 ]
 
 ALL_LOSSES = (
+    "batch_mixing_recommended",
     "batch_mixing",
     "batch_mixing_local",
     "batch_mixing_precomputed",
-    "batch_mixing_proportions",
-    "batch_mixing_perplexity",
     "batch_mixing_simpson",
     "compactness",
     "velocity",
@@ -125,8 +125,10 @@ REPORT_CELLS = (256, 1024, 4096, 16384)
 REFERENCE_CELLS = 16384
 # Cells of the gradient check: differences of the reference, in float64.
 CHECKED_CELLS = 64
-# Neighbours that the losses search for: the defaults of DiffBio's documentation.
+# Neighbours that the losses search for: the defaults of DiffBio's documentation, and what is
+# recommended for batch mixing.
 MIXING_NEIGHBORS = 15
+RECOMMENDED_NEIGHBORS = 30
 TRANSITION_NEIGHBORS = 30
 # Always both, so that results of different machines line up; an absent one is skipped.
 DEVICES = ("cpu", "gpu")

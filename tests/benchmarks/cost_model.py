@@ -9,6 +9,7 @@ from typing import NamedTuple
 from benchmarks.catalog.cases import case
 from benchmarks.measure.program_text.tally import Tally
 from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
+from diffbio.functional import RECOMMENDED_MIXING
 from diffbio.functional._edges import ring, visits
 from diffbio.functional._mixing import perplexity
 from diffbio.neighbors import _exact
@@ -88,8 +89,7 @@ def edges(s, k, per_edge, *visiting):
     return Cost(s.shard * k * per_edge) + around_ring(s, 1, *visiting) + ring._GROUPS * turn
 
 
-def batch_mixing(s, *visiting, searched=True, per_edge=43, sums=(1,)):
-    k = MIXING_NEIGHBORS
+def batch_mixing(s, *visiting, k=MIXING_NEIGHBORS, searched=True, per_edge=43, sums=(1,)):
     cost = edges(s, k, 9 * s.dim + per_edge, BYTE, *visiting) + summed(*sums)
     cost += held(s, len(visiting) * k)
     if not searched:
@@ -114,13 +114,16 @@ def combined(s):
 
 
 COSTS = {
+    "batch_mixing_recommended": lambda s: batch_mixing(
+        s,
+        NUMBER,
+        k=RECOMMENDED_MIXING["n_neighbors"],
+        per_edge=43 + 15 * perplexity._STEPS,
+        sums=(1, N_BATCHES, 1, 1),
+    ),
     "batch_mixing": batch_mixing,
     "batch_mixing_local": lambda s: batch_mixing(s, sums=(1, 1)),
     "batch_mixing_precomputed": lambda s: batch_mixing(s, searched=False),
-    "batch_mixing_proportions": lambda s: batch_mixing(s, NUMBER, sums=(1, N_BATCHES, 1)),
-    "batch_mixing_perplexity": lambda s: batch_mixing(
-        s, per_edge=43 + 15 * perplexity._STEPS, sums=(1, 1)
-    ),
     "batch_mixing_simpson": batch_mixing,
     "compactness": compactness,
     "velocity": lambda s: Cost(flops=16 * s.shard * s.dim) + summed(1) + held(s, 19),

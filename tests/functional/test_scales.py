@@ -27,7 +27,7 @@ MIXING = [
     for case in CATALOG
     if case.name.startswith("batch_mixing") and case.name != "batch_mixing_precomputed"
 ]
-SCALE_FREE = ("batch_mixing_local", "batch_mixing_perplexity")
+SCALE_FREE = ("batch_mixing_local", "batch_mixing_recommended")
 LABELS = np.random.default_rng(0).integers(N_BATCHES, size=N_CELLS)
 POWERS = {
     "scale": st.floats(-15, 15),

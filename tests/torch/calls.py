@@ -1,21 +1,19 @@
 """The catalog's cases as calls of the losses for PyTorch."""
 
-import functools
-
 import jax.numpy as jnp
 import pytest
 
 torch = pytest.importorskip("torch")
 
-import diffbio.torch  # noqa: E402
 from benchmarks.catalog.cases import CATALOG, case  # noqa: E402
+from benchmarks.peers import torch_bridge  # noqa: E402
 from tests.inputs import N_CELLS, draw, search_options, split  # noqa: E402
 
 # One case for every function; other options of batch mixing take the same way.
 ONE_OF_EACH = [
     case(name)
     for name in (
-        "batch_mixing_perplexity",
+        "batch_mixing_recommended",
         "compactness",
         "velocity",
         "velocity_transition",
@@ -37,12 +35,10 @@ each_loss = pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.n
 
 def function_of(case):
     """The function of ``diffbio.torch`` for a case, which returns one tensor."""
+    function = torch_bridge.function_of(case)
     if case.name == "combined":
-        return lambda **arguments: diffbio.torch.combined_loss(**arguments).total
-    loss = case.loss
-    options = loss.keywords if isinstance(loss, functools.partial) else {}
-    name = getattr(loss, "func", loss).__name__
-    return functools.partial(getattr(diffbio.torch, name), **options)
+        return lambda **arguments: function(**arguments).total
+    return function
 
 
 def tensors_of(case, arrays):
