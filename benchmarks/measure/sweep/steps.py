@@ -41,41 +41,22 @@ class Step(NamedTuple):
         return Inputs(self.case.arguments(cells), {name: cells.digest})
 
     def record(
-        self,
-        transform: str,
-        metric: str,
-        value: float | str | None,
-        *,
-        samples: Sequence[float] = (),
-        dtype: str = "float32",
+        self, transform: str, metric: str, value: Any, *, dtype: str = "float32", **more: Any
     ) -> Record:
-        """A measurement, which has failed if a number is not finite: no verdict can use it."""
-        numbers = [number for number in (value, *samples) if isinstance(number, float)]
-        for number in numbers:
-            if not math.isfinite(number):
-                return self._failed(transform, metric, f"the {metric} is {number}", dtype)
-        return self._row(transform, metric, dtype, value=value, samples=samples)
+        """A measurement, which has failed if a number is not finite: no verdict can use it.
 
-    def records(self, transform: str, found: Mapping[str, Any]) -> list[Record]:
-        """A measurement per metric."""
-        return [self.record(transform, metric, value) for metric, value in found.items()]
-
-    def failure(
-        self, transform: str, metric: str, error: BaseException, *, dtype: str = "float32"
-    ) -> Record:
-        """A record of what was raised: a failure must show in the report, not end the sweep."""
-        return self._failed(transform, metric, f"{type(error).__name__}: {error}", dtype)
-
-    def skipped(self, transform: str, reason: str) -> Record:
-        """A record that says why a program was not run."""
-        return self._row(
-            transform, "value", "float32", value=None, status=Status.SKIPPED, detail=reason
-        )
-
-    def _failed(self, transform: str, metric: str, detail: str, dtype: str) -> Record:
-        return self._row(transform, metric, dtype, value=None, status=Status.FAILED, detail=detail)
-
-    def _row(self, transform: str, metric: str, dtype: str, **measured: Any) -> Record:
+        Args:
+            transform: names the program.
+            metric: what was measured.
+            value: a number, a hash, or None.
+            dtype: of the arrays.
+            more: ``samples``, ``status`` and ``detail`` of the record.
+        """
+        for number in (value, *more.get("samples", ())):
+            if isinstance(number, float) and not math.isfinite(number):
+                detail = f"the {metric} is {number}"
+                value, more = None, {"status": Status.FAILED, "detail": detail}
+                break
         return Record(
             benchmark=f"{self.case.name}:{transform}",
             loss=self.case.name,
@@ -85,8 +66,22 @@ class Step(NamedTuple):
             device=self.device,
             metric=metric,
             dtype=dtype,
-            **measured,
+            value=value,
+            **more,
         )
+
+    def records(self, transform: str, found: Mapping[str, Any]) -> list[Record]:
+        """A measurement per metric."""
+        return [self.record(transform, metric, value) for metric, value in found.items()]
+
+    def failure(self, transform: str, metric: str, error: BaseException, **more: Any) -> Record:
+        """A record of what was raised: a failure must show in the report, not end the sweep."""
+        detail = f"{type(error).__name__}: {error}"
+        return self.record(transform, metric, None, status=Status.FAILED, detail=detail, **more)
+
+    def skipped(self, transform: str, reason: str) -> Record:
+        """A record that says why a program was not run."""
+        return self.record(transform, "value", None, status=Status.SKIPPED, detail=reason)
 
 
 def steps_on(
