@@ -1,7 +1,7 @@
 """The rows of a sweep: records, ratios and the curves of the gradient check."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -86,7 +86,10 @@ class WrittenRecord(Record):
     @model_validator(mode="before")
     @classmethod
     def _is_complete(cls, given: Any) -> Any:
-        return cls.complete(given)
+        """Refuse a record without a field, also one that may be left out where it is made."""
+        if isinstance(given, Mapping) and (missing := set(cls.names()) - set(given)):
+            raise ValueError("; ".join(f"{name}: Field required" for name in sorted(missing)))
+        return given
 
     @model_validator(mode="after")
     def _fields_fit_each_other(self) -> "WrittenRecord":

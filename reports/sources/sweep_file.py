@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import model_validator
@@ -18,6 +18,7 @@ from reports.sources.measurements import (
     Measurements,
     as_frame,
     commit_measured,
+    complaints_about,
     is_ahead,
     load_json,
     measurement,
@@ -28,15 +29,17 @@ from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = ["ReadSweep", "is_sweep", "read_complete_sweep", "read_sweep"]
 
+# What a cost model said beside the measurements, in sweeps that were published earlier.
+_MODELLED = ("modelled_temp_bytes", "modelled_communicated_bytes")
 _NOTED = ("metric", "benchmark", "n_cells")
 # The fields of a record that stand in a measurement as they are.
-_READ = ("source", "n_cells", "dtype", "device", "status", "detail")
+_READ = ("source", "n_cells", "dtype", "device", "value", "status", "detail")
 
 
 class _File(OwnModel):
     """The file of a sweep; the rows of its lists are checked one by one."""
 
-    schema_version: int
+    schema_version: Literal[SCHEMA_VERSION]  # type: ignore[valid-type]
     environment: SweepEnvironment
     steps: list[Name]
     unfinished: list[Name]
@@ -109,11 +112,6 @@ def read_sweep(path: Path, content: Any = None) -> ReadSweep:
         DamagedError: not a complete sweep of this version, or it measured nothing.
     """
     content = load_json(path) if content is None else content
-    if not is_sweep(content):
-        raise DamagedError("not a sweep's results")
-    version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise DamagedError(f"schema_version is {version!r}, this program reads {SCHEMA_VERSION}")
     try:
         file = checked(_File, content)
     except DamagedError as error:
@@ -129,8 +127,7 @@ def read_sweep(path: Path, content: Any = None) -> ReadSweep:
         problems.append(f"interrupted: {left} of {len(file.steps)} steps were not measured")
     if not rows:
         raise DamagedError("; ".join(["records: nothing was measured", *problems]))
-    complaints = tuple(Complaint(str(path), problem) for problem in problems)
-    measurements = Measurements(as_frame(rows), complaints).once()
+    measurements = Measurements(as_frame(rows), complaints_about(path, problems)).once()
     return ReadSweep(
         path,
         measurements.frame,
@@ -168,12 +165,17 @@ def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _rows(records: Sequence[Any], origin: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """The measurements, and what is wrong with records that are none or have no finite value."""
-    found, problems = checked_rows(WrittenRecord, records, "records", noted=_NOTED)
+    measured = [one for one in records if not _is_modelled(one)]
+    found, problems = checked_rows(WrittenRecord, measured, "records", noted=_NOTED)
     rows = []
     for record in found:
         more = {name: getattr(record, name) for name in _READ}
-        rows.append(measurement(record.benchmark, record.metric, record.value, origin, **more))
+        rows.append(measurement(record.benchmark, record.metric, origin, **more))
         if isinstance(record.value, float) and not math.isfinite(record.value):
             name = f"{record.metric} of {record.benchmark} at {record.n_cells} cells"
             problems.append(f"{name}: the value is {record.value}")
     return rows, problems
+
+
+def _is_modelled(record: Any) -> bool:
+    return isinstance(record, dict) and record.get("metric") in _MODELLED

@@ -58,12 +58,16 @@ class Plot:
         """The numbers that are drawn."""
         return self.data.to_csv(index=False)
 
+    def write_png(self, path: Path) -> None:
+        """Write the figure as a picture of points."""
+        self.figure.savefig(path, dpi=110)
+
 
 def write_plots(folder: Path, drawn: Sequence[Plot]) -> None:
     """Write each plot as SVG and PNG, and its numbers as CSV."""
     for plot in drawn:
         put_text(folder / f"{plot.name}.svg", plot.svg)
-        plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
+        plot.write_png(folder / f"{plot.name}.png")
         put_text(folder / f"{plot.name}.csv", plot.csv)
 
 

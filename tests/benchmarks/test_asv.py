@@ -14,16 +14,13 @@ from asv.config import Config
 from benchmarks._asv import swept_table
 from benchmarks.bench_accuracy import FiniteDifferences, Values
 from benchmarks.bench_compile import Counters, Retraces
-from benchmarks.bench_throughput import Call, Import
+from benchmarks.bench_throughput import Call
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import (
-    BENCHMARK_VERSION,
-    CALLS_PER_PROCESS,
     CELL_COUNTS,
     CHECKED_CELLS,
     DEVICES,
-    PROCESSES,
     PROGRAMS,
     TRANSFORMS,
 )
@@ -87,7 +84,6 @@ def test_asv_finds_the_whole_suite():
     measured_by_asv = {"call_seconds", "peak_memory_bytes", "import_seconds"}
     not_tracked = {"cells_per_second", "lower_bound_seconds", "value", "result_digest"}
     not_tracked |= {"cold_compile_seconds"}  # of the comparison of commits
-    not_tracked |= {metric for metric in METRICS if metric.startswith("modelled_")}
     assert tracked == set(METRICS) - not_tracked - measured_by_asv
     assert {name for name in found if ".track_" not in name} == {
         "bench_memory.Peak.peakmem_call",
@@ -172,19 +168,6 @@ def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(
         FiniteDifferences().track_finite_difference_error.setup(table, PROGRAMS[1], *checked[1:])
     with pytest.raises(RuntimeError, match="boom"):
         setup(table, "simpson:value", n_cells, "cpu")
-
-
-def test_benchmarks_that_count_otherwise_than_before_have_another_version():
-    benchmarks = {name: found for name, found in vars(Counters).items() if "track_" in name}
-    renewed = {name for name, found in benchmarks.items() if found.version != BENCHMARK_VERSION}
-    assert renewed == {"track_flops", "track_bytes_accessed", "track_transcendentals"}
-
-
-def test_every_process_takes_the_same_number_of_samples():
-    """A reader tells by the number which samples come from one process."""
-    assert (Call.repeat, Call.number, Call.rounds) == (CALLS_PER_PROCESS, 1, PROCESSES)
-    assert (Import.repeat, Import.number, Import.rounds) == (1, 1, PROCESSES)
-    assert {Call.version, Import.version} == {"2"}
 
 
 def test_a_process_compiles_once_however_often_asv_sets_up():

@@ -103,10 +103,6 @@ def test_the_command_prints_every_model_at_every_size(monkeypatch, tmp_path):
     assert printed == [(name, n) for name in TRAININGS for n in TRAINED_CELLS]
     rows = json.loads(path.read_text())["steps"]
     assert {row["benchmark"] for row in rows} == set(TRAINING_PROGRAMS)
-    again = CliRunner().invoke(main, ["training", "--json", str(path)])
-    assert again.exit_code == 0
-    path.write_text("[]")
-    assert CliRunner().invoke(main, ["training", "--json", str(path)]).exit_code == 2
 
 
 def test_asv_looks_up_what_was_measured_and_skips_an_absent_device(monkeypatch):

@@ -38,7 +38,7 @@ _DEVICES = ["'cpu'", "'gpu'"]
 def change(**what):
     """The change from the base to the head, which a test may describe otherwise."""
     base, head = Commit(BASE, "base", "What was there"), Commit(HEAD, "head", "What is new")
-    return Change(base, head, None, False, ["diffbio/a.py"], False)._replace(**what)
+    return Change(base, head, None, False, False)._replace(**what)
 
 
 def record(loss, metric, value, **more):

@@ -100,29 +100,6 @@ def test_the_ratio_counts_where_the_machine_changed_its_speed():
     assert (row.measured_by, row.unit) == ("seconds", "s")
 
 
-def test_a_process_is_one_sample():
-    times = rows(*drawn(0))
-    with pytest.raises(ValueError, match="two rows of simpson:value_and_grad"):
-        effects(pd.concat([times, times]))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"seconds": 0.0}, "seconds is 0.0, accepted are numbers above 0"),
-        ({"ratio": np.nan}, "ratio is nan"),
-        ({"stage": [Stage.FIRST, Stage.AGAIN] * 8}, "rounds of two stages"),
-    ],
-)
-def test_times_that_make_no_sense_are_refused(change, message):
-    with pytest.raises(ValueError, match=message):
-        effects(rows(*drawn(0)).assign(**change))
-    with pytest.raises(ValueError, match="column 'ratio' is missing"):
-        effects(rows(*drawn(0)).drop(columns="ratio"))
-    with pytest.raises(ValueError, match="nothing was measured"):
-        judge_times(rows(*drawn(0)).iloc[:0])
-
-
 def test_measurements_keep_their_order_and_their_own_rounds():
     parts = [rows(*drawn(i, n=4 + i), loss=loss) for i, loss in enumerate(LOSSES)]
     parts[1] = parts[1][parts[1]["side"] == Side.BASE]
