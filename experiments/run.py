@@ -47,18 +47,12 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
 
 
 def _fill(checkpoint: Checkpoint, named: Mapping[str, Experiment], size: Size) -> None:
-    unfinished = checkpoint.unfinished
-    with (
-        tqdm(
-            total=len(named), initial=checkpoint.n_finished, unit="experiment", dynamic_ncols=True
-        ) as progress,
-        _workers(len(unfinished)) as pool,
-    ):
+    unfinished, n_finished = checkpoint.unfinished, checkpoint.n_finished
+    with _workers(len(unfinished)) as pool:
         names = {pool.submit(named[name].measure, size): name for name in unfinished}
-        for done in as_completed(names):
+        ended = tqdm(as_completed(names), "experiments", len(named), initial=n_finished)
+        for done in ended:
             checkpoint.add(names[done], done.result())
-            progress.set_description(names[done][:40])
-            progress.update()
 
 
 @contextmanager

@@ -28,9 +28,8 @@ from reports.gate.baseline import write_baseline
 from reports.gate.judge import compare_with_baseline
 from reports.reproduction.judge import judge_reproduction
 from reports.reproduction.text import reproduction_text
-from reports.rules.comparable import IncomparableError
 from reports.rules.verdicts import Answer
-from reports.sources.measurements import Complaint, DamagedError
+from reports.sources.measurements import Complaint, DamagedError, IncomparableError
 from reports.sources.measuring import run_sweep
 from reports.sources.published import read_published
 from reports.sources.results import read_results
@@ -87,7 +86,7 @@ def _say(complaints: Iterable[Complaint]) -> None:
 
 
 @main.command()
-@_results(help="Sweeps, asv's results folders, pytest-benchmark's files, or folders of such files.")
+@_results(help="Sweeps, ratios, asv's results folders, and pytest-benchmark's files.")
 @click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
 def build(results: tuple[Path, ...], output: Path) -> Answer:
     """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""

@@ -12,7 +12,6 @@ from benchmarks.schema.rounds import Side, Stage, TimedSide
 from reports.commits.judged_change import HeldRounds, JudgedChange
 from reports.commits.reading import MeasuredTimes, read_counters, read_times
 from reports.commits.time_verdicts import AGAIN_ROUNDS, Program, judge_times
-from reports.rules.comparable import compiled_with
 from reports.rules.counters import deterministic, judge_counters, mark_unmeasured
 from reports.rules.verdicts import Verdict, gates
 from reports.sources.measurements import DamagedError
@@ -106,7 +105,7 @@ def _counters(sweeps: Mapping[Side, ReadSweep]) -> pd.DataFrame:
     before, after = (deterministic(sweeps[side].frame) for side in Side)
     found = judge_counters(before, mark_unmeasured(before, after))
     found = found.assign(n_before=1, n_after=1, tested=False, unstable=False)
-    if compiled_with(sweeps[Side.BASE]) == compiled_with(sweeps[Side.HEAD]):
+    if sweeps[Side.BASE].compiled_with == sweeps[Side.HEAD].compiled_with:
         return found
     differing = found["verdict"].isin([Verdict.REGRESSED, Verdict.IMPROVED, Verdict.CHANGED])
     incomparable = differing & found["kind"].isin(_OF_THE_COMPILER)

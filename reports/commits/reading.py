@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import Field
@@ -34,14 +34,9 @@ __all__ = ["MeasuredTimes", "read_counters", "read_times"]
 _ROUNDS, _COUNTERS = "rounds.json", "counters.json"
 # What names a time.
 _TIME = [name for name in RoundTime.names() if name not in ("seconds", "ratio")]
-_Side = TypeVar("_Side")
-
-
-class _Both(OwnModel, Generic[_Side]):
-    """The same of both sides."""
-
-    base: _Side
-    head: _Side
+_T = TypeVar("_T")
+# The same of both sides.
+_Both = Annotated[dict[Annotated[Side, Field(strict=False)], _T], Field(min_length=len(Side))]
 
 
 class _TimesFile(OwnModel):
@@ -110,7 +105,7 @@ def read_times(folder: Path) -> MeasuredTimes:
     _check_once(path, times)
     return MeasuredTimes(
         times,
-        {side: getattr(file.sides, side) for side in Side},
+        file.sides,
         content["environment"],
         file.seconds,
         complaints_about(path, problems),
@@ -132,15 +127,14 @@ def read_counters(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, R
         DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
     """
     path = folder / _COUNTERS
-    file, content = _read(path, _CountersFile)
-    for side in Side:
-        counted = getattr(file.sides, side)
+    file, _ = _read(path, _CountersFile)
+    for side, counted in file.sides.items():
         if found := differing(timed[side].described.row(), counted.row()):
             raise DamagedError(
                 f"{path}: not of the {side} in {_ROUNDS}: {'; '.join(found)}; "
                 f"`python -m benchmarks counters` takes the measurements again"
             )
-    sweeps = {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
+    sweeps = {side: read_complete_sweep(path, sweep) for side, sweep in file.sweeps.items()}
     for side, sweep in sweeps.items():
         if sweep.commit != (commit := timed[side].described.commit):
             raise DamagedError(

@@ -26,10 +26,9 @@ from reports.reproduction.expectations import (
     expectation_of_data,
     expectation_of_measurement,
 )
-from reports.rules.comparable import IncomparableError
 from reports.rules.counters import mark_unmeasured, tolerated
 from reports.rules.verdicts import Answer
-from reports.sources.measurements import KEY
+from reports.sources.measurements import KEY, IncomparableError
 from reports.sources.sweep_file import ReadSweep
 
 __all__ = ["DATA", "Outcome", "Reproduction", "judge_reproduction"]

@@ -122,22 +122,18 @@ def _origin(environment: Mapping[str, Any]) -> str:
 
 
 def _expectations(found: Reproduction) -> str:
-    """How many rows meet each expectation, and why there is none of the others."""
+    """How many rows meet each expectation."""
     rows = found.rows
     none = rows["outcome"] == Outcome.NOT_EXPECTED
     counts = pd.crosstab(rows[~none]["expectation"], rows[~none]["outcome"])
+    if counts.empty:
+        return ""
     counts = counts.reindex(
         index=[expectation for expectation in Expectation if expectation in counts.index],
         columns=[Outcome.MET, Outcome.NOT_MET],
         fill_value=0,
     )
-    equal = rows["published"] == rows["again"]
-    reasons = equal[none].groupby(rows[none]["reason"]).agg(["count", "sum"])
-    reasons = reasons.set_axis(["rows", "equal"], axis=1).rename_axis("not expected here")
-    tables = [
-        table.reset_index().to_string(index=False) for table in (counts, reasons) if len(table)
-    ]
-    return "\n\n".join(tables)
+    return counts.reset_index().to_string(index=False)
 
 
 def _not_met(found: Reproduction) -> str:

@@ -28,7 +28,7 @@ from reports.sources.measurements import (
 )
 from reports.sources.validation import MeasuredProgram, checked
 
-__all__ = ["is_results_folder", "metric_of", "read_asv"]
+__all__ = ["metric_of", "read_asv"]
 
 _METRICS = {
     "time_call": "call_seconds",
@@ -37,11 +37,6 @@ _METRICS = {
     "timeraw_losses": "import_seconds",
     "timeraw_nnx": "import_seconds",
 }
-
-
-def is_results_folder(folder: Path) -> bool:
-    """Whether asv writes its results there: it holds a folder per machine."""
-    return (folder / "benchmarks.json").exists() or any(folder.glob("*/machine.json"))
 
 
 def metric_of(name: str) -> str:
@@ -60,7 +55,7 @@ def read_asv(folder: Path) -> Measurements:
     read = Measurements.joined(_read_file(path) for path in paths if path.name != "machine.json")
     if not read.frame.empty or read.complaints:
         return read
-    nothing = ["asv's results folder holds no results of the suite"]
+    nothing = ["the folder holds no results of asv that are of this suite"]
     return dataclasses.replace(read, complaints=complaints_about(folder, nothing))
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "KEY",
     "Complaint",
     "DamagedError",
+    "IncomparableError",
     "Measurements",
     "as_frame",
     "commit_measured",
@@ -60,6 +61,10 @@ def complaints_about(path: Path, problems: Iterable[str]) -> tuple[Complaint, ..
 
 class DamagedError(ValueError):
     """A file says nothing that can be used; the message says why."""
+
+
+class IncomparableError(ValueError):
+    """There is nothing that these measurements could be compared with; the message says why."""
 
 
 @dataclass(frozen=True)

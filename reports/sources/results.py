@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.sources.asv import is_results_folder, read_asv
+from reports.sources.asv import read_asv
 from reports.sources.measurements import (
     DamagedError,
     Measurements,
@@ -15,7 +15,6 @@ from reports.sources.measurements import (
     is_ahead,
     load_json,
 )
-from reports.sources.published import PAGE_MARKER
 from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
 from reports.sources.ratios import Ratios, is_ratios, ratios_frame, read_ratios
 from reports.sources.sweep_file import ReadSweep, is_sweep, read_sweep
@@ -29,7 +28,6 @@ _READERS: Mapping[Callable[[Any], bool], Callable[[Path, Any], Read]] = {
     is_pytest_benchmark: read_pytest_benchmark,
     is_ratios: read_ratios,
 }
-_JSON = "[!.]*.json"  # editors and systems keep hidden files beside those that they show
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ class ReadResults:
 
 
 def read_results(paths: Sequence[Path]) -> ReadResults:
-    """Read files and folders, with a complaint for everything that cannot be used."""
-    found = [_read(path) for given in paths for path in _parts(given)]
+    """Read files and folders of asv, with a complaint for everything that cannot be used."""
+    found = [_read(path) for path in paths]
     sweeps = [one for one in found if isinstance(one, ReadSweep)]
     newest = max(sweeps, key=_age, default=None)
     measurements = Measurements.joined(
@@ -70,37 +68,12 @@ def _age(sweep: ReadSweep) -> tuple[bool, str]:
     return not is_ahead(date), date
 
 
-def _parts(path: Path) -> list[Path]:
-    """The parts of a folder that are read: JSON files and folders of them; or else the path.
-
-    A folder of JSON that is not asv's is a part, too, so that a complaint names it. Folders
-    of pages that this program wrote are left out, since their data are copies.
-    """
-    if not path.is_dir() or is_results_folder(path):
-        return [path]
-    folders = [
-        inner
-        for inner in path.iterdir()
-        if inner.is_dir() and (is_results_folder(inner) or any(inner.glob(_JSON)))
-    ]
-    pages = [inner for inner in folders if (inner / PAGE_MARKER).exists()]
-    return sorted([*path.glob(_JSON), *(set(folders) - set(pages))]) or [path]
-
-
 def _read(path: Path) -> Read:
     """The content of a file or of asv's folder; a complaint alone if it cannot be used."""
     try:
-        return _read_folder(path) if path.is_dir() else _read_file(path)
+        return read_asv(path) if path.is_dir() else _read_file(path)
     except DamagedError as error:
         return Measurements(complaints=complaints_about(path, [str(error)]))
-
-
-def _read_folder(path: Path) -> Measurements:
-    if not is_results_folder(path):
-        raise DamagedError(
-            "the folder holds no results; those of asv have a machine.json beside them"
-        )
-    return read_asv(path)
 
 
 def _read_file(path: Path) -> Read:

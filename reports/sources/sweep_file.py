@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import model_validator
 
-from benchmarks.schema.environment import SweepEnvironment
+from benchmarks.schema.environment import JAX_SETTINGS, SweepEnvironment
 from benchmarks.schema.fields import Digest, Name
 from benchmarks.schema.records import SCHEMA_VERSION, Curve, Source, Status, WrittenRecord
 from reports.sources.measurements import (
@@ -87,6 +87,23 @@ class ReadSweep:
     def commit(self) -> str | None:
         """The commit whose measurements these are; None where there were uncommitted changes."""
         return commit_measured(self.environment["commit"], dirty=self.environment["dirty"])
+
+    @property
+    def compiled_with(self) -> dict[str, Any]:
+        """What the compiled programs depend on, besides the code.
+
+        Experiments show that on a CPU no counter depends on the instruction set
+        (``--xla_cpu_max_isa``). Only the fingerprint depends on the number of cores, over which
+        XLA partitions its loops.
+        """
+        packages = self.environment["packages"]
+        return {
+            "backend": self.environment["devices"][0].split(":")[0],
+            "jax": packages["jax"],
+            "jaxlib": packages["jaxlib"],
+            "xla_flags": self.environment["xla_flags"],
+            **{name: self.environment[name] for name in JAX_SETTINGS},
+        }
 
     @property
     def timed_sizes(self) -> list[int]:

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from benchmarks.schema.suite import MESHES, STRONG_SCALING, WEAK_SCALING
-from reports.writing.plotting import BLUE, ORANGE, Plot, grid, say
+from reports.writing.plotting import BLUE, ORANGE, Plot, panels, say
 
 __all__ = ["scaling_plot"]
 
@@ -43,7 +43,7 @@ def scaling_plot(rows: pd.DataFrame) -> Plot:
         "Per loss with its gradient, temporary memory of each device and the bytes that it "
         "communicates, over the number of devices, both axes logarithmic: solid for 65536 cells "
         "in all, dotted for 8192 cells per device.",
-        grid(draw, "devices", "MB per device", ticks=MESHES.values()),
+        panels(draw, "devices", "MB per device", ticks=MESHES.values()),
         data,
     )
 

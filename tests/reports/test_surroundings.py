@@ -45,14 +45,14 @@ for command in (
 DRAW = """
 import sys
 from pathlib import Path
-from reports.writing.plotting import Plot, curves, grid, write_plots
+from reports.writing.plotting import Plot, curves, panels, write_plots
 import pandas as pd
 
 rows = [
     {"loss": "simpson", "transform": "value", "device": "cpu", "n_cells": n, "value": n / 7}
     for n in (256, 4096)
 ]
-figure = grid(
+figure = panels(
     lambda axes, loss: curves(axes, pd.DataFrame(rows), loss, 1, unit="s"), "cells", "s"
 )
 write_plots(Path(sys.argv[1]), [Plot("one", "title", "description", figure, pd.DataFrame(rows))])

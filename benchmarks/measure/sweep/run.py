@@ -83,13 +83,11 @@ def _run(
     scope = {"tier": TIER, "losses": sorted(losses), "n_cells": sorted(cell_counts)}
     with reserved(path):
         checkpoint = Checkpoint(path, {**environment(), **scope}, list(tasks))
-        with tqdm(
-            total=len(tasks), initial=checkpoint.n_finished, unit="step", dynamic_ncols=True
-        ) as progress:
-            for name in checkpoint.unfinished:
-                progress.set_description(name)
-                checkpoint.add(name, tasks[name]())
-                progress.update()
+        left, n_finished = checkpoint.unfinished, checkpoint.n_finished
+        progress = tqdm(left, total=len(tasks), initial=n_finished, dynamic_ncols=True)
+        for name in progress:
+            progress.set_description(name)
+            checkpoint.add(name, tasks[name]())
 
 
 def _tasks(

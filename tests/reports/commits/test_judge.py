@@ -249,7 +249,7 @@ def test_the_command_judges_rounds_that_are_there(tmp_path):
     [
         ({"rounds_version": 99}, "rounds_version: Input should be 1, not 99"),
         ({"rows": []}, "no round was measured"),
-        ({"sides": {}}, "sides.base"),
+        ({"sides": {}}, "sides: Dictionary should have at least 2 items"),
     ],
 )
 def test_damaged_rounds_are_named(tmp_path, damage, said):
@@ -274,14 +274,6 @@ def test_a_process_with_two_times_of_a_figure_is_named(tmp_path, seconds):
     row = {} if seconds is None else {"seconds": seconds}
     with pytest.raises(DamagedError, match=r"rounds\.json: rows: 1 times stand twice, first that"):
         with_row(tmp_path, **row)
-
-
-def test_a_row_that_is_no_time_leaves_the_times_unjudged(tmp_path):
-    found = with_row(tmp_path, metric="flops")
-    assert found.answer == Answer.UNJUDGED
-    assert "rows.64.metric: accepted are cold_compile_seconds, call_seconds" in str(
-        found.complaints[0]
-    )
 
 
 def test_rounds_are_judged_however_they_are_numbered(tmp_path):

@@ -184,12 +184,6 @@ def test_what_the_first_rounds_show_beyond_doubt_needs_no_second_look():
 def test_all_tests_of_a_report_together_keep_the_rate():
     """Two stages are tested, and in each of them two quantities may be looked at."""
     assert 2 * 2 * TEST_LEVEL == RATE
-    reports = [
-        pd.concat([rows(*drawn(1000 * seed + i), loss=f"loss_{i}") for i in range(8)])
-        for seed in range(60)
-    ]
-    named = [set(judge_times(report)["verdict"]) & {"regressed", "improved"} for report in reports]
-    assert sum(map(bool, named)) <= 3
 
 
 def test_among_many_open_measurements_so_few_rounds_could_not_pass():

@@ -140,11 +140,6 @@ def test_a_data_set_that_is_missing_does_not_agree(tmp_path, where, n_not_met):
     assert found.differing_data == []
 
 
-def test_only_what_can_be_judged_is_reproduced(tmp_path):
-    records = [record("shannon", "call_seconds", 0.01)]
-    assert judged(tmp_path, records, records).answer == Answer.UNJUDGED
-
-
 def test_time_ratios_are_quartiles_of_times_over_those_then(tmp_path):
     factors = {"shannon": 1.0, "simpson": 2.0, "velocity": 4.0}
     then = [row for loss in factors for row in measurements(loss)]

@@ -104,14 +104,7 @@ def test_a_history_of_which_nothing_is_left_is_no_pass(tmp_path, make_old):
     make_old(asv(tmp_path / "asv", "a", 0, {TEMPORARY: {PROGRAM: 1}}))
     exit_code, said, _ = build(tmp_path, tmp_path / "asv")
     assert exit_code == 2
-    assert "asv's results folder holds no results of the suite" in said
-
-
-def test_damage_is_still_no_pass(tmp_path):
-    path = asv(tmp_path / "asv", "a", 0, {TEMPORARY: {PROGRAM: 1}})
-    path.with_name("half.json").write_text("{")
-    exit_code, said, _ = build(tmp_path, tmp_path / "asv")
-    assert (exit_code, "half.json: not asv's results" in said) == (2, True)
+    assert "the folder holds no results of asv that are of this suite" in said
 
 
 def test_without_a_sweep_the_failures_decide(tmp_path):
@@ -121,18 +114,21 @@ def test_without_a_sweep_the_failures_decide(tmp_path):
     assert "Agreement is not judged, since there is no sweep" in said
     assert "failed benchmarks: 0" in said
     asv(tmp_path / "asv", "b", 1, {TEMPORARY: {PROGRAM: None}})
-    exit_code, said, _ = build(tmp_path, tmp_path / "asv")
+    exit_code, said, page = build(tmp_path, tmp_path / "asv")
     assert (exit_code, "failed benchmarks: 1" in said) == (1, True)
+    assert "the benchmark raised an error" in page
 
 
 def test_hidden_files_in_a_folder_of_results_are_not_read(tmp_path):
-    for name in ("pytest.json", "._pytest.json"):
-        pytest_benchmark(tmp_path / name)
     path = asv(tmp_path / "asv", "a", 0, {TEMPORARY: {PROGRAM: 1.0}})
-    for hidden in (tmp_path / "._pytest.json", path.with_name(f"._{path.name}")):
-        hidden.write_bytes(b"\xff")
-    read = read_results([tmp_path]).measurements
-    assert (len(read.frame), read.complaints) == (6, ())
+    path.with_name(f"._{path.name}").write_bytes(b"\xff")
+    read = read_results([tmp_path / "asv"]).measurements
+    assert (len(read.frame), read.complaints) == (2, ())
+
+
+def test_a_folder_that_is_none_of_asvs_is_named(tmp_path):
+    (complaint,) = read_results([tmp_path]).measurements.complaints
+    assert str(complaint).startswith(f"{tmp_path}: the folder holds no results")
 
 
 def test_benchmarks_of_others_under_pytest_are_left_out_and_damaged_ones_named(tmp_path):

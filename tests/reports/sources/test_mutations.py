@@ -12,8 +12,7 @@ import pytest
 from benchmarks.schema.environment import JAX_SETTINGS
 from reports.gate import baseline
 from reports.gate.judge import compare_with_baseline
-from reports.rules.comparable import IncomparableError
-from reports.sources.measurements import DamagedError
+from reports.sources.measurements import DamagedError, IncomparableError
 from reports.sources.published import SWEEP, manifest_of, pack, read_published
 from reports.sources.results import read_results
 from reports.sources.sweep_file import ReadSweep, read_sweep

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from benchmarks.schema.records import SCHEMA_VERSION
 from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
-from reports.sources.published import PAGE_MARKER, pack
+from reports.sources.published import pack
 from reports.sources.results import read_results
 from reports.sweep.history import histories
 from tests.reports.written import (
@@ -145,15 +145,6 @@ def test_steps_of_trainings_are_read_beside_calls_of_losses(tmp_path):
     assert (row["loss"], row["transform"], row["unit"]) == ("soft_clusterer", "step", "steps/s")
 
 
-@pytest.mark.usefixtures("without_plots")
-def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
-    asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": None}})
-    result, page = build(tmp_path, tmp_path / "asv")
-    assert result.exit_code == 1
-    assert "failed benchmarks: 1" in result.output
-    assert "the benchmark raised an error" in page
-
-
 @pytest.mark.filterwarnings("error::FutureWarning")
 @pytest.mark.parametrize("nothing", [None, float("nan")])
 def test_files_without_a_value_are_joined_with_others(tmp_path, nothing):
@@ -234,20 +225,3 @@ def test_environments_of_asv_have_short_names_of_their_own_without_paths(tmp_pat
     assert len(found) == len(names)
     assert "virtualenv-py3.11" in found
     assert all(len(name) < 30 and "someone" not in name for name in found)
-
-
-def test_a_folder_of_results_is_read_or_named_whatever_lies_beside_it(tmp_path):
-    folder = tmp_path / "collected"
-    asv(folder / "whole", "a", 0, {TIMED: {"simpson:value": 1.0}})
-    asv(folder / "lost", "b", 0, {TIMED: {"simpson:value": 1.0}})
-    for path in (folder / "lost" / "m").glob("*"):
-        path.rename(folder / "lost" / path.name)
-    (folder / "lost" / "machine.json").unlink()
-    (folder / "page").mkdir()
-    for name in ("sweep.json", PAGE_MARKER):
-        (folder / "page" / name).write_text("a copy")
-    pytest_benchmark(folder / "pytest.json")
-    read = read_results([folder])
-    assert set(read.measurements.frame["commit"]) == {40 * "a", 40 * "0"}
-    (complaint,) = read.measurements.complaints
-    assert str(complaint).startswith(f"{folder / 'lost'}: the folder holds no results")
