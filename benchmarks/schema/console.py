@@ -46,7 +46,6 @@ def errors_in_one_line(*stopping: type[Exception]) -> Iterator[None]:
     _print_in_any_locale()
     try:
         yield
-        return
     except (click.ClickException, click.exceptions.Exit):
         raise
     except (UnwritableError, *stopping) as error:  # type: ignore[misc]
@@ -56,6 +55,8 @@ def errors_in_one_line(*stopping: type[Exception]) -> Iterator[None]:
     except Exception as error:
         traceback.print_exc()
         reason = f"this is a mistake of the program: {error!r}"
+    else:
+        return
     click.echo(reason, err=True)
     raise click.exceptions.Exit(2)
 

@@ -1,7 +1,6 @@
 """What git says of the code: asked in one place, whatever stands around, and never a guess."""
 
 import os
-import stat
 
 import pytest
 from click.testing import CliRunner
@@ -59,21 +58,6 @@ def test_every_uncommitted_state_of_the_code_is_another(repository):
     assert len(set(states)) == 6
 
 
-def external_diff(folder):
-    """Differences are shown by a program that shows none."""
-    tool = folder.parent / "nothing"
-    tool.write_text("#!/bin/sh\n")
-    tool.chmod(tool.stat().st_mode | stat.S_IEXEC)
-    scratch.git(folder, "config", "diff.external", str(tool))
-
-
-def text_conversion(folder):
-    """Every file is shown as the same text."""
-    scratch.git(folder, "config", "diff.same.textconv", "echo same; :")
-    (folder / ".git" / "info").mkdir(exist_ok=True)
-    (folder / ".git" / "info" / "attributes").write_text("* diff=same\n")
-
-
 def clean_filter(folder):
     """Every file is stored as the text that was committed."""
     scratch.git(folder, "config", "filter.same.clean", "printf 1")
@@ -85,7 +69,7 @@ def overlooked(folder):
     scratch.git(folder, "update-index", "--assume-unchanged", "diffbio/loss.py")
 
 
-@pytest.mark.parametrize("hide", [external_diff, text_conversion, clean_filter, overlooked])
+@pytest.mark.parametrize("hide", [clean_filter, overlooked])
 def test_no_setting_of_git_hides_an_edit(repository, hide):
     hide(repository)
     assert state() == (head_of(repository), False, None)
