@@ -114,22 +114,22 @@ def measure_trainings(
         try:
             found += measure_training(name, batch_size, device, seconds=seconds)
         except Exception as error:
-            found.append(_failure(name, batch_size, device, error))
+            failed = ("steps_per_second", None, Status.FAILED, f"{type(error).__name__}: {error}")
+            found.append(_record(name, batch_size, device, *failed))
     return found
 
 
 def _record(
-    name: str, batch_size: int, device: jax.Device, metric: str, value: float | None, **more: Any
+    name: str,
+    batch_size: int,
+    device: jax.Device,
+    metric: str,
+    value: float | None,
+    status: Status = Status.OK,
+    detail: str = "",
 ) -> Record:
-    where = (f"{name}:{STEP}", name, STEP, Source.SIMULATED, batch_size, "float32", device.platform)
-    return Record(*where, metric, value, **more)
-
-
-def _failure(name: str, batch_size: int, device: jax.Device, error: Exception) -> Record:
-    detail = f"{type(error).__name__}: {error}"
-    return _record(
-        name, batch_size, device, "steps_per_second", None, status=Status.FAILED, detail=detail
-    )
+    where = (f"{name}:{STEP}", Source.SIMULATED, batch_size, "float32", device.platform)
+    return Record(*where, metric, value, (), status, detail)
 
 
 _COLUMNS = {

@@ -1,7 +1,7 @@
 """The file of a sweep: its records, and all that the page of one sweep is made of."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from benchmarks.schema.environment import JAX_SETTINGS, SweepEnvironment
 from benchmarks.schema.fields import Digest, Name
-from benchmarks.schema.records import SCHEMA_VERSION, Curve, Source, Status, WrittenRecord
+from benchmarks.schema.records import SCHEMA_VERSION, Curve, Record, Source, Status
 from reports.sources.measurements import (
     Complaint,
     DamagedError,
@@ -29,8 +29,10 @@ from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = ["ReadSweep", "is_sweep", "read_complete_sweep", "read_sweep"]
 
-# What a cost model said beside the measurements, in sweeps that were published earlier.
+# In sweeps that were published earlier: what a cost model said beside the measurements, and
+# fields of a record that follow from the others.
 _MODELLED = ("modelled_temp_bytes", "modelled_communicated_bytes")
+_DERIVED = ("loss", "transform", "unit", "better")
 _NOTED = ("metric", "benchmark", "n_cells")
 # The fields of a record that stand in a measurement as they are.
 _READ = ("source", "n_cells", "dtype", "device", "value", "status", "detail")
@@ -182,8 +184,7 @@ def _origin(environment: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _rows(records: Sequence[Any], origin: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """The measurements, and what is wrong with records that are none or have no finite value."""
-    measured = [one for one in records if not _is_modelled(one)]
-    found, problems = checked_rows(WrittenRecord, measured, "records", noted=_NOTED)
+    found, problems = checked_rows(Record, list(_current(records)), "records", noted=_NOTED)
     rows = []
     for record in found:
         more = {name: getattr(record, name) for name in _READ}
@@ -194,5 +195,10 @@ def _rows(records: Sequence[Any], origin: dict[str, Any]) -> tuple[list[dict[str
     return rows, problems
 
 
-def _is_modelled(record: Any) -> bool:
-    return isinstance(record, dict) and record.get("metric") in _MODELLED
+def _current(records: Sequence[Any]) -> Iterator[Any]:
+    """The records as they are written now."""
+    for record in records:
+        if not isinstance(record, dict):
+            yield record
+        elif record.get("metric") not in _MODELLED:
+            yield {name: held for name, held in record.items() if name not in _DERIVED}

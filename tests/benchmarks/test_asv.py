@@ -16,7 +16,6 @@ from benchmarks.bench_accuracy import FiniteDifferences, Values
 from benchmarks.bench_compile import Counters, Retraces
 from benchmarks.bench_throughput import Call
 from benchmarks.schema.metrics import METRICS
-from benchmarks.schema.records import Record
 from benchmarks.schema.suite import (
     CELL_COUNTS,
     CHECKED_CELLS,
@@ -24,6 +23,7 @@ from benchmarks.schema.suite import (
     PROGRAMS,
     TRANSFORMS,
 )
+from tests.reports.written import record
 
 # One process runs these tests: what is discovered once is kept.
 pytestmark = pytest.mark.xdist_group("asv")
@@ -126,32 +126,29 @@ def test_an_unknown_loss_is_named():
 
 
 def test_a_failed_figure_takes_no_other_along():
-    record = functools.partial(
-        Record, "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu"
-    )
-    failed = {"status": "failed", "detail": "the value is nan"}
-    table = swept_table([record("flops", 1.0).row(), record("value_error", None, **failed).row()])
+    records = [
+        record("simpson", "flops", 1.0, transform="value"),
+        record("simpson", "value_error", None, transform="value", status="failed", detail="nan"),
+    ]
+    table = swept_table(one.row() for one in records)
     where = ("simpson:value", 256, "cpu")
     assert Counters().track_flops(table, *where) == 1.0
-    with pytest.raises(RuntimeError, match="the value is nan"):
+    with pytest.raises(RuntimeError, match="nan"):
         Values().track_value_error(table, *where)
 
 
 def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed():
     n_cells = CELL_COUNTS[0]
 
-    def record(loss, transform, metric, value, n_cells=n_cells, **more):
-        program = f"{loss}:{transform}"
-        return Record(
-            program, loss, transform, "simulated", n_cells, "float32", "cpu", metric, value, **more
-        ).row()
+    def row(loss, transform, metric, value, n_cells=n_cells, **more):
+        return record(loss, metric, value, transform=transform, n_cells=n_cells, **more).row()
 
     table = swept_table(
         [
-            record("shannon", "value", "hlo_fingerprint", "00000000000f0000"),
-            record("shannon", "value", "retraces", 0),
-            record("shannon", "value_and_grad", "finite_difference_error", 1e-9, CHECKED_CELLS),
-            record("simpson", "value", "call_seconds", None, status="failed", detail="boom"),
+            row("shannon", "value", "hlo_fingerprint", "00000000000f0000"),
+            row("shannon", "value", "retraces", 0),
+            row("shannon", "value_and_grad", "finite_difference_error", 1e-9, CHECKED_CELLS),
+            row("simpson", "value", "call_seconds", None, status="failed", detail="boom"),
         ]
     )
     where = ("shannon:value", n_cells, "cpu")

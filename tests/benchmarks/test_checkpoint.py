@@ -70,7 +70,7 @@ def test_a_step_is_written_whole_or_not_at_all(tmp_path):
     checkpoint = Checkpoint(path, {}, ["one", "two"])
     checkpoint.add("one", Measured([record]))
     before = path.read_text()
-    assert json.loads(before)["records"][0]["unit"] == "flop"
+    assert json.loads(before)["records"][0]["metric"] == "flops"
     with pytest.raises(ValueError, match="JSON compliant"):
         checkpoint.add("two", Measured([replace(record, value=float("nan"))]))
     assert path.read_text() == before

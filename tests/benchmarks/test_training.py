@@ -14,7 +14,7 @@ from benchmarks._asv import device_named
 from benchmarks.bench_training import Training, trained_table
 from benchmarks.catalog.trainings import ALL_TRAININGS, TrainingCase
 from benchmarks.measure import training as measure
-from benchmarks.schema.records import Record, Status
+from benchmarks.schema.records import Status
 from benchmarks.schema.suite import TRAINED_CELLS, TRAINING_PROGRAMS, TRAININGS
 from diffbio.models import VelocityModel
 from diffbio.training import Update
@@ -85,7 +85,7 @@ def test_a_training_that_fails_takes_no_other_along(measured):
 def fake_figures(device, *arguments, **more):
     """A figure of every metric, for every training and size."""
     return [
-        Record(f"{name}:step", name, "step", "simulated", n, "float32", device.platform, metric, 2)
+        measure._record(name, n, device, metric, 2)
         for name in TRAININGS
         for n in TRAINED_CELLS
         for metric in measure._COLUMNS

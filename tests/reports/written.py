@@ -49,10 +49,12 @@ def record(loss, metric, value, **more):
         "n_cells": 256,
         "dtype": "float32",
         "device": "cpu",
+        "samples": (),
+        "status": "ok",
+        "detail": "",
         **more,
     }
-    program = f"{loss}:{place['transform']}"
-    return Record(benchmark=program, loss=loss, metric=metric, value=value, **place)
+    return Record(f"{loss}:{place.pop('transform')}", metric=metric, value=value, **place)
 
 
 def all_records(**value_errors):

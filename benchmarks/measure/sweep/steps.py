@@ -41,33 +41,33 @@ class Step(NamedTuple):
         return Inputs(self.case.arguments(cells), {name: cells.digest})
 
     def record(
-        self, transform: str, metric: str, value: Any, *, dtype: str = "float32", **more: Any
+        self,
+        transform: str,
+        metric: str,
+        value: Any,
+        *,
+        samples: Sequence[float] = (),
+        status: Status = Status.OK,
+        detail: str = "",
+        dtype: str = "float32",
     ) -> Record:
-        """A measurement, which has failed if a number is not finite: no verdict can use it.
-
-        Args:
-            transform: names the program.
-            metric: what was measured.
-            value: a number, a hash, or None.
-            dtype: of the arrays.
-            more: ``samples``, ``status`` and ``detail`` of the record.
-        """
-        for number in (value, *more.get("samples", ())):
+        """A measurement, which has failed if a number is not finite: no verdict can use it."""
+        for number in (value, *samples):
             if isinstance(number, float) and not math.isfinite(number):
-                detail = f"the {metric} is {number}"
-                value, more = None, {"status": Status.FAILED, "detail": detail}
+                value, samples = None, ()
+                status, detail = Status.FAILED, f"the {metric} is {number}"
                 break
         return Record(
             benchmark=f"{self.case.name}:{transform}",
-            loss=self.case.name,
-            transform=transform,
             source=self.source,
             n_cells=self.n_cells,
             device=self.device,
             metric=metric,
             dtype=dtype,
             value=value,
-            **more,
+            samples=samples,
+            status=status,
+            detail=detail,
         )
 
     def records(self, transform: str, found: Mapping[str, Any]) -> list[Record]:

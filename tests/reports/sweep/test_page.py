@@ -72,7 +72,7 @@ def test_a_loss_with_other_results_the_second_time_or_wrong_neighbours_does_not_
 def agreement(tmp_path, *records):
     """That of the Shannon diversity, where all is well but the records."""
     read = read_sweep(sweep(tmp_path / "sweep.json", all_records()))
-    rows = [*read.frame.to_dict("records"), *(one.row() for one in records)]
+    rows = [*read.frame.to_dict("records"), *({**one.row(), "loss": one.loss} for one in records)]
     found = agreements(replace(read, frame=pd.DataFrame(rows)))
     return next(row for row in found if row.loss == "shannon")
 
