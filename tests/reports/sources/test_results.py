@@ -225,3 +225,14 @@ def test_environments_of_asv_have_short_names_of_their_own_without_paths(tmp_pat
     assert len(found) == len(names)
     assert "virtualenv-py3.11" in found
     assert all(len(name) < 30 and "someone" not in name for name in found)
+
+
+def test_a_sweep_of_before_says_some_things_twice_and_what_a_model_said(tmp_path):
+    path = sweep(tmp_path / "sweep.json", [record("shannon", "temp_bytes", 1.0)])
+    content = json.loads(path.read_text())
+    (one,) = content["records"]
+    one |= {"loss": "shannon", "transform": "value_and_grad", "unit": "bytes", "better": "lower"}
+    content["records"].append({**one, "metric": "modelled_temp_bytes"})
+    path.write_text(json.dumps(content))
+    read = read_results([path]).measurements
+    assert (list(read.frame["metric"]), read.complaints) == (["temp_bytes"], ())
