@@ -59,7 +59,8 @@ class Plot:
         return self.data.to_csv(index=False)
 
     def write_png(self, path: Path) -> None:
-        """Write the figure as a picture of points."""
+        """Write the figure as a picture of points, the same whether its page is written or not."""
+        _ = self.svg  # the layout goes on from what was drawn before
         self.figure.savefig(path, dpi=110)
 
 
