@@ -5,8 +5,6 @@ from experiments.document import (
     collapse,
     compactness,
     diversity,
-    dominance,
-    silhouette,
     velocity,
     weighting,
 )
@@ -21,11 +19,9 @@ __all__ = ["CLAIMS", "EXPERIMENTS"]
 CLAIMS: tuple[Claim, ...] = (
     *batch_mixing.CLAIMS,
     *compactness.CLAIMS,
-    *silhouette.CLAIMS,
     *velocity.CLAIMS,
     *diversity.CLAIMS,
     *collapse.CLAIMS,
-    *dominance.CLAIMS,
     *weighting.CLAIMS,
 )
 # The long ones come first, so that the cores end together.

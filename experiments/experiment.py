@@ -102,7 +102,7 @@ class Claim(NamedTuple):
             said = f"{type(error).__name__}: {error}"
             return [self._row("", seed, None, {}, said)]
         return [
-            self._row(condition, seed, float(margin), _plain(numbers))
+            self._row(condition, seed, float(margin), _plain(numbers), "")
             for condition, (margin, numbers) in found.items()
         ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmarks.measure.checkpoint import Checkpoint, interruptible
+from benchmarks.measure.checkpoint import Checkpoint
 from benchmarks.measure.environment import environment, usable_cores
 from benchmarks.measure.processes import end_with_parent
 from benchmarks.schema.files import reserved
@@ -33,7 +33,6 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
 
     Raises:
         UnwritableError: another run is writing the file, or it cannot be written.
-        KeyboardInterrupt: interrupted; the message says whether the file holds some experiments.
     """
     named = {experiment.name: experiment for experiment in experiments}
     with reserved(path):
@@ -44,23 +43,16 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
             version=OBSERVATIONS_VERSION,
             empty=Observed().parts(),
         )
-        with interruptible(path, checkpoint):
-            _fill(checkpoint, named, size)
+        _fill(checkpoint, named, size)
 
 
 def _fill(checkpoint: Checkpoint, named: Mapping[str, Experiment], size: Size) -> None:
-    unfinished = checkpoint.unfinished
-    with (
-        tqdm(
-            total=len(named), initial=checkpoint.n_finished, unit="experiment", dynamic_ncols=True
-        ) as progress,
-        _workers(len(unfinished)) as pool,
-    ):
+    unfinished, n_finished = checkpoint.unfinished, checkpoint.n_finished
+    with _workers(len(unfinished)) as pool:
         names = {pool.submit(named[name].measure, size): name for name in unfinished}
-        for done in as_completed(names):
+        ended = tqdm(as_completed(names), "experiments", len(named), initial=n_finished)
+        for done in ended:
             checkpoint.add(names[done], done.result())
-            progress.set_description(names[done][:40])
-            progress.update()
 
 
 @contextmanager

@@ -1,19 +1,17 @@
 """Command line of the reports: measure, judge, and turn both into pages."""
 
-import contextlib
 import functools
 import signal
 import subprocess
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from benchmarks.schema import git
-from benchmarks.schema.console import naming_choices, print_in_any_locale
-from benchmarks.schema.files import check_replaceable, csv_with, read_text, write_text
+from benchmarks.schema.console import errors_in_one_line, naming_choices
+from benchmarks.schema.files import UnwritableError, read_text, write_text
 
 with naming_choices():
     from benchmarks.schema.suite import REPORT_CELLS, TIERS
@@ -22,8 +20,7 @@ from reports.claims.page import build_claims, claims_headline
 from reports.claims.reading import read_observations
 from reports.claims.verdicts import judge_claims
 from reports.commits import change as commits
-from reports.commits.errors.error_rates import TABLE
-from reports.commits.errors.tables import write_tables
+from reports.commits.errors import coverage, error_rates
 from reports.commits.judge import judge_change
 from reports.commits.measure import measure_commits
 from reports.commits.page import build_change_page
@@ -31,15 +28,13 @@ from reports.gate.baseline import write_baseline
 from reports.gate.judge import compare_with_baseline
 from reports.reproduction.judge import judge_reproduction
 from reports.reproduction.text import reproduction_text
-from reports.rules.comparable import IncomparableError
 from reports.rules.verdicts import Answer
-from reports.sources.measurements import Complaint, DamagedError
+from reports.sources.measurements import Complaint, DamagedError, IncomparableError
+from reports.sources.measuring import run_sweep
 from reports.sources.published import read_published
 from reports.sources.results import read_results
 from reports.sources.sweep_file import ReadSweep, read_complete_sweep
-from reports.sources.sweep_run import run_sweep
 from reports.sweep import agreement, publishing
-from reports.sweep.headline import report_headline
 from reports.sweep.page import build_report
 from reports.writing.folders import check_folder
 from reports.writing.headlines import unusual_rows, verdict_headline
@@ -59,21 +54,11 @@ _STOPPING = (DamagedError, git.GitError, IncomparableError, OSError, subprocess.
 
 
 class _Commands(click.Group):
-    """Commands that exit 1 for a verdict alone, and 2 if anything stops them before it."""
+    """Commands that exit with the answer that they return, and with 2 if anything stops them."""
 
+    @errors_in_one_line(*_STOPPING)
     def invoke(self, context: click.Context) -> Any:
-        print_in_any_locale()
-        try:
-            return super().invoke(context)
-        except _STOPPING as error:
-            _stop(context, error)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except (KeyboardInterrupt, click.Abort):
-            _stop(context, "interrupted")
-        except Exception as error:
-            traceback.print_exc()
-            _stop(context, f"no verdict, this is a mistake of the program: {error!r}")
+        context.exit(super().invoke(context) or Answer.PASSES)
 
 
 @click.group(cls=_Commands)
@@ -84,14 +69,14 @@ def main() -> None:
 @main.command()
 @click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
 @click.pass_context
-def run(context: click.Context, output: Path) -> None:
+def run(context: click.Context, output: Path) -> Answer:
     """Run the sweep in a process of its own, then build its report."""
     sweep = output.parent / _SWEEP.name
     check_folder(output)
     if output == sweep:
-        _stop(context, f"{output}: the sweep is written there, choose another folder")
+        raise UnwritableError(f"{output}: the sweep is written there, choose another folder")
     run_sweep(sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
-    context.invoke(build, results=(sweep,), output=output)
+    return context.invoke(build, results=(sweep,), output=output)
 
 
 def _say(complaints: Iterable[Complaint]) -> None:
@@ -100,17 +85,10 @@ def _say(complaints: Iterable[Complaint]) -> None:
         click.echo(str(complaint), err=True)
 
 
-def _stop(context: click.Context, reason: object) -> NoReturn:
-    """Say why there is no judgement, and exit 2."""
-    click.echo(str(reason), err=True)
-    context.exit(Answer.UNJUDGED)
-
-
 @main.command()
-@_results(help="Sweeps, asv's results folders, pytest-benchmark's files, or folders of such files.")
+@_results(help="Sweeps, ratios, asv's results folders, and pytest-benchmark's files.")
 @click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
-@click.pass_context
-def build(context: click.Context, results: tuple[Path, ...], output: Path) -> None:
+def build(results: tuple[Path, ...], output: Path) -> Answer:
     """Build the page: exit 1 if a loss does not agree or failed, 2 if something is unreadable."""
     check_folder(output)
     read = read_results(results)
@@ -118,22 +96,21 @@ def build(context: click.Context, results: tuple[Path, ...], output: Path) -> No
     for what, n in read.measurements.left_out.items():
         click.echo(f"left out, {n} times: {what}", err=True)
     click.echo(f"report: {build_report(read, output).resolve()}")
-    click.echo(report_headline(read))
-    context.exit(agreement.answer(read))
+    click.echo(agreement.report_headline(read))
+    return agreement.answer(read)
 
 
 @main.command()
 @click.option("--results", type=_PATH, default=Path("results/claims.json"), show_default=True)
 @click.option("--output", type=_PATH, default=Path("results/claims"), show_default=True)
-@click.pass_context
-def claims(context: click.Context, results: Path, output: Path) -> None:
+def claims(results: Path, output: Path) -> Answer:
     """Build the page of the experiments on the claims: exit 2 if a part is unreadable."""
     check_folder(output)
     read = read_observations(results)
     _say(read.complaints)
     click.echo(f"page: {build_claims(read, output).resolve()}")
     click.echo(claims_headline(judge_claims(read.margins)))
-    context.exit(2 if read.complaints else 0)
+    return Answer.UNJUDGED if read.complaints else Answer.PASSES
 
 
 @main.command()
@@ -155,9 +132,7 @@ def claims(context: click.Context, results: Path, output: Path) -> None:
     help="Compare two releases of jax instead, on one commit: BASE.",
 )
 @click.option("--gate-on-time", is_flag=True, help="Let slower calls fail the change too.")
-@click.pass_context
 def compare(
-    context: click.Context,
     base: str,
     head: str | None,
     direct: bool,
@@ -166,46 +141,49 @@ def compare(
     minutes: float,
     versions: tuple[str, str] | None,
     gate_on_time: bool,
-) -> None:
+) -> Answer:
     """Did HEAD make anything worse since it forked from BASE? HEAD is the last commit by default.
 
     BASE...HEAD is accepted too. One sentence, one page and one exit code.
     """
     check_folder(output)
-    change = _change(base, head, direct, of_one=versions is not None)
+    first, last = commits.revisions(base, head)
+    change = commits.change_between(first, first if versions else last, direct=direct)
+    needed = None
     if results is None:
         results = _ROUNDS
-        measure_commits(results, change, versions or (), minutes)
-    names = [commit.name for commit in change.commits]
-    renewed = commits.renews_baseline(*names)
-    judged = judge_change(results, *names, on_time=gate_on_time, baseline_renewed=renewed)
+        needed = measure_commits(results, change, versions or (), minutes)
+    judged = judge_change(
+        results,
+        *(commit.name for commit in change.commits),
+        on_time=gate_on_time,
+        baseline_renewed=commits.renews_baseline(*(commit.name for commit in change.commits)),
+        minutes_needed=needed,
+    )
     _say(judged.complaints)
     page = build_change_page(judged, change, output)
     click.echo(read_text(page.parent / "comment.md"))
     click.echo(f"page: {page.resolve()}")
-    context.exit(judged.answer)
-
-
-def _change(base: str, head: str | None, direct: bool, of_one: bool) -> commits.Change:
-    """The commits that are compared; two releases of jax are compared on one."""
-    try:
-        first, last = commits.revisions(base, head)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    return commits.change_between(first, first if of_one else last, direct=direct)
+    return judged.answer
 
 
 @main.command("error-rates")
 @click.option(
     "--output",
     type=_PATH,
-    default=TABLE.parent,
+    default=error_rates.TABLE.parent,
     show_default="that of the committed tables",
     help="The folder of the tables.",
 )
 def simulate(output: Path) -> None:
     """Simulate, in minutes, how often a comparison of times errs, and write the tables."""
-    for path, table in write_tables(output):
+    tables = {
+        error_rates.TABLE: error_rates.error_rates,
+        coverage.TABLE: coverage.coverage,
+    }
+    for kept, simulated in tables.items():
+        table, path = simulated(), output / kept.name
+        write_text(path, table.to_csv(index=False))
         click.echo(table.drop(columns="description", errors="ignore").to_string(index=False))
         click.echo(f"wrote {path}")
 
@@ -229,21 +207,18 @@ def rebuild(output: Path) -> None:
 @main.command()
 @click.argument("path", type=_PATH)
 @click.option("--results", type=_PATH, help="The sweep measured again; without one, it is run.")
-@click.pass_context
-def reproduce(context: click.Context, path: Path, results: Path | None) -> None:
+def reproduce(path: Path, results: Path | None) -> Answer:
     """Measure a published report again: exit 1 if what is expected to agree does not."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
-    rows = found_at.parent / f"{found_at.stem}.csv"
-    check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
         run_sweep(found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
     again = read_complete_sweep(found_at)
     found = judge_reproduction(published.sweep, again)
+    rows = found_at.with_suffix(".csv")
     write_text(rows, found.rows.to_csv(index=False))
-    with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
-        click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
-    context.exit(found.answer)
+    click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
+    return found.answer
 
 
 _GIVEN = click.option("--results", type=_PATH, help="A sweep of the tier; without one, it is run.")
@@ -265,15 +240,14 @@ def baseline(results: Path | None, tier: str, shrink: bool) -> None:
 @main.command()
 @_GIVEN
 @_OF_TIER
-@click.pass_context
-def gate(context: click.Context, results: Path | None, tier: str) -> None:
+def gate(results: Path | None, tier: str) -> Answer:
     """Exit 1 if a deterministic measurement got worse than its baseline, 2 without a verdict."""
     verdicts = compare_with_baseline(_results_of_tier(results, tier))
     for line in unusual_rows(verdicts):
         click.echo(line)
     answer = Answer.FAILS if verdicts["gates"].any() else Answer.PASSES
     click.echo(verdict_headline(verdicts, answer))
-    context.exit(answer)
+    return answer
 
 
 def _results_of_tier(path: Path | None, tier: str) -> ReadSweep:

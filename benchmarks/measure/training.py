@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import jax
@@ -25,15 +25,11 @@ __all__ = ["measure_trainings", "run_trainings"]
 _MOST_CALLS = 200
 
 
-class _Pieces(NamedTuple):
-    """An update of a training, and its loss alone with its gradient, as programs."""
+def _programs(chosen: TrainingCase, batch_size: int, device: jax.Device) -> tuple[Program, Program]:
+    """An update of the training, and its loss alone with its gradient, on the device.
 
-    update: Program
-    loss: Program
-
-
-def _pieces(chosen: TrainingCase, batch_size: int, device: jax.Device) -> _Pieces:
-    """The programs with their inputs on the device; the loss gets the first update's results."""
+    The loss gets the first update's results.
+    """
     model = chosen.model()
     first = Update(model, chosen.objective, 1e-3)
     cells = chosen.data()
@@ -50,7 +46,7 @@ def _pieces(chosen: TrainingCase, batch_size: int, device: jax.Device) -> _Piece
         return chosen.loss(results, inputs["minibatch"], inputs["where"])
 
     put = partial(jax.device_put, device=device)
-    return _Pieces(
+    return (
         Program(update, put({"leaves": first.leaves}), put(inputs)),
         Program(
             jax.value_and_grad(loss_of),
@@ -84,12 +80,12 @@ def measure_training(
         A record per metric. The time of the loss includes its gradient's. Its share of the
         update is at most 1: what exceeds that is noise.
     """
-    pieces = _pieces(training(name), batch_size, device)
-    phases = compile_cold(pieces.update)._asdict()
-    update = phases.pop("compiled")
+    update, loss = _programs(training(name), batch_size, device)
+    phases = compile_cold(update)._asdict()
+    compiled = phases.pop("compiled")
     calls = {
-        "update": partial(update, *pieces.update.arguments),
-        "loss": partial(compile_cold(pieces.loss).compiled, *pieces.loss.arguments),
+        "update": partial(compiled, *update.arguments),
+        "loss": partial(compile_cold(loss).compiled, *loss.arguments),
     }
     warm_up(calls)
     order = np.random.default_rng(0)
@@ -99,7 +95,7 @@ def measure_training(
         "steps_per_second": 1 / took["update"],
         "loss_share": min(1.0, took["loss"] / took["update"]),
         **phases,
-        "temp_bytes": counters(update)["temp_bytes"],
+        "temp_bytes": counters(compiled)["temp_bytes"],
     }
     return [_record(name, batch_size, device, *each) for each in measured.items()]
 
@@ -118,22 +114,22 @@ def measure_trainings(
         try:
             found += measure_training(name, batch_size, device, seconds=seconds)
         except Exception as error:
-            found.append(_failure(name, batch_size, device, error))
+            failed = ("steps_per_second", None, Status.FAILED, f"{type(error).__name__}: {error}")
+            found.append(_record(name, batch_size, device, *failed))
     return found
 
 
 def _record(
-    name: str, batch_size: int, device: jax.Device, metric: str, value: float | None, **more: Any
+    name: str,
+    batch_size: int,
+    device: jax.Device,
+    metric: str,
+    value: float | None,
+    status: Status = Status.OK,
+    detail: str = "",
 ) -> Record:
-    where = (f"{name}:{STEP}", name, STEP, Source.SIMULATED, batch_size, "float32", device.platform)
-    return Record(*where, metric, value, **more)
-
-
-def _failure(name: str, batch_size: int, device: jax.Device, error: Exception) -> Record:
-    detail = f"{type(error).__name__}: {error}"
-    return _record(
-        name, batch_size, device, "steps_per_second", None, status=Status.FAILED, detail=detail
-    )
+    where = (f"{name}:{STEP}", Source.SIMULATED, batch_size, "float32", device.platform)
+    return Record(*where, metric, value, (), status, detail)
 
 
 _COLUMNS = {

@@ -123,7 +123,6 @@ def _begin(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
         "environment": described,
         "sides": {
             side.side: {
-                "commit": side.commit,
                 "described": side.described,
                 "versions": response["versions"],
                 "failures": response["failures"],

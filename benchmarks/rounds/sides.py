@@ -116,7 +116,7 @@ def _extract(commit: str, folder: Path) -> None:
 def _install(folder: Path, jax: str | None) -> None:
     """The wheel, and the release of jax, in an environment that sees what is installed here."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    _output([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder),
+    _run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder),
              str(folder / "source")])  # fmt: skip
     environment = folder / "environment"
     venv.create(environment)
@@ -124,7 +124,7 @@ def _install(folder: Path, jax: str | None) -> None:
     # The settings of pip, in files or variables, may name another folder.
     there = ["--no-user", "--target=", f"--prefix={environment}", "--root=/"]
     install = ["--python", str(_python(folder)), "install", "--no-deps", *there]
-    _output([*pip, *install, *map(str, folder.glob("*.whl")), *releases])
+    _run([*pip, *install, *map(str, folder.glob("*.whl")), *releases])
     _borrow_installed_packages(folder)
 
 
@@ -155,13 +155,12 @@ def _python(folder: Path) -> Path:
     return folder / "environment" / scripts / "python"
 
 
-def _output(command: Sequence[str]) -> str:
+def _run(command: Sequence[str]) -> None:
     found = _ended(command)
     if found.returncode:
         raise SideError(
             f"{' '.join(command[:4])} … ended with {found.returncode}: {_last_line(found)}"
         )
-    return found.stdout
 
 
 def _ended(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":

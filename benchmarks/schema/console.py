@@ -2,6 +2,7 @@
 
 import io
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import click
 
-from benchmarks.schema.files import UnwritableError, check_replaceable, json_with
+from benchmarks.schema.files import UnwritableError
 
-__all__ = ["errors_in_one_line", "json_option", "naming_choices", "print_in_any_locale"]
+__all__ = ["errors_in_one_line", "json_option", "naming_choices"]
 
 
-def print_in_any_locale() -> None:
+def _print_in_any_locale() -> None:
     """Escape what the terminal's encoding has no sign for, instead of raising an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -36,37 +37,41 @@ def naming_choices() -> Iterator[None]:
 
 @contextmanager
 def errors_in_one_line(*stopping: type[Exception]) -> Iterator[None]:
-    """Say in one line what stops a command: exit 2 for an error, 130 for an interrupt.
+    """Exit 2, with a line that says why, if anything stops a command: 1 is for verdicts alone.
 
     Args:
-        stopping: the errors that have a message for the user, beside ``UnwritableError``.
+        stopping: the errors that have a message for the user, beside ``UnwritableError``. Any
+            other one is a mistake of the program, and is shown whole.
     """
-    print_in_any_locale()
-    errors: tuple[type[Exception], ...] = (UnwritableError, *stopping)
+    _print_in_any_locale()
     try:
         yield
-    except errors as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(2) from None
-    except KeyboardInterrupt as interrupt:
-        click.echo(f"interrupted; {interrupt}".rstrip("; "), err=True)
-        raise click.exceptions.Exit(130) from None
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except (UnwritableError, *stopping) as error:  # type: ignore[misc]
+        reason = str(error)
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    except Exception as error:
+        traceback.print_exc()
+        reason = f"this is a mistake of the program: {error!r}"
+    else:
+        return
+    click.echo(reason, err=True)
+    raise click.exceptions.Exit(2)
 
 
-def json_option(flag: str, kind: str, *names: str, **settings: Any) -> Callable[..., Any]:
-    """An option for a path to write; another kind of file there is refused before any work.
+def json_option(flag: str, **settings: Any) -> Callable[..., Any]:
+    """An option for a path to write; a name of another kind of file is refused before any work.
 
     Args:
         flag: the option.
-        kind: what the file will hold, for the message.
-        names: a file of this kind is a JSON object, or a list of objects, that has them.
         settings: of the option.
     """
 
     def check(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-        if path is not None:
-            with errors_in_one_line():
-                check_replaceable(path, kind, json_with(*names))
+        if path is not None and path.suffix != ".json":
+            raise click.BadParameter(f"{path}: accepted are names that end in .json")
         return path
 
     return click.option(

@@ -8,7 +8,7 @@ import datetime
 import math
 import reprlib
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool
@@ -58,17 +58,6 @@ class Row:
     def names(cls) -> list[str]:
         """The names of the fields."""
         return list(cls.__dataclass_fields__)
-
-    @classmethod
-    def complete(cls, given: Any) -> Any:
-        """What a file gives as such a row; a field may be missing where the row is made alone.
-
-        Raises:
-            ValueError: a field is missing.
-        """
-        if isinstance(given, Mapping) and (missing := [n for n in cls.names() if n not in given]):
-            raise ValueError("; ".join(f"{name}: Field required" for name in missing))
-        return given
 
 
 def known(names: Collection[str]) -> AfterValidator:

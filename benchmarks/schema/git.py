@@ -12,7 +12,6 @@ from pathlib import Path
 __all__ = [
     "GitError",
     "answer",
-    "changed_files",
     "differ",
     "environment_without_git",
     "has_changes",
@@ -50,16 +49,6 @@ def answer(folder: Path, *arguments: str) -> str:
         GitError: git failed.
     """
     return _ended(folder, arguments).stdout
-
-
-def changed_files(folder: Path, base: str, head: str) -> list[str]:
-    """The files in which two commits differ.
-
-    Raises:
-        GitError: git cannot tell.
-    """
-    listed = answer(folder, *_PLAIN_DIFF, "--name-only", "-z", base, head, "--")
-    return [name for name in listed.split("\0") if name]
 
 
 def differ(folder: Path, base: str, head: str, *paths: str) -> bool:

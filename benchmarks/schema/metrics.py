@@ -65,9 +65,6 @@ METRICS: Mapping[str, Metric] = {
     "communicated_bytes": Metric("bytes", Direction.LOWER, Kind.COUNTER),
     "messages": Metric("messages", Direction.LOWER, Kind.COUNTER),
     "ring_rounds": Metric("rounds", Direction.LOWER, Kind.COUNTER),
-    # In published reports: what a cost model said of the same program.
-    "modelled_temp_bytes": Metric("bytes", Direction.EQUAL, Kind.RESULT),
-    "modelled_communicated_bytes": Metric("bytes", Direction.EQUAL, Kind.RESULT),
     "retraces": Metric("traces", Direction.LOWER, Kind.COUNTER),
     "value": Metric("loss", Direction.EQUAL, Kind.RESULT),
     "result_digest": Metric("hash", Direction.EQUAL, Kind.RESULT),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, Strict, model_validator
 
@@ -43,12 +43,7 @@ class Margin(Row):
     seed: Count
     margin: Finite | None
     numbers: Numbers
-    error: Text = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_complete(cls, given: Any) -> Any:
-        return cls.complete(given)
+    error: Text
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, SkipValidation, model_validator
 
@@ -22,7 +22,6 @@ from benchmarks.schema.fields import (
     Transform,
     why_impossible,
 )
-from benchmarks.schema.metrics import METRICS
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -32,7 +31,6 @@ __all__ = [
     "Record",
     "Source",
     "Status",
-    "WrittenRecord",
 ]
 
 SCHEMA_VERSION = 5
@@ -58,49 +56,28 @@ class Record(Row):
     """One measurement."""
 
     benchmark: Program
-    loss: Name
-    transform: Transform
     source: Source
     n_cells: CellCount
     dtype: Annotated[str, Field(strict=True, pattern=r"^b?float\d+$")]
     device: Device
     metric: MetricName
     value: Annotated[float | str | None, SkipValidation]
-    samples: Sequence[Positive] = ()
-    status: Status = Status.OK
-    detail: Text = ""
+    samples: Sequence[Positive]
+    status: Status
+    detail: Text
 
-    def row(self) -> dict[str, Any]:
-        """The record as it is written: with its metric's unit and direction."""
-        metric = METRICS[self.metric]
-        return {**super().row(), "unit": metric.unit, "better": metric.better}
+    @property
+    def loss(self) -> str:
+        """The loss, or the training."""
+        return self.benchmark.partition(":")[0]
 
-
-@dataclass(frozen=True, kw_only=True)
-class WrittenRecord(Record):
-    """A record as it is written."""
-
-    unit: Text
-    better: Text
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_complete(cls, given: Any) -> Any:
-        return cls.complete(given)
+    @property
+    def transform(self) -> str:
+        """What of the loss the program computes."""
+        return self.benchmark.partition(":")[2]
 
     @model_validator(mode="after")
-    def _fields_fit_each_other(self) -> "WrittenRecord":
-        if self.benchmark != f"{self.loss}:{self.transform}":
-            raise ValueError(
-                f"benchmark, loss, transform: {self.benchmark!r} is not of "
-                f"{self.loss!r} and {self.transform!r}"
-            )
-        metric = METRICS[self.metric]
-        if (self.unit, self.better) != (metric.unit, metric.better):
-            raise ValueError(
-                f"unit, better: {self.metric} has {metric.unit}, {metric.better}, "
-                f"not {self.unit}, {self.better}"
-            )
+    def _value_fits_the_status(self) -> "Record":
         if self.status != Status.OK:
             if self.value is not None:
                 raise ValueError(f"value: it is there, and the status is {self.status}")

@@ -115,9 +115,8 @@ class SideDescription(Row):
 
 @dataclass(frozen=True)
 class TimedSide(Row):
-    """A side of the rounds: its commit, what was installed, and the programs that failed."""
+    """A side of the rounds: what is measured, what was installed, and the programs that failed."""
 
-    commit: Commit
     described: SideDescription
     versions: Packages
     failures: dict[Program, Text]

@@ -134,6 +134,7 @@ def _beside_harmony(row: Training, size: Size) -> list[Margin]:
             row.seed,
             margin,
             {"ours": found[name], "Harmony": harmony[name]},
+            error="",
         )
         for condition, (margin, name) in margins.items()
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.stats
 
 __all__ = ["Interval", "interval", "intervals"]
@@ -33,8 +34,5 @@ def interval(values: Iterable[float]) -> Interval:
 
 def intervals(rows: Iterable[Mapping[str, float]]) -> dict[str, Interval]:
     """The interval of every name, over the rows that have it."""
-    held: dict[str, list[float]] = {}
-    for row in rows:
-        for name, number in row.items():
-            held.setdefault(name, []).append(number)
-    return {name: interval(numbers) for name, numbers in held.items()}
+    columns = pd.DataFrame(list(rows))
+    return {str(name): interval(numbers.dropna()) for name, numbers in columns.items()}

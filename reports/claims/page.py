@@ -64,11 +64,7 @@ def build_claims(read: Observations, output: Path) -> Path:
             "training_note": _TRAINING_NOTE,
             "mean_and_interval": mean_and_interval,
         }
-        render_pages(
-            folder,
-            content,
-            {"claims/claims.html.j2": "index.html", "claims/claims.md.j2": "claims.md"},
-        )
+        render_pages(folder, content, _PAGES)
         (folder / "observations.json").write_bytes(read.path.read_bytes())
     return output / "index.html"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from benchmarks.schema.observations import (
     Scatter,
     Training,
 )
-from reports.sources.measurements import Complaint, DamagedError, load_json, naming_damaged
+from reports.sources.measurements import Complaint, complaints_about, load_json, naming_damaged
 from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = ["Observations", "read_observations"]
@@ -39,7 +39,7 @@ class _Environment(Environment):
 class _File(OwnModel):
     """The file of the experiments; the rows of its lists are checked one by one."""
 
-    schema_version: int
+    schema_version: Literal[OBSERVATIONS_VERSION]  # type: ignore[valid-type]
     environment: _Environment
     steps: list[Name]
     unfinished: list[Name]
@@ -78,7 +78,7 @@ def read_observations(path: Path) -> Observations:
         DamagedError: not such a file, or of another version.
     """
     with naming_damaged(path):
-        file = _read(path)
+        file = checked(_File, load_json(path))
     problems, frames = [], {}
     for name, model in _LISTS.items():
         rows, wrong = checked_rows(model, getattr(file, name), name)
@@ -86,16 +86,4 @@ def read_observations(path: Path) -> Observations:
         problems += wrong
     if left := len(file.unfinished):
         problems.append(f"interrupted: {left} of {len(file.steps)} experiments are missing")
-    complaints = tuple(Complaint(str(path), problem) for problem in problems)
-    return Observations(path, file.environment.row(), complaints, **frames)
-
-
-def _read(path: Path) -> _File:
-    content = load_json(path)
-    if not isinstance(content, dict) or "margins" not in content:
-        raise DamagedError("not the results of experiments")
-    if (version := content.get("schema_version")) != OBSERVATIONS_VERSION:
-        raise DamagedError(
-            f"schema_version is {version!r}, this program reads {OBSERVATIONS_VERSION}"
-        )
-    return checked(_File, content)
+    return Observations(path, file.environment.row(), complaints_about(path, problems), **frames)

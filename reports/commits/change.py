@@ -1,6 +1,5 @@
 """The two commits that a comparison is of, and what git says of them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +38,6 @@ class Change(NamedTuple):
         forked_from: the commit that the head is asked to be compared with, where the base is not
             that commit itself, but the one at which the head forked from it.
         direct: whether a base that the head does not contain is compared itself.
-        files: names of the files that differ.
         uncommitted: whether the head is checked out, with changes that are not judged.
     """
 
@@ -47,7 +45,6 @@ class Change(NamedTuple):
     head: Commit
     forked_from: Commit | None
     direct: bool
-    files: Sequence[str]
     uncommitted: bool
 
     @property
@@ -70,13 +67,13 @@ def revisions(base: str, head: str | None) -> tuple[str, str]:
     """The two commits of ``BASE HEAD``, ``BASE`` or ``BASE...HEAD``.
 
     Raises:
-        ValueError: something else; the message says what is accepted.
+        DamagedError: something else; the message says what is accepted.
     """
     first, dots, second = base.partition("...")
     empty = "" in (base, head)  # a variable that is not set, which must not mean HEAD
     if empty or ".." in first + second or (dots and head is not None):
         given = base if head is None else f"{base} {head}"
-        raise ValueError(f"{given!r}: accepted are BASE, BASE HEAD and BASE...HEAD")
+        raise DamagedError(f"{given!r}: accepted are BASE, BASE HEAD and BASE...HEAD")
     return first or "HEAD", (second if dots else head) or "HEAD"
 
 
@@ -103,7 +100,6 @@ def change_between(base: str, head: str, *, direct: bool) -> Change:
         last,
         forked_from=None if first is asked else asked,
         direct=direct and not contained,
-        files=git.changed_files(here, first.name, last.name),
         uncommitted=resolve("HEAD") == last.name and git.has_changes(here),
     )
 

@@ -10,9 +10,8 @@ from benchmarks.schema.metrics import Kind
 from benchmarks.schema.records import Source
 from benchmarks.schema.rounds import Side, Stage, TimedSide
 from reports.commits.judged_change import HeldRounds, JudgedChange
-from reports.commits.reading import MeasuredTimes, read_counters, read_minutes, read_times
-from reports.commits.time_verdicts import AGAIN_ROUNDS, RATE, Program, judge_times
-from reports.rules.comparable import compiled_with
+from reports.commits.reading import MeasuredTimes, read_counters, read_times
+from reports.commits.time_verdicts import AGAIN_ROUNDS, Program, judge_times
 from reports.rules.counters import deterministic, judge_counters, mark_unmeasured
 from reports.rules.verdicts import Verdict, gates
 from reports.sources.measurements import DamagedError
@@ -30,7 +29,13 @@ _PROGRAM = ["benchmark", "n_cells", "device"]
 
 
 def judge_change(
-    folder: Path, base: str, head: str, *, on_time: bool = False, baseline_renewed: bool = False
+    folder: Path,
+    base: str,
+    head: str,
+    *,
+    on_time: bool = False,
+    baseline_renewed: bool = False,
+    minutes_needed: int | None = None,
 ) -> JudgedChange:
     """Judge what was measured into a folder: counters and errors one by one, times together.
 
@@ -39,13 +44,14 @@ def judge_change(
         base, head: full names of the commits.
         on_time: whether times that got worse fail the change.
         baseline_renewed: whether measurements may vanish.
+        minutes_needed: how long all rounds take; None where nobody measured that.
 
     Raises:
         DamagedError: a file is missing or damaged, or holds other commits than asked for, or
             others than the other file.
     """
     rounds = read_times(folder)
-    if (held := [rounds.sides[side].commit for side in Side]) != [base, head]:
+    if (held := [rounds.sides[side].described.commit for side in Side]) != [base, head]:
         names = " and ".join(commit[:8] for commit in held)
         raise DamagedError(f"{folder} holds rounds of {names}, not of {base[:8]} and {head[:8]}")
     sweeps = read_counters(folder, rounds.sides)
@@ -53,16 +59,13 @@ def judge_change(
     found = pd.concat([_counters(sweeps), times], ignore_index=True)
     found["gates"] = gates(found, on_time=on_time, baseline_renewed=baseline_renewed)
     return JudgedChange(
-        base,
-        head,
         found,
         rounds.complaints,
         processor=f"{rounds.environment['cpu']}, {rounds.environment['cores']} cores",
         versions=_versions(rounds.sides),
         baseline_renewed=baseline_renewed,
         command=rounds.environment["command"] + " --gate-on-time" * on_time,
-        false_alarm_rate=RATE,
-        held=_held(folder, rounds.times, opened=bool(times["opened"].any())),
+        held=_held(rounds.times, bool(times["opened"].any()), minutes_needed),
         on_time=on_time,
     )
 
@@ -86,16 +89,15 @@ def comparable_times(rounds: MeasuredTimes) -> pd.DataFrame:
     return rounds.times if rounds.same_bounds else rounds.times.assign(ratio=rounds.times.seconds)
 
 
-def _held(folder: Path, times: pd.DataFrame, *, opened: bool) -> HeldRounds:
+def _held(times: pd.DataFrame, opened: bool, minutes_needed: int | None) -> HeldRounds:
     """The rounds that both sides have, and how many there should be."""
-    minutes = read_minutes(folder)
     sides = times.groupby(["stage", "round"])["side"].nunique()
     both = sides[sides == len(Side)].groupby("stage").size()
     return HeldRounds(
         first=int(both.get(Stage.FIRST, 0)),
         again=int(both.get(Stage.AGAIN, 0)),
         again_planned=AGAIN_ROUNDS if opened else 0,
-        minutes_needed=None if minutes is None else minutes.needed,
+        minutes_needed=minutes_needed,
     )
 
 
@@ -103,7 +105,7 @@ def _counters(sweeps: Mapping[Side, ReadSweep]) -> pd.DataFrame:
     before, after = (deterministic(sweeps[side].frame) for side in Side)
     found = judge_counters(before, mark_unmeasured(before, after))
     found = found.assign(n_before=1, n_after=1, tested=False, unstable=False)
-    if compiled_with(sweeps[Side.BASE]) == compiled_with(sweeps[Side.HEAD]):
+    if sweeps[Side.BASE].compiled_with == sweeps[Side.HEAD].compiled_with:
         return found
     differing = found["verdict"].isin([Verdict.REGRESSED, Verdict.IMPROVED, Verdict.CHANGED])
     incomparable = differing & found["kind"].isin(_OF_THE_COMPILER)

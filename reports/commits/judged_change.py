@@ -35,12 +35,24 @@ class HeldRounds(NamedTuple):
     first: int
     again: int
     again_planned: int
-    minutes_needed: float | None
+    minutes_needed: int | None
 
     @property
     def complete(self) -> bool:
         """Whether no round is missing."""
         return self.first >= FIRST_ROUNDS and self.again >= self.again_planned
+
+    def __str__(self) -> str:
+        """How many rounds of how many were held, and the option that leaves time for all."""
+        again = (
+            f"{self.again} of {self.again_planned} second rounds were held"
+            if self.again_planned
+            else "nothing was open for second rounds"
+        )
+        said = f"{self.first} of {FIRST_ROUNDS} first rounds were held, and {again}."
+        if self.complete or self.minutes_needed is None:
+            return said
+        return f"{said} All of them take --minutes {self.minutes_needed} here."
 
 
 @dataclass(frozen=True)
@@ -48,27 +60,22 @@ class JudgedChange:
     """The verdicts on two commits.
 
     Attributes:
-        base, head: the commits' full names.
         verdicts: a row per measurement, with its verdict and whether it ``gates``.
         complaints: what could not be read.
         processor: what was measured on.
         versions: the release of jax, or those of both sides.
         baseline_renewed: whether measurements may vanish, because the head renews the baseline.
         command: what measures and judges the same again.
-        false_alarm_rate: the share of reports that name a changed time by chance, at most.
         held: the rounds that were held.
         on_time: whether times that got worse fail the change, so that all must be judged.
     """
 
-    base: str
-    head: str
     verdicts: pd.DataFrame
     complaints: tuple[Complaint, ...]
     processor: str
     versions: str
     baseline_renewed: bool
     command: str
-    false_alarm_rate: float
     held: HeldRounds
     on_time: bool
 

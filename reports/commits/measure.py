@@ -2,7 +2,6 @@
 
 import math
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.schema.children import run_child
-from benchmarks.schema.files import reserved, write_json
+from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Stage
 from reports.commits.change import Change
 from reports.commits.effects import effects
 from reports.commits.judge import comparable_times, same_programs
-from reports.commits.reading import MINUTES, MeasuredTimes, read_counters, read_times
+from reports.commits.reading import MeasuredTimes, read_counters, read_times
 from reports.commits.time_verdicts import (
     AGAIN_ROUNDS,
     FEWEST_FIRST_ROUNDS,
@@ -24,14 +22,14 @@ from reports.commits.time_verdicts import (
     fewest_again_rounds,
     open_times,
 )
-from reports.sources.measurements import DamagedError
+from reports.sources.measuring import run_benchmarks
 
 __all__ = ["measure_commits"]
 
 _OPTION_OF = {"cold_compile_seconds": "--compile", "call_seconds": "--call"}
 
 
-def measure_commits(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> None:
+def measure_commits(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> int:
     """Take the deterministic measurements of both commits, and their times in rounds.
 
     Times that may have changed are taken again, in new rounds: the first ones chose them, and do
@@ -43,15 +41,18 @@ def measure_commits(folder: Path, change: Change, releases: Sequence[str], minut
         releases: the releases of jax of base and head; none for the one that is installed.
         minutes: a bound on the whole: no round begins that would end later.
 
+    Returns:
+        How many minutes it takes with all rounds.
+
     Raises:
         DamagedError: a commit could not be built or measured.
         UnwritableError: another comparison is measured there.
     """
     with reserved(folder):
-        _measure(folder, change, releases, minutes)
+        return _measure(folder, change, releases, minutes)
 
 
-def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> None:
+def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: float) -> int:
     began = time.monotonic()
     commits = [commit.name for commit in change.commits]
     given = [*commits, f"--folder={folder}", *(["--jax", *releases] if releases else [])]
@@ -62,8 +63,7 @@ def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: flo
         planned = [f"--rounds={number}", f"--fewest={fewest}", f"--minutes={left}"]
         _run("rounds", *given, f"--stage={stage}", *planned, *options)
 
-    for name in ("rounds.json", MINUTES):
-        (folder / name).unlink(missing_ok=True)
+    (folder / "rounds.json").unlink(missing_ok=True)
     _run("counters", *given)
     timed(Stage.FIRST, FIRST_ROUNDS, FEWEST_FIRST_ROUNDS, whole)
     rounds = read_times(folder)
@@ -72,8 +72,7 @@ def _measure(folder: Path, change: Change, releases: Sequence[str], minutes: flo
     if not candidates.empty:
         timed(Stage.AGAIN, AGAIN_ROUNDS, fewest_again_rounds(len(candidates)), *_named(candidates))
     seconds = time.monotonic() - began
-    needed = _minutes_needed(seconds, read_times(folder), with_again=not candidates.empty)
-    write_json(folder / MINUTES, {"needed": needed})
+    return _minutes_needed(seconds, read_times(folder), with_again=not candidates.empty)
 
 
 def _minutes_needed(seconds: float, rounds: MeasuredTimes, *, with_again: bool) -> int:
@@ -104,6 +103,4 @@ def _named(candidates: pd.DataFrame) -> list[str]:
 
 
 def _run(*arguments: str) -> None:
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    if run_child(command, stdout=subprocess.DEVNULL).returncode:
-        raise DamagedError(f"benchmarks {arguments[0]} did not finish")
+    run_benchmarks(*arguments, stdout=subprocess.DEVNULL)

@@ -10,7 +10,6 @@ from reports.commits.effects import CONFIDENCE, NOT_EXCLUDED_LEVEL
 from reports.commits.errors import coverage, error_rates
 from reports.commits.errors.noise import SHARED
 from reports.commits.errors.simulation import N_TIMES
-from reports.commits.notes import tone
 from reports.rules.counters import SMALLEST_CHANGE
 from reports.rules.verdicts import Verdict
 from reports.writing.quantities import percent
@@ -52,7 +51,6 @@ def write_method(folder: Path) -> None:
         "confidence": CONFIDENCE,
         "shared": SHARED,
         "verdicts": _VERDICTS,
-        "tone": tone,
         "rates": list(rates.itertuples(index=False)),
         "n_times": N_TIMES,
         "coverage": list(pd.read_csv(coverage.TABLE).itertuples(index=False)),

@@ -1,18 +1,20 @@
 """The page of a comparison of two commits, and the comment for a pull request."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.schema.files import put_text, read_text
 from reports.commits.change import Change
 from reports.commits.judged_change import JudgedChange
 from reports.commits.method import write_method
-from reports.commits.notes import excluded, note, rounds_held, threshold, tone
+from reports.commits.time_verdicts import FEWEST_TO_EXCLUDE, RATE
+from reports.rules.verdicts import WALL_CLOCK, Verdict
 from reports.writing.folders import replacing_folder
 from reports.writing.headlines import verdict_headline
+from reports.writing.quantities import percent, quantity
 from reports.writing.templating import render_pages
 
 __all__ = ["build_change_page"]
@@ -21,7 +23,6 @@ _PAGES = {"commits/change.html.j2": "index.html", "commits/comment.md.j2": "comm
 # A comment must stay below what code hosts accept.
 _LONGEST_COMMENT = 60_000
 _MOST_COMMENTED_ROWS = 50
-_MOST_FILES = 20
 
 
 def build_change_page(judged: JudgedChange, change: Change, output: Path) -> Path:
@@ -37,9 +38,7 @@ def _write(judged: JudgedChange, change: Change, folder: Path) -> None:
     content = {
         "judged": judged,
         "change": change,
-        "files": _shortened(change.files),
         "headline": verdict_headline(judged.verdicts, judged.answer),
-        "rounds_held": rounds_held(judged.held),
         "complaints": judged.complaints,
         "listed": _rows(judged.listed),
         "folded": _rows(judged.folded),
@@ -47,10 +46,10 @@ def _write(judged: JudgedChange, change: Change, folder: Path) -> None:
         "n_shown": _MOST_COMMENTED_ROWS,
         "n_gating": int(judged.gates.sum()),
         "verdicts": verdicts,
-        "excluded": excluded,
-        "note": note,
-        "threshold": threshold,
-        "tone": tone,
+        "false_alarm_rate": RATE,
+        "excluded": _excluded,
+        "note": _note,
+        "threshold": _threshold,
     }
     render_pages(folder, content, _PAGES)
     write_method(folder)
@@ -58,12 +57,37 @@ def _write(judged: JudgedChange, change: Change, folder: Path) -> None:
     put_text(comment, read_text(comment)[:_LONGEST_COMMENT])
 
 
-def _shortened(files: Sequence[str]) -> str:
-    """The names of the first files, and how many more there are."""
-    more = len(files) - _MOST_FILES
-    names = ", ".join(files[:_MOST_FILES])
-    return f"{names} and {more} more" if more > 0 else names or "none"
-
-
 def _rows(verdicts: pd.DataFrame) -> list[Any]:
     return list(verdicts.itertuples(index=False))
+
+
+def _note(row: Any) -> str:
+    """How a time is given, whether it is unstable, and what it does not exclude or lacks."""
+    said = ["ratio to the bound"] * (row.unit == "ratio") + ["unstable"] * bool(row.unstable)
+    if row.verdict in (Verdict.NOISE, Verdict.UNCHANGED) and pd.notna(row.undetected):
+        said.append(
+            f"a change below {row.undetected:.0%} would not show"
+            if np.isfinite(row.undetected)
+            else _excludes_nothing()
+        )
+    if pd.notna(needed := getattr(row, "rounds_needed", None)):
+        said.append(f"at least {needed:.0f} {'second ' * row.opened}rounds are needed")
+    return "; ".join(said)
+
+
+def _excluded(share: float) -> str:
+    """Beyond which change the times of a loss exclude one."""
+    if pd.isna(share):
+        return ""
+    return percent(share) if np.isfinite(share) else _excludes_nothing()
+
+
+def _excludes_nothing() -> str:
+    return f"excludes no change: at least {FEWEST_TO_EXCLUDE} rounds are needed"
+
+
+def _threshold(row: Any) -> str:
+    """How much counts as a change: a share of a time, an amount of anything else."""
+    if row.kind in WALL_CLOCK and pd.notna(row.threshold):
+        return f"{row.threshold:.0%}"
+    return quantity(row.threshold, row.unit)

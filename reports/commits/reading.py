@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import Field
 
+from benchmarks.schema.differences import differing
 from benchmarks.schema.environment import Environment
 from benchmarks.schema.fields import Positive
 from benchmarks.schema.rounds import (
@@ -18,31 +19,30 @@ from benchmarks.schema.rounds import (
     Stage,
     TimedSide,
 )
-from reports.sources.measurements import Complaint, DamagedError, load_json, naming_damaged
+from reports.sources.measurements import (
+    Complaint,
+    DamagedError,
+    complaints_about,
+    load_json,
+    naming_damaged,
+)
 from reports.sources.sweep_file import ReadSweep, read_complete_sweep
 from reports.sources.validation import OwnModel, checked, checked_rows
 
-__all__ = ["MINUTES", "MeasuredTimes", "Minutes", "read_counters", "read_minutes", "read_times"]
+__all__ = ["MeasuredTimes", "read_counters", "read_times"]
 
-# What a comparison writes beside the rounds: how long it takes.
-MINUTES = "minutes.json"
 _ROUNDS, _COUNTERS = "rounds.json", "counters.json"
 # What names a time.
 _TIME = [name for name in RoundTime.names() if name not in ("seconds", "ratio")]
-_Side = TypeVar("_Side")
-
-
-class _Both(OwnModel, Generic[_Side]):
-    """The same of both sides."""
-
-    base: _Side
-    head: _Side
+_T = TypeVar("_T")
+# The same of both sides.
+_Both = Annotated[dict[Annotated[Side, Field(strict=False)], _T], Field(min_length=len(Side))]
 
 
 class _TimesFile(OwnModel):
     """The rounds of two commits; the rows are checked one by one."""
 
-    rounds_version: int
+    rounds_version: Literal[ROUNDS_VERSION]  # type: ignore[valid-type]
     environment: Environment
     sides: _Both[TimedSide]
     seconds: dict[Annotated[Stage, Field(strict=False)], list[Positive]] = Field(
@@ -51,16 +51,10 @@ class _TimesFile(OwnModel):
     rows: list[Any]
 
 
-class Minutes(OwnModel):
-    """How many minutes a comparison takes with all of its rounds."""
-
-    needed: Positive
-
-
 class _CountersFile(OwnModel):
     """A sweep of each of two commits without times; each is checked as a file of its own."""
 
-    rounds_version: int
+    rounds_version: Literal[ROUNDS_VERSION]  # type: ignore[valid-type]
     sides: _Both[SideDescription]
     sweeps: _Both[dict[str, Any]]
 
@@ -74,7 +68,7 @@ class MeasuredTimes:
 
     Attributes:
         times: a row per ``RoundTime``.
-        sides: commit, versions and failures of each side.
+        sides: what each side is, its versions and failures.
         environment: the machine and the software.
         seconds: what every round took, by stage.
         complaints: rows that cannot be used.
@@ -111,10 +105,10 @@ def read_times(folder: Path) -> MeasuredTimes:
     _check_once(path, times)
     return MeasuredTimes(
         times,
-        {side: getattr(file.sides, side) for side in Side},
+        file.sides,
         content["environment"],
         file.seconds,
-        tuple(Complaint(str(path), problem) for problem in problems),
+        complaints_about(path, problems),
     )
 
 
@@ -126,19 +120,6 @@ def _check_once(path: Path, times: pd.DataFrame) -> None:
         raise DamagedError(f"{path}: rows: {len(twice)} times stand twice, first that of {named}")
 
 
-def read_minutes(folder: Path) -> Minutes | None:
-    """The minutes that a comparison takes; None for rounds that were measured without one.
-
-    Raises:
-        DamagedError: the file is damaged.
-    """
-    path = folder / MINUTES
-    if not path.exists():
-        return None
-    with naming_damaged(path):
-        return checked(Minutes, load_json(path))
-
-
 def read_counters(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, ReadSweep]:
     """The deterministic measurements of the sides that were timed.
 
@@ -146,36 +127,24 @@ def read_counters(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, R
         DamagedError: the file is missing, damaged, or of other sides, or a sweep was interrupted.
     """
     path = folder / _COUNTERS
-    file, content = _read(path, _CountersFile)
-    for side in Side:
-        _check_same(path, side, getattr(file.sides, side), timed[side].described)
-    sweeps = {side: read_complete_sweep(path, content["sweeps"][side]) for side in Side}
-    for side, sweep in sweeps.items():
-        if sweep.commit != timed[side].commit:
+    file, _ = _read(path, _CountersFile)
+    for side, counted in file.sides.items():
+        if found := differing(timed[side].described.row(), counted.row()):
             raise DamagedError(
-                f"{path}: the sweep of the {side} is of {sweep.commit}, not of {timed[side].commit}"
+                f"{path}: not of the {side} in {_ROUNDS}: {'; '.join(found)}; "
+                f"`python -m benchmarks counters` takes the measurements again"
+            )
+    sweeps = {side: read_complete_sweep(path, sweep) for side, sweep in file.sweeps.items()}
+    for side, sweep in sweeps.items():
+        if sweep.commit != (commit := timed[side].described.commit):
+            raise DamagedError(
+                f"{path}: the sweep of the {side} is of {sweep.commit}, not of {commit}"
             )
     return sweeps
 
 
-def _check_same(path: Path, side: Side, counted: SideDescription, timed: SideDescription) -> None:
-    """Refuse measurements of another side: another commit, or the same one measured otherwise."""
-    for name, found in counted.row().items():
-        expected = getattr(timed, name)
-        if found != expected:
-            raise DamagedError(
-                f"{path}: {name} of the {side} is {found!r}, and {expected!r} in {_ROUNDS}: "
-                f"`python -m benchmarks counters` takes the measurements of {timed.commit[:8]}"
-            )
-
-
 def _read(path: Path, schema: type[_File]) -> tuple[_File, Any]:
-    """A file by its schema and as it is, of the version that is read here."""
+    """A file by its schema and as it is."""
     with naming_damaged(path):
         content = load_json(path)
-        file = checked(schema, content)
-    if file.rounds_version != ROUNDS_VERSION:
-        raise DamagedError(
-            f"{path}: rounds_version is {file.rounds_version}, this program reads {ROUNDS_VERSION}"
-        )
-    return file, content
+        return checked(schema, content), content

@@ -1,6 +1,5 @@
 """The baseline: the deterministic measurements that the gate compares with, in a file."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,18 +8,22 @@ from pydantic import Field
 
 from benchmarks.schema.environment import SWEEP_SCOPE
 from benchmarks.schema.fields import CellCount, Commit, Count, Name, Text
-from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
+from benchmarks.schema.files import UnwritableError, write_json
 from benchmarks.schema.records import BaselineRow, Status
-from reports.rules.comparable import IncomparableError, compiled_with
 from reports.rules.counters import deterministic
-from reports.sources.measurements import KEY, DamagedError, load_json, naming_damaged
+from reports.sources.measurements import (
+    KEY,
+    DamagedError,
+    IncomparableError,
+    load_json,
+    naming_damaged,
+)
 from reports.sources.sweep_file import ReadSweep
 from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = [
     "Baseline",
     "baseline_path",
-    "check_some",
     "gated",
     "measurements_of",
     "read_baseline",
@@ -48,7 +51,7 @@ class Baseline(OwnModel):
 
 def baseline_path(results: ReadSweep) -> Path:
     """Where the baseline for such results lies."""
-    found = compiled_with(results)
+    found = results.compiled_with
     return _FOLDER / f"{found['backend']}-jaxlib-{found['jaxlib']}.json"
 
 
@@ -64,20 +67,17 @@ def scope(results: ReadSweep) -> dict[str, Any]:
 
 
 def gated(results: ReadSweep) -> pd.DataFrame:
-    """The deterministic measurements on the results' own backend, and what was not measured."""
-    # Several devices of a backend, "cpu x 8", are named after it.
-    backends = results.frame["device"].str.split().str[0]
-    return deterministic(results.frame[backends == compiled_with(results)["backend"]])
-
-
-def check_some(measured: pd.DataFrame) -> None:
-    """Refuse a sweep that measured nothing.
+    """The deterministic measurements on the results' own backend, and what was not measured.
 
     Raises:
-        DamagedError: there is no measurement.
+        DamagedError: nothing was measured there.
     """
-    if measured.empty:
+    # Several devices of a backend, "cpu x 8", are named after it.
+    backends = results.frame["device"].str.split().str[0]
+    rows = deterministic(results.frame[backends == results.compiled_with["backend"]])
+    if not (rows["status"] == Status.OK).any():
         raise DamagedError("nothing was measured on this backend")
+    return rows
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -96,10 +96,11 @@ def read_baseline(path: Path) -> Baseline:
         file = checked(Baseline, load_json(path))
         named = [_named(row) for row in file.rows]
         _, problems = checked_rows(BaselineRow, named, "rows", noted=["metric", "benchmark"])
-        counts = Counter(tuple(row[: len(KEY)]) for row in file.rows if not problems)
-        problems += [f"rows: {list(one)} stands twice" for one, n in counts.items() if n > 1][:1]
         if problems:
             raise DamagedError("; ".join(problems))
+        rows = measurements_of(file)[KEY]
+        if rows.duplicated().any():
+            raise DamagedError(f"rows: {rows[rows.duplicated()].iloc[0].tolist()} stands twice")
     return file
 
 
@@ -126,17 +127,15 @@ def write_baseline(results: ReadSweep, *, shrink: bool = False) -> Path:
         names = ", ".join(sorted(set(failed["benchmark"])))
         raise DamagedError(f"no baseline was written, these failed: {names}")
     measured = rows[rows["status"] == Status.OK]
-    check_some(measured)
     content = {
         "schema_version": _SCHEMA_VERSION,
-        "key": compiled_with(results),
+        "key": results.compiled_with,
         **scope(results),
         "cores": results.environment["cores"],
         "commit": results.commit,
         "rows": measured[_COLUMNS].to_numpy().tolist(),
     }
     path = baseline_path(results)
-    check_replaceable(path, "a baseline", json_with("schema_version", "key", "rows"))
     if path.exists() and not shrink:
         _check_keeps(path, measured)
     write_json(path, content)

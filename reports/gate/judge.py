@@ -4,18 +4,16 @@ import pandas as pd
 
 from benchmarks.schema.differences import differing
 from benchmarks.schema.environment import SWEEP_SCOPE
-from benchmarks.schema.records import Status
 from reports.gate.baseline import (
     baseline_path,
-    check_some,
     gated,
     measurements_of,
     read_baseline,
     scope,
 )
-from reports.rules.comparable import IncomparableError, compiled_with
 from reports.rules.counters import judge_counters, mark_unmeasured
 from reports.rules.verdicts import gates
+from reports.sources.measurements import IncomparableError
 from reports.sources.sweep_file import ReadSweep
 
 __all__ = ["compare_with_baseline"]
@@ -35,12 +33,11 @@ def compare_with_baseline(results: ReadSweep) -> pd.DataFrame:
     path = baseline_path(results)
     baseline = read_baseline(path)
     expected = {**baseline.key, **{name: getattr(baseline, name) for name in SWEEP_SCOPE}}
-    if found := differing(expected, {**compiled_with(results), **scope(results)}):
+    if found := differing(expected, {**results.compiled_with, **scope(results)}):
         raise IncomparableError(f"not comparable with {path.name}: {'; '.join(found)}")
     before = measurements_of(baseline)
     after = gated(results)
     if results.environment["cores"] != baseline.cores:
         before, after = (rows[rows["metric"] != "hlo_fingerprint"] for rows in (before, after))
-    check_some(after[after["status"] == Status.OK])
     verdicts = judge_counters(before, mark_unmeasured(before, after))
     return verdicts.assign(gates=gates(verdicts))

@@ -9,7 +9,6 @@ from benchmarks.schema.differences import differing
 from benchmarks.schema.environment import JAX_SETTINGS
 from benchmarks.schema.records import Source
 from reports.reproduction.expectations import Differences
-from reports.rules.comparable import compiled_with
 from reports.sources.sweep_file import ReadSweep
 
 __all__ = [
@@ -62,7 +61,7 @@ def machines(published: ReadSweep, again: ReadSweep) -> str:
 def differences(published: ReadSweep, again: ReadSweep) -> Differences:
     """What differs between the sweeps as a whole; ``cells`` if any data set differs."""
     then, now = published.environment, again.environment
-    keys = compiled_with(published), compiled_with(again)
+    keys = published.compiled_with, again.compiled_with
     versions = [name for name in keys[0] if name not in JAX_SETTINGS]
     numpy = ({"numpy": one["packages"].get("numpy")} for one in (then, now))
     return Differences(

@@ -26,11 +26,9 @@ from reports.reproduction.expectations import (
     expectation_of_data,
     expectation_of_measurement,
 )
-from reports.reproduction.time_ratios import TimeRatio, time_ratios
-from reports.rules.comparable import IncomparableError
 from reports.rules.counters import mark_unmeasured, tolerated
 from reports.rules.verdicts import Answer
-from reports.sources.measurements import KEY
+from reports.sources.measurements import KEY, IncomparableError
 from reports.sources.sweep_file import ReadSweep
 
 __all__ = ["DATA", "Outcome", "Reproduction", "judge_reproduction"]
@@ -38,6 +36,8 @@ __all__ = ["DATA", "Outcome", "Reproduction", "judge_reproduction"]
 # Kind and metric of the rows of data sets.
 DATA = "data"
 _MEASURED = [*KEY, "value", "status", "detail"]
+_TIMES = ("lower_bound_seconds", "lower_bound_ratio", "call_seconds", "compile_seconds")
+_QUARTILES = ["count", "25%", "50%", "75%"]
 
 
 class Outcome(StrEnum):
@@ -82,9 +82,16 @@ class Reproduction:
         return dict(Counter(rows["reason"]).most_common())
 
     @property
-    def time_ratios(self) -> list[TimeRatio]:
-        """The times now over those then."""
-        return time_ratios(self.rows)
+    def time_ratios(self) -> pd.DataFrame:
+        """Times now over those then, above 1 where it takes longer: number and quartiles by metric.
+
+        They inform, and decide nothing. The lower bounds say what the machine alone changed, the
+        ratios to them what the losses did.
+        """
+        both = self.rows[self.rows["metric"].isin(_TIMES)].dropna(subset=["published", "again"])
+        ratios = both["again"].astype(float) / both["published"].astype(float)
+        found = ratios.groupby(both["metric"]).describe()
+        return found.loc[[time for time in _TIMES if time in found.index], _QUARTILES]
 
     @property
     def answer(self) -> Answer:

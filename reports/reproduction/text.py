@@ -7,7 +7,6 @@ import pandas as pd
 
 from reports.reproduction.expectations import Expectation
 from reports.reproduction.judge import DATA, Outcome, Reproduction
-from reports.reproduction.time_ratios import TimeRatio, time_ratio_of
 from reports.rules.verdicts import Answer
 from reports.sources.published import Published
 from reports.sources.sweep_file import ReadSweep
@@ -45,11 +44,11 @@ def reproduction_headline(found: Reproduction) -> str:
     n = found.rows[found.rows["kind"] == DATA]["published"].count()
     n_differing = len(found.differing_data)
     data = f", on other data ({n_differing} of {n} data sets differ)" if n_differing else ""
-    ratio = time_ratio_of(found.time_ratios, "lower_bound_seconds")
+    speed = found.time_ratios["50%"].get("lower_bound_seconds")
     parts = [
         _outcome(found),
         *([_not_expected(found)] if found.not_expected else []),
-        *([_speed(ratio)] if ratio else []),
+        *([_speed(speed)] if speed else []),
         *(["the code is not the report's"] if found.differences.code else []),
     ]
     return f"{_ANSWERS[found.answer]}{data}: {'; '.join(parts)}."
@@ -89,12 +88,11 @@ def _shown(value: Any) -> str:
     return _ABSENT if pd.isna(value) else f"{value:.7g}"
 
 
-def _speed(ratio: TimeRatio) -> str:
-    if abs(ratio.median - 1) < _SAME_SPEED:
-        return "this machine is as fast by its lower bounds"
-    if ratio.median > 1:
-        return f"this machine is {significant(ratio.median)} x slower by its lower bounds"
-    return f"this machine is {significant(1 / ratio.median)} x faster by its lower bounds"
+def _speed(ratio: float) -> str:
+    """How fast the machine is, by the median of its lower bounds over those then."""
+    how = f"{significant(ratio)} x slower" if ratio > 1 else f"{significant(1 / ratio)} x faster"
+    how = "as fast" if abs(ratio - 1) < _SAME_SPEED else how
+    return f"this machine is {how} by its lower bounds"
 
 
 def _differing_data(found: Reproduction) -> str:
@@ -124,22 +122,18 @@ def _origin(environment: Mapping[str, Any]) -> str:
 
 
 def _expectations(found: Reproduction) -> str:
-    """How many rows meet each expectation, and why there is none of the others."""
+    """How many rows meet each expectation."""
     rows = found.rows
     none = rows["outcome"] == Outcome.NOT_EXPECTED
     counts = pd.crosstab(rows[~none]["expectation"], rows[~none]["outcome"])
+    if counts.empty:
+        return ""
     counts = counts.reindex(
         index=[expectation for expectation in Expectation if expectation in counts.index],
         columns=[Outcome.MET, Outcome.NOT_MET],
         fill_value=0,
     )
-    equal = rows["published"] == rows["again"]
-    reasons = equal[none].groupby(rows[none]["reason"]).agg(["count", "sum"])
-    reasons = reasons.set_axis(["rows", "equal"], axis=1).rename_axis("not expected here")
-    tables = [
-        table.reset_index().to_string(index=False) for table in (counts, reasons) if len(table)
-    ]
-    return "\n\n".join(tables)
+    return counts.reset_index().to_string(index=False)
 
 
 def _not_met(found: Reproduction) -> str:
@@ -155,11 +149,11 @@ def _not_met(found: Reproduction) -> str:
     return shown.to_string(index=False) + (f"\nand {more} more" if more else "")
 
 
-def _time_ratios(found: list[TimeRatio]) -> str:
+def _time_ratios(found: pd.DataFrame) -> str:
     """The quartiles of the times, which inform."""
-    if not found:
+    if found.empty:
         return ""
-    table = pd.DataFrame(found).round(3).to_string(index=False)
+    table = found.round(3).reset_index().to_string(index=False)
     return f"times now over then, quartiles over programs (1: as then, 2: twice as long):\n{table}"
 
 
@@ -169,8 +163,7 @@ def _recipe(published: Published) -> str:
     commit = environment["commit"]
     if commit is None or environment.get("changes"):
         return "The report was measured by code that is no commit: it cannot be checked out."
-    folder, sizes = f"../diffbio-{commit[:8]}", published.manifest["n_cells"]
-    sweep = " ".join(["python -m benchmarks sweep", *(f"--n-cells={n}" for n in sizes)])
+    folder, sweep = f"../diffbio-{commit[:8]}", published.manifest["command"]
     return "\n".join(
         [
             "By this code bits and counters are not expected to agree. With the report's own code:",

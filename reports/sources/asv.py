@@ -1,34 +1,34 @@
 """asv's results folder: every machine, environment and commit in it."""
 
 import ast
+import dataclasses
 import datetime
 import functools
 import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.schema.fields import why_impossible
-from benchmarks.schema.files import utf_8
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import benchmark_version
 from reports.sources.asv_file import File, Result, result_of
 from reports.sources.measurements import (
     KEY,
-    Complaint,
     DamagedError,
     Measurements,
     as_frame,
+    complaints_about,
     load_json,
     measurement,
 )
 from reports.sources.validation import MeasuredProgram, checked
 
-__all__ = ["is_results_folder", "metric_of", "read_asv"]
+__all__ = ["metric_of", "read_asv"]
 
 _METRICS = {
     "time_call": "call_seconds",
@@ -37,13 +37,6 @@ _METRICS = {
     "timeraw_losses": "import_seconds",
     "timeraw_nnx": "import_seconds",
 }
-_BESIDE_RESULTS = ("machine.json", "benchmarks.json")
-_RAISED = "the benchmark raised an error"
-
-
-def is_results_folder(folder: Path) -> bool:
-    """Whether asv writes its results there: it holds a folder per machine."""
-    return (folder / "benchmarks.json").exists() or any(folder.glob("*/machine.json"))
 
 
 def metric_of(name: str) -> str:
@@ -55,36 +48,22 @@ def metric_of(name: str) -> str:
 def read_asv(folder: Path) -> Measurements:
     """All results of this suite, with a complaint for every one that cannot be used.
 
-    What another version of the suite measured is counted and left out, as are files that are
-    none of asv's: both stay in the folder for ever.
+    What another version of the suite measured is counted and left out: it stays in the folder
+    for ever. Editors and systems leave hidden files beside the results.
     """
-    paths = [*folder.glob("*/*"), *(path for path in folder.glob("*") if path.is_file())]
-    paths = sorted(path for path in paths if path.name not in _BESIDE_RESULTS)
-    read = Measurements.joined(_read_file(path, folder) for path in paths)
-    complaints = read.complaints
-    if read.frame.empty and not complaints:
-        complaints = (Complaint(str(folder), "asv's results folder holds no results of the suite"),)
-    return Measurements(read.frame, complaints, read.left_out)
+    paths = sorted(folder.glob("[!.]*/[!.]*.json"))
+    read = Measurements.joined(_read_file(path) for path in paths if path.name != "machine.json")
+    if not read.frame.empty or read.complaints:
+        return read
+    nothing = ["the folder holds no results of asv that are of this suite"]
+    return dataclasses.replace(read, complaints=complaints_about(folder, nothing))
 
 
-def _is_results_file(path: Path, folder: Path) -> bool:
-    """Whether asv writes its results there; editors and systems leave other files beside them."""
-    names = path.relative_to(folder).parts
-    hidden = any(name.startswith(".") for name in names)
-    return len(names) == 2 and path.suffix == ".json" and path.is_file() and not hidden
-
-
-def _read_file(path: Path, folder: Path) -> Measurements:
-    if not _is_results_file(path, folder):
-        foreign = f"{path.relative_to(folder)} is no results file of asv"
-        return Measurements(as_frame([]), left_out=Counter([foreign]))
+def _read_file(path: Path) -> Measurements:
     try:
         file = checked(File, load_json(path))
-        machine, folder_name = file.params.machine, utf_8(path.parent.name).decode()
-        if machine != folder_name:
-            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {folder_name!r}")
     except DamagedError as error:
-        return Measurements(as_frame([]), (Complaint(str(path), f"not asv's results: {error}"),))
+        return Measurements(complaints=complaints_about(path, [f"not asv's results: {error}"]))
     origin = _origin(file, path)
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -94,22 +73,21 @@ def _read_file(path: Path, folder: Path) -> Measurements:
             left_out[f"{name} is no benchmark of this suite"] += 1
             continue
         try:
-            result = result_of(file.result_columns, stored)
-            found, infinite = _measured(name, result, origin, left_out)
+            found = list(_measured(name, result_of(file.result_columns, stored), left_out))
         except DamagedError as error:
             problems.append(f"{name} {error}")
-        else:
-            rows += found
-            problems += infinite
+            continue
+        rows += [{**origin, **row} for row in found]
+        if n := sum(row["detail"].startswith("the value is") for row in found):
+            problems.append(f"{name} has {n} infinite values")
     frame = as_frame(_of_newest_names(rows, left_out))
-    return Measurements(frame, tuple(Complaint(str(path), p) for p in problems), left_out)
+    return Measurements(frame, complaints_about(path, problems), left_out)
 
 
 def _of_newest_names(rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
     """Every measurement once: a benchmark that was renamed stands under both names."""
-    newest: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: row["started"]):
-        newest[tuple(row[name] for name in KEY)] = row
+    rows = sorted(rows, key=lambda row: row["started"])
+    newest = {tuple(row[name] for name in KEY): row for row in rows}
     if earlier := len(rows) - len(newest):
         left_out["measurements that another benchmark of the same commit measured later"] += earlier
     return list(newest.values())
@@ -138,10 +116,8 @@ def _environment(name: str, jax: str | None) -> str:
     return f"jax {jax}, {name}" if jax else name
 
 
-def _measured(
-    name: str, result: Result, origin: Mapping[str, Any], left_out: Counter[str]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of a benchmark, and a line if some are infinite.
+def _measured(name: str, result: Result, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a benchmark.
 
     Of another version of the benchmark, and of programs and devices that the suite no longer
     has, there are none: they are counted in ``left_out``.
@@ -152,41 +128,33 @@ def _measured(
     metric = metric_of(name)
     if result.version != benchmark_version(metric):
         left_out[f"{name} of version {result.version}"] += 1
-        return [], []
-    combinations = list(_measured_on(name, result.params))
-    rows = []
-    for where, own in zip(combinations, _of_each(result, len(combinations)), strict=True):
-        value = own["value"]
-        if unknown := where.pop("unknown"):
+        return
+    combinations = list(_combinations(name, result.params))
+    values = [None] * len(combinations) if result.result is None else result.result
+    if len(values) != len(combinations):
+        raise DamagedError(f"result: {len(values)} elements for {len(combinations)} combinations")
+    for (benchmark, n_cells, device, unknown), value in zip(combinations, values, strict=True):
+        if unknown:
             left_out[f"measurements of {unknown}, which this suite does not have"] += 1
             continue
-        if own["status"] == Status.OK and (problem := why_impossible(metric, value)):
-            raise DamagedError(f"result: {problem}")
-        own |= {**origin, **where, "started": result.started_at or 0}
-        rows.append(measurement(where["benchmark"], metric, value, own))
-    n_infinite = sum(row["status"] == Status.FAILED and row["detail"] != _RAISED for row in rows)
-    return rows, [f"{name} has {n_infinite} infinite values"] if n_infinite else []
+        where = {"n_cells": n_cells, "device": device, "started": result.started_at or 0}
+        yield measurement(benchmark, metric, where, **_outcome(metric, value))
 
 
-def _measured_on(name: str, params: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+def _combinations(
+    name: str, params: Sequence[Sequence[str]]
+) -> Iterator[tuple[str, int, str, str | None]]:
     """Benchmark, cells and device of each combination of parameters, and what is unknown of it."""
     if not params:
-        benchmark = f"import:{name.rpartition('timeraw_')[2]}"
-        yield {"benchmark": benchmark, "n_cells": 0, "device": "cpu", "unknown": None}
+        yield f"import:{name.rpartition('timeraw_')[2]}", 0, "cpu", None
         return
-    if len(params) != len(MeasuredProgram.model_fields):
-        raise DamagedError(f"params: {len(params)} parameters, not program, n_cells and device")
+    fields = list(MeasuredProgram.model_fields)
+    if len(params) != len(fields):
+        raise DamagedError(f"params: {len(params)} parameters, not {', '.join(fields)}")
     for combination in itertools.product(*params):
-        values = map(_literal, combination)
-        where = checked(
-            MeasuredProgram, dict(zip(MeasuredProgram.model_fields, values, strict=True))
-        )
-        yield {
-            "benchmark": where.program,
-            "n_cells": where.n_cells,
-            "device": where.device,
-            "unknown": where.unknown,
-        }
+        values = dict(zip(fields, map(_literal, combination), strict=True))
+        where = checked(MeasuredProgram, values)
+        yield where.program, where.n_cells, where.device, where.unknown
 
 
 @functools.cache  # a history repeats the same few parameters
@@ -197,15 +165,12 @@ def _literal(text: str) -> Any:
         raise DamagedError(f"params: {text[:40]!r} is no value of Python") from error
 
 
-def _of_each(result: Result, n_combinations: int) -> Iterator[dict[str, Any]]:
-    """Value and status of each combination of parameters."""
-    values = [None] * n_combinations if result.result is None else result.result
-    if len(values) != n_combinations:
-        raise DamagedError(f"result: {len(values)} elements for {n_combinations} combinations")
-    for value in values:
-        if value is None:
-            yield {"value": None, "status": Status.FAILED, "detail": _RAISED}
-        elif isinstance(value, float) and math.isnan(value):
-            yield {"value": None, "status": Status.SKIPPED, "detail": "asv skipped it"}
-        else:
-            yield {"value": value, "status": Status.OK}
+def _outcome(metric: str, value: float | None) -> dict[str, Any]:
+    """Value, status and reason: asv stores null where a benchmark failed, NaN where it skipped."""
+    if value is None:
+        return {"value": None, "status": Status.FAILED, "detail": "the benchmark raised an error"}
+    if isinstance(value, float) and math.isnan(value):
+        return {"value": None, "status": Status.SKIPPED, "detail": "asv skipped it"}
+    if problem := why_impossible(metric, value):
+        raise DamagedError(f"result: {problem}")
+    return {"value": value}

@@ -22,9 +22,11 @@ __all__ = [
     "KEY",
     "Complaint",
     "DamagedError",
+    "IncomparableError",
     "Measurements",
     "as_frame",
     "commit_measured",
+    "complaints_about",
     "is_ahead",
     "load_json",
     "measurement",
@@ -52,8 +54,17 @@ class Complaint(NamedTuple):
         return f"{self.path}: {self.problem}"
 
 
+def complaints_about(path: Path, problems: Iterable[str]) -> tuple[Complaint, ...]:
+    """A complaint about the file for every problem."""
+    return tuple(Complaint(str(path), problem) for problem in problems)
+
+
 class DamagedError(ValueError):
     """A file says nothing that can be used; the message says why."""
+
+
+class IncomparableError(ValueError):
+    """There is nothing that these measurements could be compared with; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class Measurements:
         left_out: what is right but of another suite or version, and how often it occurs.
     """
 
-    frame: pd.DataFrame
+    frame: pd.DataFrame = field(default_factory=lambda: as_frame([]))
     complaints: tuple[Complaint, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -106,7 +117,7 @@ def as_frame(measurements: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def measurement(
-    benchmark: str, metric: str, value: Any, origin: Mapping[str, Any], **more: Any
+    benchmark: str, metric: str, origin: Mapping[str, Any], *, value: Any, **more: Any
 ) -> dict[str, Any]:
     """A row of the frame, with unit and direction of its metric.
 
@@ -115,8 +126,8 @@ def measurement(
     Args:
         benchmark: loss and transform, ``simpson:value``.
         metric: one of ``METRICS``.
-        value: a number or a hash; None where nothing was measured.
         origin: columns that say where the row comes from; they replace the defaults.
+        value: a number or a hash; None where nothing was measured.
         more: columns that replace the origin's.
     """
     loss, _, transform = benchmark.partition(":")

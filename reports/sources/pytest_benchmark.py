@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from benchmarks.schema.fields import Date, Name, Positive, Text, why_impossible
+from benchmarks.schema.fields import Date, Name, Text, why_impossible
 from benchmarks.schema.records import Status
 from reports.sources.measurements import (
-    Complaint,
     DamagedError,
     Measurements,
     as_frame,
     commit_measured,
+    complaints_about,
     is_ahead,
     measurement,
 )
@@ -56,7 +56,6 @@ class _ExtraInfo(MeasuredProgram):
 
 class _Stats(ForeignModel):
     median: float
-    data: list[Positive] = Field(default=[])
 
 
 class _Benchmark(ForeignModel):
@@ -104,7 +103,7 @@ def read_pytest_benchmark(path: Path, content: Any) -> Measurements:
         for one in rows
         if one["status"] == Status.FAILED
     ]
-    return Measurements(as_frame(rows), tuple(Complaint(str(path), p) for p in problems), left_out)
+    return Measurements(as_frame(rows), complaints_about(path, problems), left_out)
 
 
 def _is_of_others(benchmark: Any) -> bool:
@@ -114,14 +113,11 @@ def _is_of_others(benchmark: Any) -> bool:
 
 
 def _measured(benchmark: _Benchmark, origin: Mapping[str, Any]) -> list[dict[str, Any]]:
-    extra, stats = benchmark.extra_info, benchmark.stats
-    values = {name: getattr(extra, name) for name in _BESIDE_THE_CALL}
-    if problem := why_impossible("call_seconds", stats.median):
-        raise DamagedError(f"stats.median: {problem}")
+    extra = benchmark.extra_info
+    values = {"call_seconds": benchmark.stats.median}
+    values |= {name: getattr(extra, name) for name in _BESIDE_THE_CALL}
     for metric, value in values.items():
         if problem := why_impossible(metric, value):
-            raise DamagedError(f"extra_info.{metric}: {problem}")
+            raise DamagedError(f"{metric}: {problem}")
     where = {**origin, "n_cells": extra.n_cells, "device": extra.device}
-    call = measurement(extra.program, "call_seconds", stats.median, where)
-    beside = [measurement(extra.program, name, value, where) for name, value in values.items()]
-    return [call, *beside]
+    return [measurement(extra.program, name, where, value=value) for name, value in values.items()]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.schema.environment import Environment
 from benchmarks.schema.records import Ratio
-from reports.sources.measurements import Complaint
+from reports.sources.measurements import Complaint, Measurements, complaints_about
 from reports.sources.validation import OwnModel, checked, checked_rows
 
 __all__ = ["Ratios", "is_ratios", "ratios_frame", "read_ratios"]
@@ -31,6 +31,11 @@ class Ratios(NamedTuple):
     frame: pd.DataFrame
     complaints: tuple[Complaint, ...]
 
+    @property
+    def measurements(self) -> Measurements:
+        """The complaints; ratios are no rows of the table."""
+        return Measurements(complaints=self.complaints)
+
 
 def is_ratios(content: Any) -> bool:
     """Whether a JSON file's content looks like ratios and nothing else."""
@@ -44,8 +49,7 @@ def read_ratios(path: Path, content: Any) -> Ratios:
         DamagedError: it does not say where they were measured.
     """
     frame, problems = ratios_frame(checked(_File, content).ratios)
-    complaints = tuple(Complaint(str(path), problem) for problem in problems)
-    return Ratios(path, content["environment"], frame, complaints)
+    return Ratios(path, content["environment"], frame, complaints_about(path, problems))
 
 
 def ratios_frame(rows: Sequence[Any]) -> tuple[pd.DataFrame, list[str]]:

@@ -1,28 +1,33 @@
 """Read whatever was measured, from any of the sources, into one table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from reports.sources.asv import is_results_folder, read_asv
+from reports.sources.asv import read_asv
 from reports.sources.measurements import (
-    Complaint,
     DamagedError,
     Measurements,
-    as_frame,
+    complaints_about,
     is_ahead,
     load_json,
 )
-from reports.sources.published import PAGE_MARKER
 from reports.sources.pytest_benchmark import is_pytest_benchmark, read_pytest_benchmark
 from reports.sources.ratios import Ratios, is_ratios, ratios_frame, read_ratios
 from reports.sources.sweep_file import ReadSweep, is_sweep, read_sweep
 
 __all__ = ["ReadResults", "read_results"]
 
-_JSON = "[!.]*.json"  # editors and systems keep hidden files beside those that they show
+Read = ReadSweep | Measurements | Ratios
+# Whether a JSON file's content is one of these, and what reads it.
+_READERS: Mapping[Callable[[Any], bool], Callable[[Path, Any], Read]] = {
+    is_sweep: read_sweep,
+    is_pytest_benchmark: read_pytest_benchmark,
+    is_ratios: read_ratios,
+}
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,16 @@ class ReadResults:
 
 
 def read_results(paths: Sequence[Path]) -> ReadResults:
-    """Read files and folders, with a complaint for everything that cannot be used."""
-    found = [_read(path) for given in paths for path in _parts(given)]
+    """Read files and folders of asv, with a complaint for everything that cannot be used."""
+    found = [_read(path) for path in paths]
     sweeps = [one for one in found if isinstance(one, ReadSweep)]
     newest = max(sweeps, key=_age, default=None)
-    measurements = Measurements.joined(_measurements(one) for one in found)
+    measurements = Measurements.joined(
+        one if isinstance(one, Measurements) else one.measurements for one in found
+    )
     beside = tuple(one for one in found if isinstance(one, Ratios))
-    ratios = [one.frame for one in beside]
-    if newest is not None:
-        ratios.append(newest.ratios)
-    ratios = [frame for frame in ratios if not frame.empty]
+    frames = [*(one.frame for one in beside), *([newest.ratios] if newest else [])]
+    ratios = [frame for frame in frames if not frame.empty]
     all_ratios = pd.concat(ratios, ignore_index=True) if ratios else ratios_frame([])[0]
     return ReadResults(measurements, newest, beside, all_ratios)
 
@@ -63,54 +68,19 @@ def _age(sweep: ReadSweep) -> tuple[bool, str]:
     return not is_ahead(date), date
 
 
-def _measurements(found: ReadSweep | Measurements | Ratios) -> Measurements:
-    """The rows for the frame, and all complaints; ratios give no rows."""
-    if isinstance(found, Ratios):
-        return Measurements(as_frame([]), found.complaints)
-    return found.measurements if isinstance(found, ReadSweep) else found
-
-
-def _parts(path: Path) -> list[Path]:
-    """The parts of a folder that are read: JSON files and folders of them; or else the path.
-
-    A folder of JSON that is not asv's is a part, too, so that a complaint names it. Folders
-    of pages that this program wrote are left out, since their data are copies.
-    """
-    if not path.is_dir() or is_results_folder(path):
-        return [path]
-    folders = [
-        inner
-        for inner in path.iterdir()
-        if inner.is_dir() and (is_results_folder(inner) or any(inner.glob(_JSON)))
-    ]
-    pages = [inner for inner in folders if (inner / PAGE_MARKER).exists()]
-    return sorted([*path.glob(_JSON), *(set(folders) - set(pages))]) or [path]
-
-
-def _read(path: Path) -> ReadSweep | Measurements | Ratios:
+def _read(path: Path) -> Read:
     """The content of a file or of asv's folder; a complaint alone if it cannot be used."""
     try:
-        return _read_file(path) if not path.is_dir() else _read_folder(path)
+        return read_asv(path) if path.is_dir() else _read_file(path)
     except DamagedError as error:
-        return Measurements(as_frame([]), (Complaint(str(path), str(error)),))
+        return Measurements(complaints=complaints_about(path, [str(error)]))
 
 
-def _read_folder(path: Path) -> Measurements:
-    if not is_results_folder(path):
-        raise DamagedError(
-            "the folder holds no results; those of asv have a machine.json beside them"
-        )
-    return read_asv(path)
-
-
-def _read_file(path: Path) -> ReadSweep | Measurements | Ratios:
+def _read_file(path: Path) -> Read:
     content = load_json(path)
-    if is_sweep(content):
-        return read_sweep(path, content)
-    if is_pytest_benchmark(content):
-        return read_pytest_benchmark(path, content)
-    if is_ratios(content):
-        return read_ratios(path, content)
+    for is_one, read in _READERS.items():
+        if is_one(content):
+            return read(path, content)
     raise DamagedError(
         "neither a sweep's or its ratios', nor asv's, nor pytest-benchmark's results"
     )

@@ -1,4 +1,4 @@
-"""Whether every loss was shown to agree with its reference."""
+"""Whether every loss was shown to agree with its reference, in an answer and in a sentence."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from reports.rules.verdicts import Answer
 from reports.sources.results import ReadResults
 from reports.sources.sweep_file import ReadSweep
 
-__all__ = ["Agreement", "agreements", "answer"]
+__all__ = ["Agreement", "agreements", "answer", "report_headline"]
 
 _DIFFERING = ("differing_repeats", "differing_processes")
 
@@ -87,6 +87,13 @@ def answer(read: ReadResults) -> Answer:
     return Answer.UNJUDGED if unjudged else Answer.PASSES
 
 
+def report_headline(read: ReadResults) -> str:
+    """One sentence: agreement, failures, and what could not be read."""
+    n = len(read.measurements.complaints)
+    unread = f"; {n} complaint{'s' * (n > 1)} about the files" if n else ""
+    return f"{_of_results(read)}{unread}."
+
+
 def _agreement(loss: str, rows: pd.DataFrame) -> Agreement:
     def worst(metric: str, source: Source = Source.SIMULATED) -> float | None:
         found = rows[(rows["metric"] == metric) & (rows["source"] == source)]
@@ -113,3 +120,38 @@ def _worst(values: Iterable[float | None]) -> float | None:
         return None
     impossible = numbers[~(numbers >= 0)]
     return float(numbers.max() if impossible.empty else impossible.iloc[0])
+
+
+def _of_results(read: ReadResults) -> str:
+    frame = read.measurements.frame
+    n_failed = frame[frame["status"] == Status.FAILED]["benchmark"].nunique()
+    if frame.empty:
+        return "Nothing was measured"
+    if read.newest is None:
+        commits = frame["commit"].nunique()
+        return (
+            f"Agreement is not judged, since there is no sweep: {len(frame)} measurements of "
+            f"{commits} commits; "
+            f"failed benchmarks: {n_failed}"
+        )
+    return f"{_of_agreement(read.newest, n_failed)} ({_worst_errors(read.newest)})"
+
+
+def _of_agreement(sweep: ReadSweep, n_failed: int) -> str:
+    rows = agreements(sweep)
+    others = [row.loss for row in rows if not row.holds]
+    if not others and not n_failed:
+        return (
+            f"All {len(rows)} losses agree with their NumPy references, on simulated and real cells"
+        )
+    return (
+        f"{len(rows) - len(others)} of {len(rows)} losses agree with their NumPy references; "
+        f"not shown to agree: {', '.join(others) or 'none'}; failed benchmarks: {n_failed}"
+    )
+
+
+def _worst_errors(sweep: ReadSweep) -> str:
+    value, gradient = (
+        sweep.numbers(metric)["value"].max() for metric in ("value_error", "gradient_error")
+    )
+    return f"worst relative error: value {value:.1e}, gradient {gradient:.1e}"

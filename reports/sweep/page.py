@@ -8,8 +8,7 @@ from benchmarks.schema.tolerances import TOLERANCES
 from reports.sources.measurements import read_text
 from reports.sources.results import ReadResults
 from reports.sources.sweep_file import ReadSweep
-from reports.sweep.agreement import agreements
-from reports.sweep.headline import report_headline
+from reports.sweep.agreement import agreements, report_headline
 from reports.sweep.history import NEWEST_COMMITS, histories
 from reports.sweep.plots import plots
 from reports.sweep.tables import cost_table, problems, speeds
@@ -56,9 +55,7 @@ def write_report(read: ReadResults, folder: Path) -> None:
     }
     if read.newest is not None:
         put_text(folder / "sweep.json", read_text(read.newest.path))
-    render_pages(
-        folder, content, {"sweep/report.html.j2": "index.html", "sweep/report.md.j2": "report.md"}
-    )
+    render_pages(folder, content, _PAGES)
 
 
 def _sweep_content(sweep: ReadSweep | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from reports.writing.plotting import (
     Plot,
     curves,
     dashed,
-    grid,
+    panels,
     say,
     say_missing,
 )
@@ -91,7 +91,7 @@ def _throughput_plot(rows: pd.DataFrame, ratios: pd.DataFrame) -> Plot:
         "Per loss, time per call over the number of cells, both axes logarithmic, for the value "
         "alone and the value with its gradient; dashed in the same colour the bare work that no "
         "formulation of either can do without, and peers where they were measured.",
-        grid(draw, "cells", "time per call (ms)", ticks=times["n_cells"]),
+        panels(draw, "cells", "time per call (ms)", ticks=times["n_cells"]),
         pd.concat([times, drawn[[c for c in times if c in drawn]]]),
     )
 
@@ -111,7 +111,7 @@ def _memory_plot(rows: pd.DataFrame) -> Plot:
         "Temporary memory (MB)",
         "Per loss, temporary memory of a call over the number of cells, both axes logarithmic, "
         "beside the inputs' own size, dashed.",
-        grid(draw, "cells", "temporary memory (MB)", ticks=memory["n_cells"]),
+        panels(draw, "cells", "temporary memory (MB)", ticks=memory["n_cells"]),
         memory,
     )
 
@@ -131,7 +131,7 @@ def _lower_bound_plot(ratios: pd.DataFrame) -> Plot:
         "Per loss, the time of a call over that of the bare product, reads or writes that no "
         "formulation can do without, over the number of cells, with the interquartile range: "
         "1, the dashed line, is as fast as the machine.",
-        grid(draw, "cells", "time / lower bound", ticks=ratios["n_cells"]),
+        panels(draw, "cells", "time / lower bound", ticks=ratios["n_cells"]),
         ratios,
     )
 
@@ -149,7 +149,7 @@ def _compile_plot(rows: pd.DataFrame) -> Plot:
         "Compile time (s)",
         "Per loss, seconds to trace, lower and compile with empty caches over the number of "
         "cells: flat where compiling does not depend on the data's size.",
-        grid(draw, "cells", "compile time (s)", ticks=totals["n_cells"]),
+        panels(draw, "cells", "compile time (s)", ticks=totals["n_cells"]),
         phases,
     )
 
@@ -175,7 +175,7 @@ def _v_curve_plot(v_curves: list[dict[str, Any]]) -> Plot:
         "Per loss, relative error of the central difference of the reference against the loss's "
         "float64 gradient over the step: truncation falls, rounding rises, and the bottom of "
         "the V must lie below the dashed tolerance.",
-        grid(draw, "step", "relative error"),
+        panels(draw, "step", "relative error"),
         pd.DataFrame(v_curves, columns=["loss", "n_cells", "steps", "errors"]).explode(
             ["steps", "errors"]
         ),
@@ -208,6 +208,6 @@ def _history_plot(calls: list[History]) -> Plot:
         "Time per call over the commits",
         f"Per loss, the time of a call at its largest size at the newest {NEWEST_COMMITS} commits "
         "at most, over that of the first of them, oldest on the left: 1 is as fast as it was.",
-        grid(draw, "commit, oldest first", "time / first", log_x=False),
+        panels(draw, "commit, oldest first", "time / first", log_x=False),
         pd.DataFrame(data, columns=columns),
     )

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.schema.files import put_text, replacing_file
@@ -12,11 +11,10 @@ from reports.sources.measurements import DamagedError
 from reports.sources.published import SWEEP, Published, manifest_of, pack, read_published
 from reports.sources.results import ReadResults, read_results
 from reports.sources.sweep_file import ReadSweep
-from reports.sweep.headline import report_headline
+from reports.sweep.agreement import report_headline
 from reports.sweep.page import write_report
 from reports.sweep.plots import plots
 from reports.writing.folders import replacing_folder
-from reports.writing.plotting import write_plots
 from reports.writing.templating import render
 
 __all__ = ["publish", "rebuild"]
@@ -96,9 +94,7 @@ def _keep(read: ReadResults, sweep: ReadSweep, folder: Path) -> None:
     manifest = manifest_of(sweep, report_headline(read), files)
     put_text(folder / "manifest.json", json.dumps(manifest, indent=1, allow_nan=False))
     plot = next(plot for plot in plots(read, history=[]) if f"{plot.name}.png" == _PLOT)
-    with TemporaryDirectory() as written:
-        write_plots(Path(written), [plot])
-        (folder / _PLOT).write_bytes(Path(written, _PLOT).read_bytes())
+    plot.write_png(folder / _PLOT)
 
 
 def _complete(read: ReadResults) -> ReadSweep:

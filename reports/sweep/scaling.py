@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from benchmarks.schema.suite import MESHES, STRONG_SCALING, WEAK_SCALING
-from reports.writing.plotting import BLUE, ORANGE, Plot, grid, say
+from reports.writing.plotting import BLUE, ORANGE, Plot, panels, say
 
 __all__ = ["scaling_plot"]
 
@@ -15,7 +15,7 @@ _CURVES = {
 
 
 def scaling_plot(rows: pd.DataFrame) -> Plot:
-    """Strong scaling, solid, and weak scaling, dotted, beside the cost model.
+    """Strong scaling, solid, and weak scaling, dotted.
 
     Args:
         rows: the measurements of several devices.
@@ -35,17 +35,15 @@ def scaling_plot(rows: pd.DataFrame) -> Plot:
                 (WEAK_SCALING, "x", ":", "weak"),
             ):
                 found = _along(own, metric, points)
-                modelled = _along(own, f"modelled_{metric}", points)
                 axes.plot(*found, marker + line, color=colour, label=f"{label}, {scaling}")
-                axes.plot(*modelled, "--", color=colour, alpha=0.4, label=f"{label}, model")
 
     return Plot(
         "scaling",
         "Scaling over devices (MB per device)",
         "Per loss with its gradient, temporary memory of each device and the bytes that it "
         "communicates, over the number of devices, both axes logarithmic: solid for 65536 cells "
-        "in all, dotted for 8192 cells per device, and dashed what the cost model says.",
-        grid(draw, "devices", "MB per device", ticks=MESHES.values()),
+        "in all, dotted for 8192 cells per device.",
+        panels(draw, "devices", "MB per device", ticks=MESHES.values()),
         data,
     )
 

@@ -24,7 +24,7 @@ __all__ = [
     "Plot",
     "curves",
     "dashed",
-    "grid",
+    "panels",
     "say",
     "say_missing",
     "write_plots",
@@ -58,16 +58,21 @@ class Plot:
         """The numbers that are drawn."""
         return self.data.to_csv(index=False)
 
+    def write_png(self, path: Path) -> None:
+        """Write the figure as a picture of points, the same whether its page is written or not."""
+        _ = self.svg  # the layout goes on from what was drawn before
+        self.figure.savefig(path, dpi=110)
+
 
 def write_plots(folder: Path, drawn: Sequence[Plot]) -> None:
     """Write each plot as SVG and PNG, and its numbers as CSV."""
     for plot in drawn:
         put_text(folder / f"{plot.name}.svg", plot.svg)
-        plot.figure.savefig(folder / f"{plot.name}.png", dpi=110)
+        plot.write_png(folder / f"{plot.name}.png")
         put_text(folder / f"{plot.name}.csv", plot.csv)
 
 
-def grid(
+def panels(
     draw: Callable[[Axes, str], None],
     x_label: str,
     y_label: str,
@@ -79,9 +84,9 @@ def grid(
     n_columns = 3
     n_rows = -(-len(LOSSES) // n_columns)
     figure = Figure(figsize=(9, 2.4 * n_rows), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    drawn = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).flat
     ticks = sorted(set(ticks))
-    for axes, loss in zip(panels.flat, LOSSES, strict=False):
+    for axes, loss in zip(drawn, LOSSES, strict=False):
         axes.set_xscale("log" if log_x else "linear")
         axes.set_yscale("log")
         axes.minorticks_off()  # a labelled tick costs more time than the curves
@@ -91,7 +96,7 @@ def grid(
         axes.set_title(loss.replace("_", " "), fontsize=9)
     legend = {
         label: handle
-        for axes in panels.flat
+        for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(

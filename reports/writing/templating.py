@@ -11,10 +11,13 @@ import jinja2
 import markupsafe
 
 from benchmarks.schema.files import put_text, utf_8
-from reports.writing.markdown import as_text
+from reports.rules.verdicts import GATING, Verdict
 from reports.writing.quantities import error, number, percent, quantity
 
 __all__ = ["render", "render_pages"]
+
+# HTML, links, plots, code and the columns of a Markdown table begin or end with one of these.
+_SPECIAL = re.compile(r"[&<>|\[\]`]")
 
 
 def render_pages(folder: Path, content: Mapping[str, Any], pages: Mapping[str, str]) -> None:
@@ -36,7 +39,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _markdown_templates() -> jinja2.Environment:
-    return _templates().overlay(autoescape=True, finalize=as_text)
+    return _templates().overlay(autoescape=True, finalize=_as_text)
 
 
 @functools.cache
@@ -55,8 +58,25 @@ def _templates() -> jinja2.Environment:
         "quantity": quantity,
         "unbroken": _unbroken,
         "data_uri": _data_uri,
+        "tone": _tone,
     }
     return environment
+
+
+def _as_text(value: Any) -> markupsafe.Markup:
+    """The value on one line, with Markdown's special characters as character references.
+
+    Markup, such as the output of a macro, stays as it is.
+    """
+    if isinstance(value, markupsafe.Markup):
+        return value
+    line = " ".join(str(value).splitlines())
+    return markupsafe.Markup(_SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line))
+
+
+def _tone(verdict: str) -> str:
+    """The style of a verdict: a bad one, a good one, or neither."""
+    return "no" if verdict in GATING else "yes" if verdict == Verdict.IMPROVED else ""
 
 
 def _data_uri(csv: str) -> str:

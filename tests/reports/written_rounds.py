@@ -87,7 +87,7 @@ def _side(commit, version, failures, bounds="ab"):
         "program": HEAD, "changes": None, "lower_bounds": bounds,
         "choices": {},
     }  # fmt: skip
-    return {"commit": commit, "described": described, "versions": versions, "failures": failures}
+    return {"described": described, "versions": versions, "failures": failures}
 
 
 def _times(slower, present, bounds):

@@ -29,7 +29,7 @@ def run_million(n_cells: int, path: Path | None) -> None:
     phases: dict[str, Phase] = {
         "simulate": simulate,
         "exact": _value_and_grad,
-        "approximate index": _index,
+        "approximate index": partial(_timed, _approximate),
         "precomputed": partial(_value_and_grad, precomputed=True),
     }
     rows = run_phases(phases, n_cells)
@@ -94,28 +94,15 @@ def _timed(
 ) -> dict[str, float]:
     """The seconds of a search, after one of few cells that imports and compiles what it can.
 
-    What JAX compiles for the number of cells is counted.
+    What JAX compiles for the number of cells is counted. The neighbours stay in the folder.
     """
     x = np.load(folder / "embeddings.npy")
     search(x[:_WARM_UP_CELLS])
-    seconds, found = _seconds_of(search, x)
-    return {"seconds": seconds, "recall": recall(x, found)}
-
-
-def _index(folder: Path, n_cells: int) -> dict[str, float]:
-    """Find the approximate neighbours that the loss takes; what it imports is counted."""
-    x = np.load(folder / "embeddings.npy")
-    seconds, found = _seconds_of(_approximate, x)
-    np.save(folder / "neighbors.npy", found)
-    return {"index_seconds": seconds, "recall": recall(x, found)}
-
-
-def _seconds_of(
-    search: Callable[[np.ndarray], np.ndarray], x: np.ndarray
-) -> tuple[float, np.ndarray]:
     start = time.perf_counter()
     found = search(x)
-    return time.perf_counter() - start, found
+    seconds = time.perf_counter() - start
+    np.save(folder / "neighbors.npy", found)
+    return {"seconds": seconds, "recall": recall(x, found)}
 
 
 def _value_and_grad(folder: Path, n_cells: int, precomputed: bool = False) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Whether outputs stay the same in a second call, in other blocks, and in another process."""
+"""Whether outputs stay the same in other blocks, and in another process."""
 
 import os
 from collections.abc import Sequence
@@ -20,15 +20,10 @@ from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench, nam
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import TRANSFORMS
 
-__all__ = ["block_size_error", "compare_processes", "differing_repeats", "takes_blocks"]
+__all__ = ["block_size_error", "compare_processes", "takes_blocks"]
 
 # This size divides no cell count, and the search does not choose it by default.
 _OTHER_BLOCK = 100
-
-
-def differing_repeats(ready: Prepared, outputs: Outputs) -> int:
-    """How many arrays a second call returns with other bits."""
-    return differing_arrays(outputs, ready.outputs())
 
 
 def takes_blocks(case: Case) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,31 +13,43 @@ from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.programs import compile_warm, count_retraces, counters
 from benchmarks.measure.sweep.accuracy import (
     Search,
+    differing_arrays,
     digest,
     gradient_v_curve,
     neighbor_error,
     reference_errors,
     reference_results,
 )
-from benchmarks.measure.sweep.determinism import block_size_error, differing_repeats, takes_blocks
+from benchmarks.measure.sweep.determinism import block_size_error, takes_blocks
 from benchmarks.measure.sweep.steps import Step
 from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench
 from benchmarks.schema.records import Record, Source
 from benchmarks.schema.suite import CHECKED_CELLS, REFERENCE_CELLS, TRANSFORMS
 from diffbio.neighbors import nearest_neighbors
 
-__all__ = ["check_gradient", "measure_step"]
+__all__ = ["Wanted", "check_gradient", "measure_step"]
 
 
-def measure_step(
-    bench: Workbench,
-    step: Step,
-    *,
-    compilation: bool = True,
-    times: bool = True,
-    retraces: bool = True,
-    other_blocks: bool = True,
-) -> Measured:
+class Wanted(NamedTuple):
+    """What is measured of a step besides its results and their errors.
+
+    Attributes:
+        compilation: what the compiler made of the programs.
+        times: how long that took; only where the compilation is measured, too.
+        retraces: their number, for which each program is compiled once more.
+        other_blocks: a search in other blocks, which compiles it once more, too.
+    """
+
+    compilation: bool = True
+    times: bool = True
+    retraces: bool = True
+    other_blocks: bool = True
+
+
+_EVERYTHING = Wanted()
+
+
+def measure_step(bench: Workbench, step: Step, wanted: Wanted = _EVERYTHING) -> Measured:
     """Measure everything of a step except the times of its calls.
 
     Where a metric cannot be measured, its record says why.
@@ -45,42 +57,30 @@ def measure_step(
     Args:
         bench: keeps the compiled programs for later measurements.
         step: the loss, its cells and the device.
-        compilation: whether to count what the compiler made of the programs.
-        times: whether to say how long that took, too.
-        retraces: whether to count retraces, which compiles each program once more.
-        other_blocks: whether to search in other blocks, which compiles it once more, too.
+        wanted: what is measured.
     """
     if reason := bench.obstacle(step):
         return Measured([step.skipped(transform, reason) for transform in TRANSFORMS])
-    chosen = {"compilation": compilation, "retraces": retraces, "other_blocks": other_blocks}
     try:
-        return _measure(bench, step, times=times, **chosen)
+        return _measure(bench, step, wanted)
     except Exception as error:
         return Measured([step.failure(transform, "value", error) for transform in TRANSFORMS])
 
 
-def _measure(
-    bench: Workbench,
-    step: Step,
-    *,
-    compilation: bool,
-    times: bool,
-    retraces: bool,
-    other_blocks: bool,
-) -> Measured:
+def _measure(bench: Workbench, step: Step, wanted: Wanted) -> Measured:
     prepared = bench.prepared(step)
     outputs = {name: ready.outputs() for name, ready in prepared.programs.items()}
     records: list[Record] = []
     for transform, ready in prepared.programs.items():
-        if compilation:
+        if wanted.compilation:
             records += _counters(step, ready)
-        if compilation and times:
+        if wanted.compilation and wanted.times:
             records += _phases(step, ready)
         records += _bits(step, ready, outputs[transform])
-        if retraces:
+        if wanted.retraces:
             count = partial(count_retraces, ready.program)
             records.append(_attempt(step, transform, "retraces", count))
-        if other_blocks and takes_blocks(step.case):
+        if wanted.other_blocks and takes_blocks(step.case):
             compare = partial(block_size_error, step, ready, outputs[transform])
             records.append(_attempt(step, transform, "block_size_error", compare))
     if step.n_cells <= REFERENCE_CELLS:
@@ -120,7 +120,7 @@ def _bits(step: Step, ready: Prepared, outputs: Outputs) -> list[Record]:
     measures: dict[str, Callable[[], Any]] = {
         "value": lambda: float(outputs.value),
         "result_digest": lambda: digest(outputs),
-        "differing_repeats": lambda: differing_repeats(ready, outputs),
+        "differing_repeats": lambda: differing_arrays(outputs, ready.outputs()),
     }
     return [_attempt(step, ready.transform, name, measure) for name, measure in measures.items()]
 

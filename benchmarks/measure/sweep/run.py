@@ -8,10 +8,10 @@ from tqdm import tqdm
 
 from benchmarks.catalog.cases import Case, case
 from benchmarks.catalog.real import TIMED_REAL_CELLS
-from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible
+from benchmarks.measure.checkpoint import Checkpoint, Measured
 from benchmarks.measure.environment import environment
 from benchmarks.measure.sweep.determinism import compare_processes
-from benchmarks.measure.sweep.measurement import check_gradient, measure_step
+from benchmarks.measure.sweep.measurement import Wanted, check_gradient, measure_step
 from benchmarks.measure.sweep.scaling import measure_scaling
 from benchmarks.measure.sweep.steps import Step, steps_on
 from benchmarks.measure.sweep.timing import measure_times
@@ -48,7 +48,6 @@ def run_sweep(
 
     Raises:
         UnwritableError: another run is writing the file, or it cannot be written.
-        KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
     cases = [case(name) for name in losses]
     tasks = _tasks(cell_counts, cases, real=real, times=times)
@@ -69,12 +68,12 @@ def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> No
         losses: names of the catalog.
 
     Raises:
-        UnwritableError, KeyboardInterrupt: as in ``run_sweep``.
+        UnwritableError: as in ``run_sweep``.
     """
     bench, cases = Workbench(), [case(name) for name in losses]
     steps = [step for device in DEVICES for step in steps_on(device, [n_cells], cases, real=False)]
-    only = {"times": False, "other_blocks": False}
-    tasks = {step.name: partial(measure_step, bench, step, **only) for step in steps}
+    wanted = Wanted(times=False, other_blocks=False)
+    tasks = {step.name: partial(measure_step, bench, step, wanted) for step in steps}
     _run(path, tasks, losses, [n_cells])
 
 
@@ -84,18 +83,11 @@ def _run(
     scope = {"tier": TIER, "losses": sorted(losses), "n_cells": sorted(cell_counts)}
     with reserved(path):
         checkpoint = Checkpoint(path, {**environment(), **scope}, list(tasks))
-        with interruptible(path, checkpoint):
-            _fill(checkpoint, tasks)
-
-
-def _fill(checkpoint: Checkpoint, tasks: Mapping[str, Task]) -> None:
-    with tqdm(
-        total=len(tasks), initial=checkpoint.n_finished, unit="step", dynamic_ncols=True
-    ) as progress:
-        for name in checkpoint.unfinished:
+        left, n_finished = checkpoint.unfinished, checkpoint.n_finished
+        progress = tqdm(left, total=len(tasks), initial=n_finished, dynamic_ncols=True)
+        for name in progress:
             progress.set_description(name)
             checkpoint.add(name, tasks[name]())
-            progress.update()
 
 
 def _tasks(
@@ -112,13 +104,8 @@ def _tasks(
         few_cells = _simulated(steps, smallest)
         in_blocks = _simulated(steps, smallest, largest_checked)
         for step in steps:
-            more = {
-                "compilation": step in timed,
-                "times": times,
-                "retraces": step in few_cells,
-                "other_blocks": step in in_blocks,
-            }
-            tasks[step.name] = partial(measure_step, bench, step, **more)
+            wanted = Wanted(step in timed, times, step in few_cells, step in in_blocks)
+            tasks[step.name] = partial(measure_step, bench, step, wanted)
         tasks[f"second process {device}"] = partial(_compare_processes, bench, few_cells)
         if times:
             tasks[f"times {device}"] = partial(_measure_times, bench, timed)

@@ -44,49 +44,44 @@ class Step(NamedTuple):
         self,
         transform: str,
         metric: str,
-        value: float | str | None,
+        value: Any,
         *,
         samples: Sequence[float] = (),
+        status: Status = Status.OK,
+        detail: str = "",
         dtype: str = "float32",
     ) -> Record:
         """A measurement, which has failed if a number is not finite: no verdict can use it."""
-        numbers = [number for number in (value, *samples) if isinstance(number, float)]
-        for number in numbers:
-            if not math.isfinite(number):
-                return self._failed(transform, metric, f"the {metric} is {number}", dtype)
-        return self._row(transform, metric, dtype, value=value, samples=samples)
-
-    def records(self, transform: str, found: Mapping[str, Any]) -> list[Record]:
-        """A measurement per metric."""
-        return [self.record(transform, metric, value) for metric, value in found.items()]
-
-    def failure(
-        self, transform: str, metric: str, error: BaseException, *, dtype: str = "float32"
-    ) -> Record:
-        """A record of what was raised: a failure must show in the report, not end the sweep."""
-        return self._failed(transform, metric, f"{type(error).__name__}: {error}", dtype)
-
-    def skipped(self, transform: str, reason: str) -> Record:
-        """A record that says why a program was not run."""
-        return self._row(
-            transform, "value", "float32", value=None, status=Status.SKIPPED, detail=reason
-        )
-
-    def _failed(self, transform: str, metric: str, detail: str, dtype: str) -> Record:
-        return self._row(transform, metric, dtype, value=None, status=Status.FAILED, detail=detail)
-
-    def _row(self, transform: str, metric: str, dtype: str, **measured: Any) -> Record:
+        for number in (value, *samples):
+            if isinstance(number, float) and not math.isfinite(number):
+                value, samples = None, ()
+                status, detail = Status.FAILED, f"the {metric} is {number}"
+                break
         return Record(
             benchmark=f"{self.case.name}:{transform}",
-            loss=self.case.name,
-            transform=transform,
             source=self.source,
             n_cells=self.n_cells,
             device=self.device,
             metric=metric,
             dtype=dtype,
-            **measured,
+            value=value,
+            samples=samples,
+            status=status,
+            detail=detail,
         )
+
+    def records(self, transform: str, found: Mapping[str, Any]) -> list[Record]:
+        """A measurement per metric."""
+        return [self.record(transform, metric, value) for metric, value in found.items()]
+
+    def failure(self, transform: str, metric: str, error: BaseException, **more: Any) -> Record:
+        """A record of what was raised: a failure must show in the report, not end the sweep."""
+        detail = f"{type(error).__name__}: {error}"
+        return self.record(transform, metric, None, status=Status.FAILED, detail=detail, **more)
+
+    def skipped(self, transform: str, reason: str) -> Record:
+        """A record that says why a program was not run."""
+        return self.record(transform, "value", None, status=Status.SKIPPED, detail=reason)
 
 
 def steps_on(

@@ -11,10 +11,9 @@ from reports.commits.errors.noise import NOISES, Noise
 from reports.commits.errors.simulation import effects_of, simulate_times
 from reports.commits.time_verdicts import open_times
 
-__all__ = ["COLUMNS", "ROUNDS", "SLOWDOWN", "TABLE", "coverage", "coverage_of"]
+__all__ = ["ROUNDS", "SLOWDOWN", "TABLE", "coverage", "coverage_of"]
 
 TABLE = Path(__file__).with_name("coverage.csv")
-COLUMNS = ["rounds", "intervals", "with_ends", "held", "lowest", "not_seen", "excluding", "true"]
 ROUNDS = (2, 3, 4, 5, 6, 7, 8, 12, 20)
 SLOWDOWN = 0.1
 _N_REPORTS = 100
@@ -26,13 +25,13 @@ def coverage(n_reports: int = _N_REPORTS) -> pd.DataFrame:
     """The table of ``TABLE``: a row per number of rounds a side, over all kinds of noise.
 
     Returns:
-        ``COLUMNS``. Of so many ``intervals``, the share ``with_ends`` does not reach from 0 to
-        infinity, and ``held`` holds the true ratio; ``lowest`` is that share under the worst
-        kind of noise. In ``not_seen`` times the rounds see no change: of these, ``excluding``
+        Of so many ``intervals`` by so many ``rounds``, the share ``with_ends`` does not reach
+        from 0 to infinity, and ``held`` holds the true ratio; ``lowest`` is that share under the
+        worst kind of noise. In ``not_seen`` times the rounds see no change: of these, ``excluding``
         is the share that excludes changes beyond some size, and ``true`` the share that does
         not exclude the change that is there.
     """
-    return pd.DataFrame([_row(n_rounds, n_reports) for n_rounds in ROUNDS], columns=COLUMNS)
+    return pd.DataFrame([_row(n_rounds, n_reports) for n_rounds in ROUNDS])
 
 
 def coverage_of(noise: Noise, n_rounds: int, n_reports: int) -> pd.DataFrame:

@@ -18,13 +18,9 @@ from reports.commits.time_verdicts import (
 )
 from reports.rules.verdicts import Verdict
 
-__all__ = ["COLUMNS", "MODELS", "N_REPORTS", "TABLE", "Model", "error_rate", "error_rates"]
+__all__ = ["MODELS", "N_REPORTS", "TABLE", "Model", "error_rate", "error_rates"]
 
 TABLE = Path(__file__).with_name("error_rates.csv")
-COLUMNS = [
-    "model", "description", "reports", "false_alarms",
-    "found_10", "false_alarms_10", "found_20", "false_alarms_20",
-]  # fmt: skip
 N_REPORTS = 400
 
 
@@ -61,13 +57,14 @@ def error_rates(n_reports: int = N_REPORTS) -> pd.DataFrame:
     """The table of ``TABLE``: a row per model.
 
     Returns:
-        ``COLUMNS``. ``false_alarms`` counts the reports that name a change where there is none.
+        The ``model`` with its ``description``, and the number of ``reports``.
+        ``false_alarms`` counts the reports that name a change where there is none.
         The same reports are judged with the call of one loss 10 % and 20 % slower:
         ``found_10`` and ``found_20`` are the shares of the reports that call it slower,
         ``false_alarms_10`` and ``false_alarms_20`` count those that call it faster, or name
         anything else.
     """
-    return pd.DataFrame([error_rate(model, n_reports) for model in MODELS], columns=COLUMNS)
+    return pd.DataFrame([error_rate(model, n_reports) for model in MODELS])
 
 
 def error_rate(name: str, n_reports: int) -> dict[str, Any]:

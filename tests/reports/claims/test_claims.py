@@ -31,7 +31,7 @@ HOSTILE = "<script>alert(1)</script>|`x`"
 def margins(**by_condition):
     """Rows of one claim: the margins of each condition, a seed each."""
     return [
-        Margin("a loss", "It is so", condition, seed, margin, {"seen": float(seed)})
+        Margin("a loss", "It is so", condition, seed, margin, {"seen": float(seed)}, "")
         for condition, values in by_condition.items()
         for seed, margin in enumerate(values)
     ]
@@ -144,7 +144,7 @@ def test_the_page_says_all_that_was_found(tmp_path, results):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema_version": 99}, "schema_version is 99"),
+        ({"schema_version": 99}, "schema_version: Input should be 1, not 99"),
         ({"margins": [{"loss": "a loss"}]}, "margins.0.statement"),
         ({"courses": [{**COURSE, "losses": []}]}, "courses.0"),
         ({"unfinished": ["one"]}, "1 of 1 experiments are missing"),

@@ -6,12 +6,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.measure.checkpoint import Checkpoint, Measured
-from benchmarks.schema.records import Record
 from reports.__main__ import main
 from reports.gate import baseline as files
 from reports.sources.sweep_file import read_sweep
-from tests.reports.written import ENVIRONMENT
+from tests.reports.written import record
+from tests.reports.written import sweep as write
 
 MEASUREMENTS = {
     "temp_bytes": 100_000,
@@ -36,29 +35,24 @@ def folder(tmp_path, monkeypatch):
 def sweep(
     folder, measurements=MEASUREMENTS, *, failed=(), skipped=(), left_out=(), more=(), **environment
 ):
-    def record(benchmark, metric, value, **more):
-        loss, _, transform = benchmark.partition(":")
-        return Record(
-            benchmark, loss, transform, "simulated", 256, "float32", "cpu", metric, value, **more
-        )
-
     records = [
-        record(benchmark, metric, value)
+        measured(benchmark, metric, value)
         for benchmark in ("simpson:value", "shannon:value")
         if benchmark not in (*failed, *skipped, *left_out)
         for metric, value in (*measurements.items(), ("call_seconds", 1.0))
     ]
     records += [
-        record(name, "call_seconds", None, status=status, detail="boom")
+        measured(name, "call_seconds", None, status=status, detail="boom")
         for status, names in (("failed", failed), ("skipped", skipped))
         for name in names
     ]
-    records += more
-    path = folder / "quick.json"
     scope = {"tier": "quick", "losses": ["shannon", "simpson"], "n_cells": [256]}
-    checkpoint = Checkpoint(path, {**ENVIRONMENT, **scope, **environment}, ["everything"])
-    checkpoint.add("everything", Measured(records))
-    return str(path)
+    return str(write(folder / "quick.json", [*records, *more], **{**scope, **environment}))
+
+
+def measured(benchmark, metric, value, **more):
+    loss, _, transform = benchmark.partition(":")
+    return record(loss, metric, value, transform=transform, **more)
 
 
 def run(command, path, *options):
@@ -102,8 +96,8 @@ def test_a_worse_measurement_is_named_and_fails(folder, metric, value):
 
 
 def over_eight_devices(communicated_bytes):
-    measurement = ("float32", "cpu x 8", "communicated_bytes", communicated_bytes)
-    return [Record("simpson:value", "simpson", "value", "simulated", 65536, *measurement)]
+    place = {"n_cells": 65536, "device": "cpu x 8"}
+    return [measured("simpson:value", "communicated_bytes", communicated_bytes, **place)]
 
 
 def test_measurements_of_several_devices_gate_beside_those_of_one(folder):
@@ -120,8 +114,7 @@ def test_measurements_of_several_devices_gate_beside_those_of_one(folder):
 
 def test_figures_of_another_backend_are_neither_held_nor_kept(folder):
     def on_gpu(flops):
-        place = ("simpson:value", "simpson", "value", "simulated", 256, "float32", "gpu")
-        return [Record(*place, "flops", flops)]
+        return [measured("simpson:value", "flops", flops, device="gpu")]
 
     run("baseline", sweep(folder, more=on_gpu(1.0)))
     assert "14 unchanged" in run("gate", sweep(folder, more=on_gpu(9.0))).output
@@ -196,8 +189,7 @@ def test_a_baseline_that_would_shrink_is_refused_without_a_flag(folder, measurem
 
 
 def test_a_baseline_keeps_every_size_of_a_figure(folder):
-    place = ("simpson:value", "simpson", "value", "simulated", 4096, "float32", "cpu")
-    run("baseline", sweep(folder, more=[Record(*place, "flops", 9e6)]))
+    run("baseline", sweep(folder, more=[measured("simpson:value", "flops", 9e6, n_cells=4096)]))
     refused = run("baseline", sweep(folder))
     lost = "1 of 15 measurements, first flops of simpson:value at 4096 cells"
     assert (refused.exit_code, lost in refused.stderr) == (2, True)
@@ -217,15 +209,6 @@ def test_a_baseline_that_cannot_be_read_is_not_replaced_without_a_flag(folder):
     refused = run("baseline", sweep(folder))
     assert (refused.exit_code, "not replaced without --shrink" in refused.stderr) == (2, True)
     assert run("baseline", sweep(folder), "--shrink").exit_code == 0
-
-
-@pytest.mark.usefixtures("baseline")
-def test_what_is_no_baseline_is_not_replaced_whatever_flag_is_given(folder):
-    path = folder / "baselines" / "cpu-jaxlib-0.10.2.json"
-    path.write_text("years of notes")
-    refused = run("baseline", sweep(folder), "--shrink")
-    assert (refused.exit_code, "does not hold a baseline" in refused.stderr) == (2, True)
-    assert path.read_text() == "years of notes"
 
 
 @pytest.mark.usefixtures("baseline")
@@ -255,9 +238,7 @@ def test_what_was_asked_of_the_sweep_is_not_the_changes_doing(folder, environmen
 @pytest.mark.parametrize("value", [100_000, 400_000])
 def test_a_sweep_with_a_measurement_that_stands_twice_is_no_sweep(folder, value):
     """Whichever of the two came first, and whether or not they agree."""
-    again = Record(
-        "simpson:value", "simpson", "value", "simulated", 256, "float32", "cpu", "temp_bytes", value
-    )
+    again = measured("simpson:value", "temp_bytes", value)
     for command in ("gate", "baseline"):
         result = run(command, sweep(folder, more=[again]))
         assert (result.exit_code, "1 measurements stand twice" in result.stderr) == (2, True)
@@ -330,19 +311,6 @@ def test_a_baseline_is_not_made_of_failures_and_nothing_measured_is_no_pass(fold
     assert (result.exit_code, "nothing was measured" in result.output) == (2, True)
 
 
-@pytest.mark.usefixtures("baseline")
-@pytest.mark.parametrize("error", [KeyError("oops"), KeyboardInterrupt()])
-def test_whatever_stops_a_command_is_no_regression(folder, monkeypatch, error):
-    def stop(_):
-        raise error
-
-    monkeypatch.setattr("reports.__main__.compare_with_baseline", stop)
-    result = run("gate", sweep(folder))
-    assert result.exit_code == 2
-    assert ("oops" in result.stderr) == isinstance(error, KeyError)
-    assert ("Traceback" in result.stderr) == isinstance(error, KeyError)
-
-
 @pytest.mark.parametrize("command", ["gate", "baseline"])
 def test_without_a_sweep_that_of_the_tier_is_run(folder, monkeypatch, command):
     asked = []
@@ -351,7 +319,7 @@ def test_without_a_sweep_that_of_the_tier_is_run(folder, monkeypatch, command):
         asked.append((command[command.index("--output") :], env["DIFFBIO_BENCH_TIER"]))
         return SimpleNamespace(returncode=2)
 
-    monkeypatch.setattr("reports.sources.sweep_run.run_child", ended)
+    monkeypatch.setattr("reports.sources.measuring.run_child", ended)
     found = CliRunner().invoke(main, [command, "--tier=smoke"])
-    assert (found.exit_code, found.stderr) == (2, "the sweep did not finish\n")
+    assert (found.exit_code, found.stderr) == (2, "benchmarks sweep did not finish\n")
     assert asked == [(["--output", "results/smoke.json", "--no-times"], "smoke")]

@@ -24,7 +24,6 @@ def records():
             n_bytes = 1e6 * n_cells / n_devices
             for metric, held in (("temp_bytes", n_bytes), ("communicated_bytes", n_devices - 1)):
                 yield record("velocity", metric, held, n_cells=n_cells, **place)
-                yield record("velocity", f"modelled_{metric}", 2.0 * held, n_cells=n_cells, **place)
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +52,14 @@ def test_each_curve_has_the_lower_bound_of_its_own_transform(drawn):
         assert colours[label] == colours[f"lower bound of {label}"]
 
 
-def test_what_devices_hold_and_send_is_drawn_over_their_number_beside_the_model(drawn):
+def test_what_devices_hold_and_send_is_drawn_over_their_number(drawn):
     lines = drawn["scaling"]["velocity"].get_lines()
-    held, modelled, held_weak, _, sent, sent_modelled, *_ = (
+    held, held_weak, sent, _ = (
         dict(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in lines
     )
     assert held == {n: 65536 / n for n in (1, 2, 4, 8)}
-    assert modelled == {n: 2 * 65536 / n for n in (1, 2, 4, 8)}
     assert held_weak == dict.fromkeys((1, 2, 4, 8), 8192)
     assert sent == {n: (n - 1) / 1e6 for n in (2, 4, 8)}  # one device sends nothing
-    assert sent_modelled == {n: 2 * (n - 1) / 1e6 for n in (2, 4, 8)}
     assert words(drawn["scaling"]["shannon"]) == ["not measured"]
     assert [text.get_text() for text in drawn["memory"]["velocity"].texts] == ["not measured"]
 
