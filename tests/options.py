@@ -7,6 +7,7 @@ here until ``VALUES`` has a value for it.
 import functools
 import inspect
 import typing
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -94,11 +95,19 @@ def values_of(function, option):
     return [v for v in VALUES[option] if not isinstance(v[0], records) or type(v[0]) in accepted]
 
 
-def every_option(functions):
-    """Parametrizes a test over the functions or classes, each with one of its options."""
+def every_option(functions, again=MappingProxyType({})):
+    """Parametrizes a test over the functions or classes, each with one of its options.
+
+    The modules hand most options to the functions: `again` are those that `make test-all` tests.
+    """
+    marks = {**dict.fromkeys(functions, ()), **dict.fromkeys(again, pytest.mark.slow)}
     return pytest.mark.parametrize(
         ("name", "option"),
-        [(name, option) for name, function in functions.items() for option in options_of(function)],
+        [
+            pytest.param(name, option, marks=marks[name], id=f"{name}-{option}")
+            for name, function in ({**functions, **again}).items()
+            for option in options_of(function)
+        ],
     )
 
 

@@ -140,10 +140,11 @@ STRONG_SCALING = tuple((65536, mesh) for mesh in MESHES)
 # What asv tracks of it: every point takes each loss seconds to compile.
 TRACKED_SCALING = STRONG_SCALING[-1]
 WEAK_SCALING = tuple((8192 * n_devices, mesh) for mesh, n_devices in MESHES.items())
-SCALING = {
-    "smoke": (STRONG_SCALING[0], STRONG_SCALING[-1]),
-    "quick": STRONG_SCALING,
-}.get(TIER, tuple(dict.fromkeys(STRONG_SCALING + WEAK_SCALING)))
+SCALING = (
+    (STRONG_SCALING[0], STRONG_SCALING[-1])
+    if _SHORT
+    else tuple(dict.fromkeys(STRONG_SCALING + WEAK_SCALING))
+)
 # asv compares results of one version; a benchmark whose meaning changes gets the next one.
 BENCHMARK_VERSION = "1"
 # Version 1 of the counters counted the body of a loop once; now every round counts. Version 1

@@ -42,7 +42,7 @@ def total(result):
 
 
 @pytest.mark.usefixtures("only_our_checks")
-@every_option(FUNCTIONS | MODULES)
+@every_option(FUNCTIONS, again=MODULES)
 def test_every_form_of_an_option_means_the_same(name, option):
     annotation = options_of((FUNCTIONS | MODULES)[name])[option]
     for value, needed in values_of((FUNCTIONS | MODULES)[name], option):

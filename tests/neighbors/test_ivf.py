@@ -33,7 +33,7 @@ def clusters():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.slow)])
 def test_searching_all_lists_finds_the_nearest(kind, dtype):
     x = jnp.asarray(geometry(kind, 700, 20), dtype)
     found = _ivf.search_lists(x, 15, n_lists=10, n_probes=10, seed=0)

@@ -19,8 +19,17 @@ pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 N = len(CELLS.embeddings)
 
 
-@pytest.mark.parametrize("n_known", [12, 25, 95])
-@pytest.mark.parametrize("key", ["batch_key", "label_key"])
+@pytest.mark.parametrize(
+    ("key", "n_known"),
+    [
+        ("batch_key", 25),
+        ("label_key", 95),
+        *(
+            pytest.param(key, n_known, marks=pytest.mark.slow)
+            for key, n_known in [("batch_key", 12), ("batch_key", 95), ("label_key", 12)]
+        ),
+    ],
+)
 def test_the_cells_that_count_have_the_values_of_an_object_of_them_alone(key, n_known):
     """Numbers of neighbours and perplexities among them."""
     known = np.isin(np.arange(N), np.random.default_rng(n_known).choice(N, n_known, replace=False))

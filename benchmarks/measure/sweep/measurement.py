@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     Attributes:
         compilation: what the compiler made of the programs.
         times: how long that took; only where the compilation is measured, too.
-        retraces: their number, for which each program is compiled once more.
+        retraces: their number, for which each program is traced once more.
         other_blocks: a search in other blocks, which compiles it once more, too.
     """
 
