@@ -9,9 +9,11 @@ A GPU starts a kernel for every pass, so that it wants few levels of larger grou
 ``top_k`` takes the few smallest of a level's entries faster than passes do.
 """
 
+import functools
+
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from diffbio._platform import Platform
 
@@ -22,6 +24,9 @@ _GROUP = {Platform.CPU: 4, Platform.ACCELERATOR: 16}
 _TOP_ENTRIES = {Platform.CPU: 8, Platform.ACCELERATOR: 16}
 # Up to this number of wanted entries, passes over them are faster than sorting.
 _FEW = 128
+# Parts of an array whose minimum is taken in one step, and rows that are few enough for a step.
+_N_PARTS = 8
+_MOST_ROWS = 40
 
 
 def is_many(count: int) -> bool:
@@ -119,31 +124,69 @@ def _smallest_keys(
 
 
 def _by_passes(keys: Int[Array, "n_entries block"], count: int) -> Int[Array, "count block"]:
-    """The ``count`` smallest keys of each column; each pass takes the one above the last."""
+    """The ``count`` smallest keys of each column; each pass takes the one above the last.
 
-    def next_smallest(last: Array, _: None) -> tuple[Array, Array]:
-        above = jnp.where(keys > last[None], keys, jnp.iinfo(jnp.int32).max)
-        smallest = above.min(axis=0)
-        return smallest, smallest
+    A pass subtracts the least key that is left from all keys, as unsigned integers. Smaller keys
+    wrap around, and become larger than all others.
+    """
+    unsigned = keys.astype(jnp.uint32)
 
-    return lax.scan(next_smallest, jnp.full_like(keys[0], -1), None, length=count)[1]
+    def next_smallest(least: Array, _: None) -> tuple[Array, Array]:
+        smallest = least + _minimum([part - least[None] for part in _parts(unsigned)])
+        return smallest + 1, smallest
+
+    least = jnp.zeros_like(unsigned[0])
+    return lax.scan(next_smallest, least, None, length=count)[1].astype(jnp.int32)
+
+
+def _minimum(parts: list[Array]) -> Array:
+    """The minimum of each column of all parts, by minima of pairs of equally large arrays.
+
+    XLA on a CPU vectorises them, and makes one kernel of all of a step. It makes several kernels
+    of a reduction of many rows.
+    """
+    smallest = functools.reduce(jnp.minimum, parts)
+    while len(smallest) > _MOST_ROWS:
+        smallest = functools.reduce(jnp.minimum, _parts(smallest))
+    return functools.reduce(jnp.minimum, list(smallest))
+
+
+def _parts(array: Shaped[Array, "n_entries block"]) -> list[Array]:
+    """Parts of as many rows, which cover the array; the last ones may overlap."""
+    size = -(-len(array) // _N_PARTS)
+    starts = [min(part * size, len(array) - size) for part in range(_N_PARTS)]
+    return [array[start : start + size] for start in starts]
 
 
 def sorted_columns(
     order: Float[Array, "n_entries block"],
     arrays: tuple[Shaped[Array, "n_entries block"], ...],
     count: int,
+    *,
+    nearly_sorted: bool,
 ) -> tuple[Shaped[Array, "block count"], ...]:
     """The arrays at the ``count`` smallest entries of each column of ``order``, ascending.
 
-    Of equal entries, the one in the lower row comes first. Sorting a few entries of many
-    columns is done by counting: an entry's rank is the number of entries before it, all
-    compared at once.
+    Of equal entries, the one in the lower row comes first. Where the entries are nearly sorted, as
+    candidates are by their bounds, a few rounds of exchanges finish the order.
     """
     if is_many(len(order)):
         rows = lax.top_k(-order.T, count)[1]
         return tuple(jnp.take_along_axis(array.T, rows, axis=1) for array in arrays)
+    if nearly_sorted:
+        return tuple(array[:count].T for array in _exchanged(order, arrays))
+    return _counted(order, arrays, count)
 
+
+def _counted(
+    order: Float[Array, "n_entries block"],
+    arrays: tuple[Shaped[Array, "n_entries block"], ...],
+    count: int,
+) -> tuple[Shaped[Array, "block count"], ...]:
+    """Columns sorted by counting: the rank of an entry is the number of entries before it.
+
+    All entries of many columns are compared at once.
+    """
     row = jnp.arange(len(order), dtype=jnp.int32)
     before = order[:, None] < order[None]
     before |= (order[:, None] == order[None]) & (row[:, None, None] < row[None, :, None])
@@ -152,3 +195,40 @@ def sorted_columns(
     return tuple(
         jnp.sum(jnp.where(chosen, array[None], 0), axis=1, dtype=array.dtype).T for array in arrays
     )
+
+
+def _exchanged(
+    order: Float[Array, "n_entries block"], arrays: tuple[Shaped[Array, "n_entries block"], ...]
+) -> tuple[Shaped[Array, "n_entries block"], ...]:
+    """Columns sorted by exchanges of adjacent entries, until all are in order.
+
+    A first entry that is infinite, as a cell itself is among its candidates, goes to the end at
+    once. From there on it takes as many rounds as an entry is rows away from its rank.
+    """
+    is_last = jnp.isinf(order[0])[None]
+    columns = tuple(
+        jnp.where(is_last, jnp.roll(array, -1, axis=0), array) for array in (order, *arrays)
+    )
+
+    def is_unsorted(columns: tuple[Array, ...]) -> Bool[Array, ""]:
+        return jnp.any(columns[0][:-1] > columns[0][1:])
+
+    def exchange_all(columns: tuple[Array, ...]) -> tuple[Array, ...]:
+        return _exchange(_exchange(columns, 0), 1)
+
+    return lax.while_loop(is_unsorted, exchange_all, columns)[1:]
+
+
+def _exchange(columns: tuple[Array, ...], first: int) -> tuple[Array, ...]:
+    """The columns with pairs of rows from ``first`` on in the order of the first array."""
+    n_rows, width = columns[0].shape
+    last = n_rows - (n_rows - first) % 2
+    wrong = columns[0][first:last:2] > columns[0][first + 1 : last : 2]
+
+    def exchanged(array: Array) -> Array:
+        upper, lower = array[first:last:2], array[first + 1 : last : 2]
+        pairs = jnp.where(wrong, lower, upper), jnp.where(wrong, upper, lower)
+        rows = jnp.stack(pairs, axis=1).reshape(last - first, width)
+        return jnp.concatenate([array[:first], rows, array[last:]])
+
+    return tuple(map(exchanged, columns))

@@ -7,8 +7,10 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.sweep.accuracy import gradient_v_curve, relative_error
+from diffbio.functional import batch_mixing_loss
 from reference import finite_difference as fd
 from reference import neighbors
+from reference.batch_mixing import batch_mixing_gradients
 from tests.inputs import N_CELLS, draw, few_neighbors, for_reference, split
 from tests.tolerances import FINITE_DIFFERENCE_PLATEAU, GRADIENT
 
@@ -53,6 +55,16 @@ def test_every_coordinate_for_few_cells(case):
         differences = fd.full_gradient(value, inputs[name])
         assert relative_error(analytic[name], differences) <= FINITE_DIFFERENCE_PLATEAU, name
         assert relative_error(gradients[name], analytic[name]) <= GRADIENT["float64"], name
+
+
+@pytest.mark.parametrize("dim", [1, 7, 8, 9, 16, 23])
+def test_the_gradient_of_embeddings_of_any_width(dim):
+    """Columns are added to far ends in two parts where their number is no multiple of 8."""
+    rng = np.random.default_rng(dim)
+    x, labels = rng.normal(size=(N_CELLS, dim)), np.arange(N_CELLS) % 3
+    gradient = jax.grad(batch_mixing_loss)(jnp.asarray(x), labels)
+    expected = batch_mixing_gradients(x, labels)["embeddings"]
+    assert relative_error(gradient, expected) <= GRADIENT["float64"]
 
 
 @CASES

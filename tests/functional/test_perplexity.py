@@ -66,6 +66,17 @@ def test_weights_equal_the_references():
             np.testing.assert_allclose(weights[:, column], expected, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_the_weights_of_a_cell_do_not_depend_on_the_cells_beside_it(dtype):
+    """A cell whose entropy is right keeps its temperature while others take further steps."""
+    alike = DISTANCES["alike"].astype(dtype) ** 2
+    hard = DISTANCES["all scales"].astype(dtype) ** 2
+    mixed = np.where(np.arange(N_COLUMNS) % 2, alike, hard)
+    assert np.array_equal(
+        np.asarray(weights_of(mixed, 5.0))[:, 1::2], np.asarray(weights_of(alike, 5.0))[:, 1::2]
+    )
+
+
 def slopes(squares, perplexity, usable):
     """Of some function of the weights, by the squared distances."""
     values = jnp.arange(squares.shape[0], dtype=squares.dtype)[:, None]

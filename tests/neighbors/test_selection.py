@@ -6,7 +6,12 @@ import pytest
 
 from diffbio._platform import Platform
 from diffbio.neighbors import nearest_neighbors
-from diffbio.neighbors._selection import group_sizes, smallest_per_column
+from diffbio.neighbors._selection import (
+    _by_passes,
+    group_sizes,
+    smallest_per_column,
+    sorted_columns,
+)
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -60,6 +65,41 @@ def test_well_separated_entries_are_chosen_in_order_and_the_bound_is_close(
     rows, bound = select(platform, np.float32(values) ** 2, count)
     assert np.array_equal(rows, np.argsort(values, axis=0)[:count])
     np.testing.assert_allclose(bound, float(count) ** 2, rtol=2e-3)
+
+
+@pytest.mark.parametrize(("n_entries", "count"), [(1, 1), (5, 3), (17, 17), (330, 20), (2100, 128)])
+def test_passes_take_the_smallest_keys_in_order(n_entries, count):
+    rng = np.random.default_rng(3)
+    keys = rng.integers(0, 2**31 // 4096, (n_entries, 9)) * 4096 + np.arange(n_entries)[:, None]
+    keys[0, 0], keys[-1, 1] = 0, 2**31 - 1
+    found = _by_passes(jnp.asarray(np.int32(keys)), count)
+    assert np.array_equal(found, np.sort(keys, axis=0)[:count])
+
+
+def orders():
+    """Columns in any order: sorted, reversed, with ties, and with the infinite in any row."""
+    rng = np.random.default_rng(4)
+    ascending = np.repeat(np.arange(35.0)[:, None], 8, axis=1)
+    nearly = ascending + np.float32(rng.uniform(0, 3, ascending.shape))
+    ties = rng.integers(0, 4, ascending.shape).astype(float)
+    columns = np.concatenate([ascending, ascending[::-1], nearly, ties], axis=1)
+    infinite = np.arange(35)[:, None] == np.arange(columns.shape[1]) % 7
+    everywhere = np.ones_like(columns, bool)
+    return np.float32([columns, *(np.where(at, np.inf, columns) for at in (infinite, everywhere))])
+
+
+@pytest.mark.parametrize("n_entries", [1, 2, 34, 35])
+@pytest.mark.parametrize("nearly_sorted", [True, False])
+def test_columns_are_sorted_whatever_their_order(nearly_sorted, n_entries):
+    for order in orders()[:, :n_entries]:
+        count = max(1, n_entries - 5)
+        numbers = np.arange(order.size, dtype=np.int32).reshape(order.shape)
+        finite = np.where(np.isinf(order), -1, numbers)
+        arrays = jnp.asarray(order), jnp.asarray(finite)
+        found = sorted_columns(arrays[0], arrays, count, nearly_sorted=nearly_sorted)
+        rows = np.argsort(order, axis=0, kind="stable")[:count]
+        for array, expected in zip(found, arrays, strict=True):
+            assert np.array_equal(array, np.take_along_axis(np.asarray(expected), rows, axis=0).T)
 
 
 def near_ties_around_a_cell(n_cells):

@@ -18,7 +18,8 @@ is the same for all of them.
 5. Where the cells lie on one device, ``blocks`` makes both passes over blocks of cells, so that
    the differences of one block are in memory at a time. A block suits the cache of a CPU, or is
    large for an accelerator: ``_platform.by_platform`` has both programs made, and the one for
-   the device is compiled.
+   the device is compiled. The backward pass on a CPU takes one neighbour of each cell of a block
+   at a time.
 6. Where the cells lie in shards on several devices, ``ring`` makes both passes while the points
    of all shards go round in pieces, and ``visits`` says which edges end in the piece that is
    here. With one shard nothing of it is in the program.

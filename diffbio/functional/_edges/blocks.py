@@ -152,29 +152,75 @@ def gradients_in_blocks(
     of_cells: Float[Array, " n_cells"],
     of_vectors: Float[Array, ""] | float,
 ) -> Points:
-    """The cotangents of the points, by the coefficients and what scales cells and vectors."""
-    block = _block_size(platform, points, indices)
+    """The cotangents of the points, by the coefficients and what scales cells and vectors.
+
+    With ``d = x_j - x_i``: ``d_bar = along d + onto p``, which x_j gets, and x_i with the other
+    sign; ``p_bar = sum_j onto d + own p``.
+    """
+    n_neighbors = indices.shape[1]
+    n_slots, block = _gradient_block_size(platform, points, indices)
 
     def step(start: Int[Array, ""], fresh: Bool[Array, " block"], points_bar: Points) -> Points:
-        x_bar, *p_bar = points_bar
         scale = jnp.where(fresh, read_rows(of_cells, start, block), 0)
         along, onto, own = jax.tree.map(
-            lambda columns: (jnp.broadcast_to(scale, columns.shape) * columns).T[..., None],
+            lambda columns: jnp.broadcast_to(scale, columns.shape) * columns,
             read_all(coefficients, start, block),
         )
-        d, *p = (array * of_vectors for array in _vectors(points, indices, start, block))
-        d_bar = along * d
+        ends = read_rows(indices, start, block).T
+        x, *p = (read_rows(array, start, block) for array in points)
+
+        def add_slots(
+            slot: Int[Array, ""], _: Array, sums: tuple[Array, Points]
+        ) -> tuple[Array, Points]:
+            x_bar, (x_rows, *p_rows) = sums
+            here = read_rows(ends, slot, n_slots)
+            d = (points[0].at[here].get(mode="promise_in_bounds") - x[None]) * of_vectors
+            d_bar = read_rows(along, slot, n_slots)[..., None] * d
+            if p:
+                per_d = read_rows(onto, slot, n_slots)[..., None]
+                d_bar += per_d * (p[0] * of_vectors)[None]
+                p_rows = [p_rows[0] + jnp.sum(per_d * d, axis=0)]
+            x_bar = _add_at(platform, x_bar, here, d_bar)
+            return x_bar, (x_rows - jnp.sum(d_bar, axis=0), *p_rows)
+
+        x_bar, *p_bar = points_bar
+        sums = x_bar, (jnp.zeros_like(x), *map(jnp.zeros_like, p))
+        x_bar, (x_rows, *p_rows) = over_row_blocks(n_neighbors, n_slots, add_slots, sums)
         if p_units is not None:
-            d_bar += onto * p[0]
-            own_p = p[0][:, 0] * (1 / read_rows(p_units, start, block))[:, None]
-            rows = jnp.sum(onto * d, axis=1) + own * own_p
-            p_bar = [_add_rows(p_bar[0], rows, start)]
-        ends = read_rows(indices, start, block)
-        x_bar = x_bar.at[ends].add(d_bar, mode="promise_in_bounds")
-        return _add_rows(x_bar, -jnp.sum(d_bar, axis=1), start), *p_bar
+            own_p = p[0] * of_vectors * (1 / read_rows(p_units, start, block))[:, None]
+            p_bar = [_add_rows(p_bar[0], p_rows[0] + own[:, None] * own_p, start)]
+        return _add_rows(x_bar, x_rows, start), *p_bar
 
     zeros = jax.tree.map(jnp.zeros_like, points)
     return over_row_blocks(len(points[0]), block, step, zeros)
+
+
+def _gradient_block_size(platform: Platform, points: Points, indices: Indices) -> tuple[int, int]:
+    """Neighbours of each cell that are worked on at once, and cells per block.
+
+    On a CPU it is one neighbour of each cell. So the array of the cotangents that are added to
+    far ends is small, and the sum over the neighbours of a cell is no reduction, which XLA
+    would make a pass of its own.
+    """
+    if platform is Platform.ACCELERATOR:
+        return indices.shape[1], _block_size(platform, points, indices)
+    n_cells, dim = points[0].shape
+    return 1, min(n_cells, rows_for(dim, budget=1 << 16, smallest=4, largest=1024))
+
+
+def _add_at(platform: Platform, array: Array, rows: Array, addends: Array) -> Array:
+    """The array with the addends added at these rows.
+
+    XLA on a CPU adds with vector instructions where a row has a multiple of 8 columns. So the
+    columns up to such a multiple are added first.
+    """
+    dim = array.shape[1]
+    whole = dim if platform is Platform.ACCELERATOR else dim - dim % 8
+    for columns in (slice(0, whole), slice(whole, dim)):
+        if columns.start < columns.stop:
+            at = array.at[rows, columns] if whole < dim else array.at[rows]
+            array = at.add(addends[..., columns], mode="promise_in_bounds")
+    return array
 
 
 def _add_rows(array: Array, rows: Array, start: Int[Array, ""]) -> Array:

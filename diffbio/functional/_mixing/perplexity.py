@@ -6,12 +6,12 @@ with T from the logarithm of the number of nearest neighbours to that of all nei
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from diffbio._numerics import safe_ratio, safe_sqrt, softmax_over
 
@@ -19,7 +19,8 @@ __all__ = ["perplexity_weights"]
 
 # Distances that differ from the smallest by this many roundings are equal to it.
 _ROUNDINGS = 8
-# Steps of the solver. Six do for usual neighbours, 32 for distances of 16 orders of magnitude.
+# At most so many steps of the solver. Six do for usual neighbours, 32 for distances of 16 orders of
+# magnitude.
 _STEPS = 32
 # exp(-_FAR) is 0 in both dtypes, and _FAR^2 is finite.
 _FAR = 1000.0
@@ -42,9 +43,10 @@ def perplexity_weights(
     nearest = usable & (excess <= rounding)
     crowded = _count(nearest, d) >= perplexity
     scarce = _count(usable, d) <= perplexity
+    uniform = crowded | scarce
+    temperature = _temperature(d, jnp.log(jnp.maximum(perplexity, 1)), usable & ~uniform[None])
     usable = jnp.where(crowded[None], nearest, usable)
-    temperature = _temperature(d, jnp.log(jnp.maximum(perplexity, 1)), usable)
-    return softmax_over(d, jnp.where(crowded | scarce, jnp.inf, temperature), usable)
+    return softmax_over(d, jnp.where(uniform, jnp.inf, temperature), usable)
 
 
 def _lowest(d: Array, usable: Array) -> Float[Array, " n_cells"]:
@@ -61,7 +63,7 @@ def _temperature(
     log_perplexity: Float[Array, " n_cells"],
     usable: Bool[Array, "k n_cells"],
 ) -> Float[Array, " n_cells"]:
-    """T with ``entropy(softmax(-d / T)) = ln P``, finite where there is none.
+    """T with ``entropy(softmax(-d / T)) = ln P``; finite for a column without usable entries.
 
     The solver sees the distances beyond the nearest one, over their mean, so that their
     scale does not matter.
@@ -98,6 +100,16 @@ def _boltzmann(energies: Array, usable: Array) -> Array:
     return jnp.where(usable, jnp.exp(-energies), 0)
 
 
+class _Solver(NamedTuple):
+    """What a step of the solver reads and writes: the active columns, their b and its bracket."""
+
+    n_steps: Int[Array, ""]
+    active: Bool[Array, " n_cells"]
+    b: Float[Array, " n_cells"]
+    low: Float[Array, " n_cells"]
+    high: Float[Array, " n_cells"]
+
+
 def _inverse_temperature(
     excess: Float[Array, "k n_cells"],
     n_usable: Float[Array, " n_cells"],
@@ -110,6 +122,9 @@ def _inverse_temperature(
     the bracket goes to its geometric mean instead. The entropy is at least ``ln n - b`` by
     Jensen's inequality, so b is at least ``ln n - ln P``. At the upper end of the bracket
     all but the nearest neighbours together weigh less than rounding.
+
+    A column's last step starts where its entropy is right to the rounding of a sum of n terms,
+    whatever the other columns need. One without usable entries takes no step.
     """
     finfo = jnp.finfo(excess.dtype)
     log_n = jnp.log(n_usable)
@@ -117,17 +132,20 @@ def _inverse_temperature(
     low = jnp.maximum(log_n - log_perplexity, finfo.eps)
     high = jnp.maximum((log_n - math.log(finfo.eps)) / second, low)
 
-    def step(_: Array | int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        b, low, high = state
+    def step(state: _Solver) -> _Solver:
+        n_steps, active, b, low, high = state
         entropy, variance = _entropy_and_variance(b[None] * excess, usable)
         surplus = entropy - log_perplexity
         low, high = jnp.where(surplus > 0, b, low), jnp.where(surplus > 0, high, b)
         newton = b * jnp.exp(surplus / jnp.maximum(variance, finfo.tiny))
         inside = (newton >= low) & (newton <= high)
-        return jnp.where(inside, newton, jnp.sqrt(low) * jnp.sqrt(high)), low, high
+        improved = jnp.where(inside, newton, jnp.sqrt(low) * jnp.sqrt(high))
+        unsolved = active & (jnp.abs(surplus) > finfo.eps * n_usable)
+        return _Solver(n_steps + 1, unsolved, jnp.where(active, improved, b), low, high)
 
     start = jnp.minimum(math.e * low, jnp.sqrt(low) * jnp.sqrt(high))
-    return lax.fori_loop(0, _STEPS, step, (start, low, high))[0]
+    state = _Solver(jnp.int32(0), log_n > log_perplexity, start, low, high)
+    return lax.while_loop(lambda s: jnp.any(s.active) & (s.n_steps < _STEPS), step, state).b
 
 
 def _entropy_and_variance(
