@@ -23,6 +23,7 @@ __all__ = [
     "is_given",
     "parameters_of",
     "split",
+    "split_leaves",
     "with_partials",
 ]
 
@@ -31,13 +32,14 @@ class Program(NamedTuple):
     """A call of a loss without what its program is given.
 
     Attributes:
+        kinds: the types of ``static``, compared first: 1 equals True, and pandas' NA is neither
+            equal to anything nor unequal.
         static: for every leaf of the loss and its arguments the leaf, or ``_GIVEN``.
-        kinds: the types of these, since 1 equals True.
         structure: the tree of the loss and its arguments by name.
     """
 
-    static: tuple[Any, ...]
     kinds: tuple[type, ...]
+    static: tuple[Any, ...]
     structure: Any
 
     def __call__(self, given: Sequence[Any], **further: Any) -> Any:
@@ -69,9 +71,14 @@ def split(
     """
     leaves, structure = jax.tree.flatten_with_path((loss, dict(arguments)))
     names = [path[1].key if path[0].idx == 1 else None for path, leaf in leaves if is_given(leaf)]
-    given = [leaf for _, leaf in leaves if is_given(leaf)]
-    static = tuple(_GIVEN if is_given(leaf) else leaf for _, leaf in leaves)
-    return Program(static, tuple(map(type, static)), structure), given, names
+    return *split_leaves([leaf for _, leaf in leaves], structure), names
+
+
+def split_leaves(leaves: Sequence[Any], structure: Any) -> tuple[Program, list[Any]]:
+    """The same of the leaves and the tree of a pair, the loss and its arguments by name."""
+    given = [leaf for leaf in leaves if is_given(leaf)]
+    static = tuple(_GIVEN if is_given(leaf) else leaf for leaf in leaves)
+    return Program(tuple(map(type, static)), static, structure), given
 
 
 class _Call(NamedTuple):

@@ -2,11 +2,12 @@
 
 The checks run on the host, before the computation is traced. Concrete values are checked
 under ``jit`` too, whether they are JAX's or NumPy's. The value of a traced array or scalar
-is unknown and is not checked.
+is unknown and is not checked, unless :mod:`diffbio._known` has it checked when it is known.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,10 +16,12 @@ import numpy as np
 from jaxtyping import Array
 
 from diffbio._arrays import as_array, is_traced
+from diffbio._known import when_known
 from diffbio._types import AnyArray, Scalar
 
 __all__ = [
     "as_array",
+    "as_int32",
     "batch_labels",
     "block_size",
     "cells",
@@ -37,6 +40,7 @@ __all__ = [
     "positive",
     "positive_integer",
     "same_axis",
+    "when_known",
 ]
 
 _INT32_MAX = np.iinfo(np.int32).max
@@ -117,18 +121,21 @@ def columns(name: str, array: Array, axis: str, length: int) -> None:
 def batch_labels(
     value: object, n_batches: int, where: AnyArray | None, name: str = "batch_labels"
 ) -> AnyArray:
-    """Return int32 batch labels; concrete ones must lie in ``[0, n_batches)``."""
+    """Return integer batch labels, which must lie in ``[0, n_batches)``."""
     labels = _integers(name, value, ("n_cells",))
-    if not (is_traced(labels) or is_traced(where)):
-        counted = np.asarray(labels)
-        if where is not None and where.shape == counted.shape:
-            counted = counted[np.asarray(where)]
-        if counted.size and (counted.min() < 0 or counted.max() >= n_batches):
-            raise ValueError(
-                f"{name} must lie in [0, {n_batches}) (n_batches={n_batches}), "
-                f"got labels from {counted.min()} to {counted.max()}"
-            )
-    return _as_int32(labels)
+    when_known(partial(_check_labels, name, n_batches), labels, where)
+    return labels
+
+
+def _check_labels(name: str, n_batches: int, labels: AnyArray, where: AnyArray | None) -> None:
+    counted = np.asarray(labels)
+    if where is not None and where.shape == counted.shape:
+        counted = counted[np.asarray(where)]
+    if counted.size and (counted.min() < 0 or counted.max() >= n_batches):
+        raise ValueError(
+            f"{name} must lie in [0, {n_batches}) (n_batches={n_batches}), "
+            f"got labels from {counted.min()} to {counted.max()}"
+        )
 
 
 def neighbor_count(n_neighbors: object, n_cells: int) -> int:
@@ -143,22 +150,25 @@ def neighbor_count(n_neighbors: object, n_cells: int) -> int:
 
 
 def neighbor_indices(value: object, x: Array, n_cells: int) -> AnyArray:
-    """Return int32 lists of neighbours for the cells of x; concrete ones lie below ``n_cells``."""
+    """Return integer lists of neighbours for the cells of x, which lie below ``n_cells``."""
     indices = _integers("neighbor_indices", value, ("n_cells", "n_neighbors"))
     same_axis("n_cells", {"neighbor_indices": (indices, 0), "the cells": (x, 0)})
-    if not is_traced(indices):
-        largest = np.asarray(indices).max()
-        if largest >= n_cells:
-            raise ValueError(f"neighbor_indices must be below n_cells={n_cells}, got {largest}")
-        if largest <= 1 and n_cells > 2 and indices.shape[1] == n_cells:
-            raise ValueError(
-                "neighbor_indices must list the neighbours of each cell, "
-                f"got what looks like an adjacency matrix of 0 and 1, shape {indices.shape}"
-            )
-    return _as_int32(indices)
+    when_known(partial(_check_indices, n_cells), indices)
+    return indices
 
 
-def _as_int32(array: AnyArray) -> AnyArray:
+def _check_indices(n_cells: int, indices: AnyArray) -> None:
+    largest = np.asarray(indices).max()
+    if largest >= n_cells:
+        raise ValueError(f"neighbor_indices must be below n_cells={n_cells}, got {largest}")
+    if largest <= 1 and n_cells > 2 and indices.shape[1] == n_cells:
+        raise ValueError(
+            "neighbor_indices must list the neighbours of each cell, "
+            f"got what looks like an adjacency matrix of 0 and 1, shape {indices.shape}"
+        )
+
+
+def as_int32(array: AnyArray) -> AnyArray:
     """The integers in int32; one that does not fit becomes -1 instead of wrapping around."""
     if array.dtype == np.int32:
         return array
@@ -218,16 +228,22 @@ def _scalar(name: str, value: Any, accepted: str, holds: Callable[[float], bool]
     if array.ndim != 0:
         raise ValueError(f"{name} must be a scalar, got shape {array.shape}")
     if array.dtype.kind in "cSTU":
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    if is_traced(array):
-        return array
+        given = array.dtype if is_traced(array) else repr(value)
+        raise TypeError(f"{name} must be a real number, got {given}")
+    when_known(partial(_check_number, name, accepted, holds), array)
+    return array if isinstance(array, jax.Array) else float(array.item())
+
+
+def _check_number(
+    name: str, accepted: str, holds: Callable[[float], bool], value: AnyArray | float
+) -> None:
+    given = np.asarray(value).item()
     try:
-        number = float(array if isinstance(array, jax.Array) else array.item())
+        number = float(given)
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name} must be a real number, got {value!r}") from None
+        raise TypeError(f"{name} must be a real number, got {given!r}") from None
     if not (math.isfinite(number) and holds(number)):
         raise ValueError(f"{name} must be {accepted}, got {value}")
-    return array if isinstance(array, jax.Array) else number
 
 
 def is_zero(value: Any) -> bool:

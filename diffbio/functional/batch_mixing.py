@@ -151,6 +151,8 @@ def batch_mixing_loss(
     listed = listed_neighbors(neighbor_indices, settings.n_neighbors, embeddings, axis_name)
     checked_perplexity(temperature, settings.n_neighbors, listed, where, n_cells)
     check_expected_batches(batch_labels, numbers, where)
+    batch_labels = _checks.as_int32(batch_labels)
+    listed = None if listed is None else _checks.as_int32(listed)
     return _batch_mixing_loss(
         embeddings, batch_labels, temperature, numbers, listed, where, settings, axis_name
     )

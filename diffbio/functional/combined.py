@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Integer, Real
 
 from diffbio import _checks
@@ -178,7 +179,9 @@ def _loss_weights(weights: object) -> LossWeights:
     names = LossWeights._fields
     if not isinstance(weights, tuple | list | str):
         array = _checks.as_array("weights", weights)
-        weights = list(array) if array.ndim == 1 else weights
+        if array.ndim == 1:
+            _checks.when_known(_check_weights, array)
+            weights = list(array)
     if not isinstance(weights, tuple | list) or len(weights) != len(names):
         raise TypeError(
             f"weights must be LossWeights or three numbers ({', '.join(names)}), got {weights!r}"
@@ -186,6 +189,12 @@ def _loss_weights(weights: object) -> LossWeights:
     return LossWeights(
         *(_checks.finite(f"weights.{n}", weight) for n, weight in zip(names, weights, strict=True))
     )
+
+
+def _check_weights(array: AnyArray) -> None:
+    """Check the weights in an array, whose parts have no numbers while a program is traced."""
+    for name, weight in zip(LossWeights._fields, np.asarray(array), strict=False):
+        _checks.finite(f"weights.{name}", weight)
 
 
 def _reconstruction(

@@ -105,6 +105,7 @@ def velocity_transition_loss(
     dt = _checks.positive("dt", dt)
     temperature = _checks.positive("temperature", temperature)
     listed = listed_neighbors(neighbor_indices, settings.n_neighbors, expression, axis_name)
+    listed = None if listed is None else _checks.as_int32(listed)
     where = _checks.mask(where, expression.shape[0])
     return _velocity_transition_loss(
         expression, velocity, dt, temperature, listed, where, settings, axis_name

@@ -22,4 +22,4 @@ def features_and_batches(
     checked = features_of(features, n_features)
     batches = _checks.batch_labels(batch_ids, n_batches, None, name="batch_ids")
     _checks.same_axis("n_cells", {"features": (checked, 0), "batch_ids": (batches, 0)})
-    return checked, batches
+    return checked, _checks.as_int32(batches)

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -12,11 +12,19 @@ import torch
 from torch import Tensor
 
 from diffbio._arrays import as_option
-from diffbio._calls import arguments_of, axes_of, is_given, parameters_of, split, with_partials
+from diffbio._calls import (
+    Program,
+    arguments_of,
+    axes_of,
+    is_given,
+    parameters_of,
+    split_leaves,
+    with_partials,
+)
 from diffbio._forked import refuse_after_fork
 from diffbio.torch._exchange import as_array, as_tensor, check_tensor, common_device
 from diffbio.torch._graphs import outside_of_graphs
-from diffbio.torch._pullback import Given, gradients, value_and_pullback
+from diffbio.torch._programs import Given, Pullback, evaluate, gradients
 
 __all__ = ["of_tensors"]
 
@@ -72,14 +80,22 @@ def _evaluate(loss: Callable[..., Any], given: Mapping[str, Any], arrays: set[st
         else jax.tree.map(functools.partial(_option, name), with_partials(value))
         for name, value in given.items()
     }
-    leaves, structure = jax.tree.flatten(read)
+    leaves, structure = jax.tree.flatten((loss, read))
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    recorded = [tensor.requires_grad and torch.is_grad_enabled() for tensor in tensors]
     with _jax_on(common_device(tensors)):
-        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-            results: list[Any] = []
-            found = _Loss.apply(loss, structure, results, *leaves)
-            return jax.tree.unflatten(results[0], found)
-        return jax.tree.map(as_tensor, _complete(loss(**_placed(structure, leaves))))
+        program, inputs = _split(leaves, structure, recorded)
+        value, slopes, checks = _complete(evaluate(program, inputs))
+    checks(inputs)
+    results, structure = jax.tree.flatten(value)
+    found = map(as_tensor, results)
+    if any(recorded):
+        if isinstance(slopes, Pullback):
+            pull = functools.partial(_pulled, slopes, inputs, structure)
+            found = _Loss.apply(loss.__name__, [*found], [], pull, *tensors)
+        else:
+            found = _Loss.apply(loss.__name__, [*found], [*map(as_tensor, slopes)], None, *tensors)
+    return jax.tree.unflatten(structure, found)
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -92,6 +108,10 @@ def _option(name: str, leaf: Any) -> Any:
     """A leaf of an option: a tensor, or what JAX takes; a single number is Python's."""
     if not isinstance(leaf, Tensor):
         leaf = as_option(name, leaf)
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "OSUMm":
+            raise TypeError(f"{name} must hold numbers, got an array of {leaf.dtype}")
+        if not is_given(leaf) and not isinstance(leaf, Hashable):
+            raise TypeError(f"{name} must be hashable, since it is compiled, got {leaf!r}")
         is_float = isinstance(leaf, np.ndarray) and leaf.ndim == 0 and leaf.dtype.kind == "f"
         return float(leaf) if is_float else leaf
     check_tensor(name, leaf)
@@ -106,64 +126,85 @@ def _jax_on(device: jax.Device) -> Iterator[None]:
         yield
 
 
-def _placed(structure: Any, leaves: Sequence[Any]) -> Any:
-    """The tree, with arrays in place of tensors."""
+def _split(
+    leaves: Sequence[Any], structure: Any, recorded: Sequence[bool]
+) -> tuple[Program, Given]:
+    """The call as a program and what it is given, with a derivative by the recorded tensors."""
     placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-    return jax.tree.unflatten(structure, placed)
+    program, inputs = split_leaves(placed, structure)
+    of_tensors = iter(recorded)
+    moving = [
+        isinstance(leaf, Tensor) and next(of_tensors)
+        for leaf, array in zip(leaves, placed, strict=True)
+        if is_given(array)
+    ]
+    differentiated = [i if m else None for i, m in zip(inputs, moving, strict=True)]
+    constant = [None if m else i for i, m in zip(inputs, moving, strict=True)]
+    return program, Given(differentiated, constant)
 
 
 def _complete(results: Any) -> Any:
-    """The results, computed: JAX works on after it has returned, and reads the tensors' memory."""
-    return jax.block_until_ready(results)
+    """The results, computed: JAX works on after it has returned, and reads the tensors' memory.
+
+    ``jax.block_until_ready`` of several arrays takes longer.
+    """
+    for leaf in jax.tree.leaves(results):
+        leaf.block_until_ready()
+    return results
+
+
+def _pulled(
+    pullback: Pullback, given: Given, structure: Any, cotangents: Sequence[Tensor]
+) -> list[Tensor]:
+    """The gradients of a loss that returned other than a single number."""
+    with _jax_on(common_device(cotangents)):
+        bars = jax.tree.unflatten(structure, map(as_array, cotangents))
+        return [*map(as_tensor, _complete(gradients(pullback, given, bars)))]
 
 
 class _Loss(torch.autograd.Function):
-    """A loss with a gradient for every tensor among its leaves that requires one."""
+    """The results of a loss, with a gradient for every tensor that requires one."""
 
     @staticmethod
     def forward(
-        ctx: Any, loss: Callable[..., Any], structure: Any, results: list[Any], *leaves: Any
+        ctx: Any,
+        name: str,
+        results: Sequence[Tensor],
+        slopes: Sequence[Tensor],
+        pull: Callable[[Sequence[Tensor]], list[Tensor]] | None,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        program, arrays, _ = split(loss, _placed(structure, leaves))
-        wanted = [
-            wanted
-            for leaf, wanted in zip(leaves, ctx.needs_input_grad[3:], strict=True)
-            if isinstance(leaf, Tensor) or is_given(leaf)
-        ]
-        given = Given(
-            [array if wanted else None for array, wanted in zip(arrays, wanted, strict=True)],
-            [None if wanted else array for array, wanted in zip(arrays, wanted, strict=True)],
-        )
-        # Inside of the program numbers are unknown; here the loss sees and checks them.
-        jax.eval_shape(lambda: program(arrays))
-        value, pullback = _complete(value_and_pullback(program, given))
-        ctx.loss, ctx.given, ctx.pullback = loss, given, pullback
-        ctx.results = jax.tree.structure(value)
-        results.append(ctx.results)
-        # The inputs are the memory of these tensors: PyTorch notices if it was written to.
-        ctx.save_for_backward(*(leaf for leaf in leaves if isinstance(leaf, Tensor)))
-        return tuple(map(as_tensor, jax.tree.leaves(value)))
+        """The results, which have these slopes, or whose cotangents are pulled back."""
+        ctx.name, ctx.pull, ctx.n_tensors = name, pull, len(tensors)
+        # A pullback reads the memory of the tensors: PyTorch notices if it was written to.
+        ctx.save_for_backward(*tensors, *slopes)
+        return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> "tuple[Tensor | None, ...]":
-        found = iter(_Gradients.apply(ctx, *ctx.saved_tensors, *cotangents))
-        return tuple(next(found) if wanted else None for wanted in ctx.needs_input_grad)
+        saved, n = ctx.saved_tensors, ctx.n_tensors
+        with torch.no_grad():
+            slopes = ctx.pull(cotangents) if ctx.pull else [s * cotangents[0] for s in saved[n:]]
+        if torch.is_grad_enabled():
+            slopes = _Gradients.apply(ctx.name, slopes, *saved[:n], *cotangents)
+        left = iter(slopes)
+        return (None,) * 4 + tuple(
+            next(left).to(tensor.dtype) if wanted else None
+            for tensor, wanted in zip(saved[:n], ctx.needs_input_grad[4:], strict=True)
+        )
 
 
 class _Gradients(torch.autograd.Function):
     """The gradients of a loss, which have no derivative themselves."""
 
     @staticmethod
-    def forward(ctx: Any, of: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.loss = of.loss
-        cotangents = tensors[len(tensors) - of.results.num_leaves :]
-        with _jax_on(common_device(cotangents)):
-            bars = jax.tree.unflatten(of.results, map(as_array, cotangents))
-            return tuple(map(as_tensor, _complete(gradients(of.pullback, of.given, bars))))
+    def forward(ctx: Any, name: str, gradients: Sequence[Tensor], *_: Tensor) -> tuple[Tensor, ...]:
+        ctx.name = name
+        return tuple(gradients)
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> NoReturn:
         raise RuntimeError(
-            f"diffbio.torch.{ctx.loss.__name__} has no second derivative; take "
-            f"diffbio.functional.{ctx.loss.__name__} and jax.hessian"
+            f"diffbio.torch.{ctx.name} has no second derivative; take "
+            f"diffbio.functional.{ctx.name} and jax.hessian"
         )

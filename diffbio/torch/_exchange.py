@@ -6,6 +6,8 @@ import jax
 import torch
 from jaxtyping import Array
 
+from diffbio._types import AnyArray
+
 __all__ = ["as_array", "as_tensor", "check_tensor", "common_device"]
 
 
@@ -37,11 +39,17 @@ def common_device(tensors: Sequence[torch.Tensor]) -> jax.Device:
     )
 
 
-def as_array(tensor: torch.Tensor) -> Array:
-    """The memory of the tensor as an array; of a copy, where XLA could not read it as it lies."""
-    return jax.dlpack.from_dlpack(tensor.detach().resolve_neg().contiguous())
+def as_array(tensor: torch.Tensor) -> AnyArray:
+    """The memory of the tensor as an array; of a copy, where XLA could not read it as it lies.
+
+    On a CPU it is NumPy's if NumPy has the dtype: JAX reads that in place too, and sooner.
+    """
+    tensor = tensor.detach().resolve_neg().contiguous()
+    if tensor.is_cpu and tensor.dtype != torch.bfloat16:
+        return tensor.numpy()
+    return jax.dlpack.from_dlpack(tensor)
 
 
 def as_tensor(array: Array) -> torch.Tensor:
     """The memory of the array as a tensor."""
-    return torch.from_dlpack(array)
+    return torch.from_dlpack(array.__dlpack__())

@@ -1,6 +1,7 @@
 """Tensors of every layout are read as they are; what is no tensor is named."""
 
 import doctest
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import diffbio.torch  # noqa: E402
+from diffbio.functional import Perplexity  # noqa: E402
+from diffbio.torch import _programs  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -84,6 +87,7 @@ BAD = {
     "label": (ValueError, r"batch_labels must lie in \[0, 3\)"),
     "integers": (TypeError, r"embeddings must have a real floating dtype, got int64"),
     "temperature": (ValueError, r"temperature must be a finite number above 0, got -1"),
+    "a set": (TypeError, r"temperature must be hashable, .* got \{1\}"),
     "temperature tensor": (ValueError, r"temperature must be a finite number above 0, got -1"),
 }
 X_META = X.to("meta")
@@ -97,6 +101,7 @@ CALLS = {
     "label": lambda x: mixing(x, LABELS + 2**32),
     "integers": lambda x: mixing(x.detach().long()),
     "temperature": lambda x: mixing(x, temperature=-1.0),
+    "a set": lambda x: mixing(x, temperature={1}),
     "temperature tensor": lambda x: mixing(
         x, temperature=torch.tensor(-1.0, requires_grad=x.requires_grad)
     ),
@@ -110,6 +115,79 @@ def test_a_bad_argument_is_named(name, requires_grad):
     error, message = BAD[name]
     with pytest.raises(error, match=message):
         CALLS[name](X.clone().requires_grad_(requires_grad))
+
+
+LISTS = torch.cdist(X, X).fill_diagonal_(torch.inf).topk(5, largest=False).indices
+PER_CELL = torch.full((30,), 2.0)
+# Calls of one program: the first number is accepted, the second is not.
+NUMBERS = {
+    "labels": (lambda labels: mixing(labels=labels), LABELS, LABELS + 1, "batch_labels must lie"),
+    "masked labels": (
+        lambda labels: mixing(labels=labels, where=torch.arange(30) > 0),
+        torch.cat([torch.tensor([7]), LABELS[1:]]),
+        torch.cat([LABELS[:-1], torch.tensor([7])]),
+        "batch_labels must lie",
+    ),
+    "lists": (lambda lists: mixing(neighbor_indices=lists), LISTS, LISTS + 30, "must be below"),
+    "a perplexity": (
+        lambda number: mixing(temperature=Perplexity(number)),
+        2.0,
+        0.5,
+        "must lie between 1 and",
+    ),
+    "a perplexity in lists": (
+        lambda number: mixing(temperature=Perplexity(number), neighbor_indices=LISTS[:, [0, 0, 1]]),
+        1.5,
+        2.5,
+        "number of neighbours 2, got 2.5",
+    ),
+    "perplexities": (
+        lambda numbers: mixing(temperature=Perplexity(numbers)),
+        PER_CELL,
+        PER_CELL - 1.5,
+        "at least 1 for every cell",
+    ),
+    "shares": (
+        lambda shares: mixing(proportions=shares),
+        torch.tensor([0.5, 0.25, 0.25]),
+        torch.tensor([0.5, 0.25, 0.5]),
+        "sum to 1",
+    ),
+    "a share of none": (
+        lambda shares: mixing(proportions=shares),
+        torch.tensor([0.5, 0.25, 0.25]),
+        torch.tensor([0.5, 0.5, 0.0]),
+        "got 0 for batch 2",
+    ),
+    "weights": (
+        lambda weights: diffbio.torch.combined_loss(X, LABELS, X.softmax(1), weights=weights),
+        torch.tensor([1.0, 1.0, 1.0]),
+        torch.tensor([1.0, torch.nan, 1.0]),
+        "weights.cluster must be a finite number, got nan",
+    ),
+    "a number of a term": (
+        lambda number: diffbio.torch.combined_loss(
+            X,
+            LABELS,
+            X.softmax(1),
+            mixing=partial(diffbio.torch.batch_mixing_loss, temperature=number),
+        ),
+        1.0,
+        -1.0,
+        "temperature must be a finite number above 0, got -1.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_numbers_of_every_call_of_a_program_are_checked(name):
+    call, accepted, refused, message = NUMBERS[name]
+    call(accepted)
+    programs = _programs.evaluate._cache_size()
+    with pytest.raises(ValueError, match=message):
+        call(refused)
+    assert _programs.evaluate._cache_size() == programs
+    call(accepted)
 
 
 def test_numpy_s_numbers_are_numbers():

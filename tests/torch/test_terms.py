@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 import diffbio.torch  # noqa: E402
 from diffbio import functional, losses  # noqa: E402
 from diffbio.functional import Perplexity  # noqa: E402
-from diffbio.torch import _pullback  # noqa: E402
+from diffbio.torch import _programs  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -45,9 +45,9 @@ def test_a_new_partial_function_in_every_step_is_no_new_program():
         parts_of(partial(diffbio.torch.batch_mixing_loss, **options))[1].total.backward()
 
     step(2.0)
-    before = _pullback.value_and_pullback._cache_size()
+    before = _programs.evaluate._cache_size()
     step(2.5)
-    assert _pullback.value_and_pullback._cache_size() == before
+    assert _programs.evaluate._cache_size() == before
 
 
 def test_a_number_of_a_term_may_be_learned():

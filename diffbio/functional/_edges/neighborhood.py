@@ -25,7 +25,7 @@ def listed_neighbors(
     n_neighbors: StaticInteger,
     x: Float[Array, "n_cells dim"],
     axis_name: AxisName,
-) -> Int[AnyArray, "n_cells n_listed"] | None:
+) -> Integer[AnyArray, "n_cells n_listed"] | None:
     """The caller's lists, checked; None, with ``n_neighbors`` checked, if there are none."""
     n_cells = n_cells_of_all(x.shape[0], axis_name)
     if neighbor_indices is None:

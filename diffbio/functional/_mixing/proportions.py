@@ -27,24 +27,31 @@ def checked_proportions(proportions: Proportions, settings: BatchMixingSettings)
         raise ValueError(
             f"proportions must have shape (n_batches,) = ({settings.n_batches},), got {array.shape}"
         )
-    if not _checks.is_traced(array):
-        numbers = np.asarray(array, np.float64)
-        if not (np.all(numbers >= 0) and abs(numbers.sum() - 1) <= 1e-6):
-            raise ValueError(
-                f"proportions must be at least 0 and sum to 1, got {numbers} "
-                f"with the sum {numbers.sum()}"
-            )
+    _checks.when_known(_check_shares, array)
     return array
+
+
+def _check_shares(proportions: AnyArray) -> None:
+    numbers = np.asarray(proportions, np.float64)
+    if not (np.all(numbers >= 0) and abs(numbers.sum() - 1) <= 1e-6):
+        raise ValueError(
+            f"proportions must be at least 0 and sum to 1, got {numbers} "
+            f"with the sum {numbers.sum()}"
+        )
 
 
 def check_expected_batches(
     batch_labels: AnyArray, numbers: AnyArray | None, where: AnyArray | None
 ) -> None:
     """Raise for a counted cell of a batch of proportion 0, where all arrays are known."""
-    if numbers is None or any(map(_checks.is_traced, (batch_labels, numbers, where))):
-        return
-    labels = np.asarray(batch_labels)
-    counted = labels if where is None else labels[np.asarray(where)]
+    if numbers is not None:
+        _checks.when_known(_check_expected, batch_labels, numbers, where)
+
+
+def _check_expected(labels: AnyArray, numbers: AnyArray, where: AnyArray | None) -> None:
+    counted = np.asarray(labels)
+    if where is not None:
+        counted = counted[np.asarray(where)]
     unexpected = np.intersect1d(np.flatnonzero(np.asarray(numbers) == 0), counted)
     if len(unexpected):
         raise ValueError(

@@ -1,5 +1,6 @@
 """What is accepted as a temperature of batch mixing."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,16 +48,27 @@ def checked_perplexity(
     perplexity: Any = temperature.perplexity
     if np.ndim(perplexity):
         _check_perplexities(perplexity, n_cells)
-    elif not _checks.is_traced(perplexity):
-        enough = float(3 if perplexity is None else perplexity)
-        most = n_neighbors if listed is None else _most_neighbors(listed, where, enough)
-        given = most / 3 if perplexity is None else perplexity
-        # Lists without any neighbour are accepted, as a mask that leaves none is.
-        if most and not 1 < float(given) < most:
-            raise ValueError(
-                "temperature.perplexity must lie between 1 and the number of neighbours "
-                f"{most}, got {given}"
-            )
+        return
+    # Where lists are unknown, or short because cells are masked, their width counts.
+    unmasked = listed is not None and where is None
+    if not (unmasked and _checks.when_known(_check_in_lists, perplexity, listed)):
+        most = n_neighbors if listed is None else listed.shape[1]
+        _checks.when_known(partial(_check_below, most), perplexity)
+
+
+def _check_in_lists(perplexity: Any, listed: AnyArray) -> None:
+    enough = float(3 if perplexity is None else perplexity)
+    _check_below(_most_neighbors(np.asarray(listed), enough), perplexity)
+
+
+def _check_below(most: int, perplexity: Any) -> None:
+    given = most / 3 if perplexity is None else perplexity
+    # Lists without any neighbour are accepted, as a mask that leaves none is.
+    if most and not 1 < float(given) < most:
+        raise ValueError(
+            "temperature.perplexity must lie between 1 and the number of neighbours "
+            f"{most}, got {given}"
+        )
 
 
 def _check_perplexities(numbers: AnyArray, n_cells: int) -> None:
@@ -65,24 +77,23 @@ def _check_perplexities(numbers: AnyArray, n_cells: int) -> None:
             f"temperature.perplexity must be a number or have shape (n_cells,) = ({n_cells},), "
             f"got {numbers.dtype} of shape {numbers.shape}"
         )
-    if not _checks.is_traced(numbers):
-        unusable = ~(np.isfinite(numbers) & (np.asarray(numbers) >= 1))
-        if unusable.any():
-            raise ValueError(
-                "temperature.perplexity must be finite and at least 1 for every cell, "
-                f"got {np.asarray(numbers)[unusable][0]}"
-            )
+    _checks.when_known(_check_each, numbers)
 
 
-def _most_neighbors(listed: AnyArray, where: AnyArray | None, enough: float) -> int:
-    """The neighbours of the cell that has the most, or of the first that has more than enough.
+def _check_each(perplexities: AnyArray) -> None:
+    numbers = np.asarray(perplexities)
+    unusable = ~(np.isfinite(numbers) & (numbers >= 1))
+    if unusable.any():
+        raise ValueError(
+            "temperature.perplexity must be finite and at least 1 for every cell, "
+            f"got {numbers[unusable][0]}"
+        )
 
-    Where lists are traced, or short because cells are masked, it is their width.
-    """
-    if _checks.is_traced(listed) or where is not None:
-        return listed.shape[1]
+
+def _most_neighbors(listed: np.ndarray, enough: float) -> int:
+    """The neighbours of the cell that has the most, or of the first that has more than enough."""
     most = 0
-    for i, row in enumerate(np.asarray(listed)):
+    for i, row in enumerate(listed):
         most = max(most, len(np.setdiff1d(row[row >= 0], i)))
         if most > enough:
             break
