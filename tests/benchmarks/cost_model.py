@@ -11,7 +11,6 @@ from benchmarks.measure.program_text.tally import Tally
 from benchmarks.schema.suite import MIXING_NEIGHBORS, TRANSITION_NEIGHBORS
 from diffbio.functional import RECOMMENDED_MIXING
 from diffbio.functional._edges import ring, visits
-from diffbio.functional._mixing import perplexity
 from diffbio.neighbors import _exact
 
 __all__ = ["COSTS", "cost_of"]
@@ -76,7 +75,7 @@ def search(s, k):
     """The product of all pairs; then each visit's candidates are measured and merged."""
     products = 2 * (s.dim + 2) * s.n_cells * s.shard
     candidates = k + 1 + _exact._SPARE_CANDIDATES
-    visit = 4 * s.dim * candidates + 2 * (k + candidates) ** 2
+    visit = 4 * s.dim * candidates + 2 * (k + candidates) ** 2 + s.dim * k
     n_visits = 1 if s.n_devices == 1 else _exact._PIECES * s.n_devices
     points = around_ring(s, _exact._PIECES, NUMBER * s.dim, BYTE)
     return Cost(products + n_visits * s.shard * visit) + summed(s.dim, 1, 1) + points
@@ -118,7 +117,7 @@ COSTS = {
         s,
         NUMBER,
         k=RECOMMENDED_MIXING["n_neighbors"],
-        per_edge=43 + 15 * perplexity._STEPS,
+        per_edge=43 + 15,
         sums=(1, N_BATCHES, 1, 1),
     ),
     "batch_mixing": batch_mixing,
