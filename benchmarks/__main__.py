@@ -43,7 +43,14 @@ _cell_counts = click.option(
 
 
 @main.command()
-@json_option("--output", default=Path("results/sweep.json"))
+@json_option(
+    "--output",
+    "a sweep",
+    "schema_version",
+    "environment",
+    "records",
+    default=Path("results/sweep.json"),
+)
 @_cell_counts
 @_losses
 @click.option("--times/--no-times", default=True, help="Whether anything is timed.")
@@ -134,7 +141,7 @@ def commit() -> None:
 @_losses
 @_cell_counts
 @click.option("--peers", is_flag=True, help="Measure the installed peers as well.")
-@json_option("--json")
+@json_option("--json", "ratios alone", "environment", "ratios")
 def ratios(
     losses: tuple[str, ...], n_cells: tuple[int, ...], peers: bool, path: Path | None
 ) -> None:
@@ -145,7 +152,7 @@ def ratios(
 
 
 @main.command()
-@json_option("--json")
+@json_option("--json", "the updates of trainings alone", "environment", "steps")
 def training(path: Path | None) -> None:
     """Measure a whole training step of every model, and the share of its loss."""
     from benchmarks.measure.training import run_trainings
@@ -155,7 +162,7 @@ def training(path: Path | None) -> None:
 
 @main.command()
 @click.option("--n-cells", type=_CELLS, default=1_000_000, show_default=True)
-@json_option("--json")
+@json_option("--json", "a run on a million cells", "phase", "n_cells")
 def million(n_cells: int, path: Path | None) -> None:
     """Batch mixing with its gradient on a million cells, exact and approximate."""
     from benchmarks.measure.long.searches import run_million
@@ -165,7 +172,7 @@ def million(n_cells: int, path: Path | None) -> None:
 
 @main.command()
 @click.option("--cells", "n_cells", type=_CELLS, default=100_000, show_default=True)
-@json_option("--json")
+@json_option("--json", "searches alone", "environment", "searches")
 def recall(n_cells: int, path: Path | None) -> None:
     """Seconds and recall of exact and approximate searches of neighbours."""
     from benchmarks.measure.long.searches import run_recall

@@ -9,7 +9,14 @@ from benchmarks.schema.git import GitError
 
 
 @click.command()
-@json_option("--output", default=Path("results/claims.json"))
+@json_option(
+    "--output",
+    "the results of experiments",
+    "schema_version",
+    "environment",
+    "margins",
+    default=Path("results/claims.json"),
+)
 @click.option("--only", default="", help="Only the experiments whose name contains this.")
 @click.option("--small", is_flag=True, help="Few seeds, cells and steps: to try the tool.")
 @errors_in_one_line(GitError)

@@ -10,7 +10,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmarks.measure.checkpoint import Checkpoint
+from benchmarks.measure.checkpoint import Checkpoint, interruptible
 from benchmarks.measure.environment import environment, usable_cores
 from benchmarks.measure.processes import end_with_parent
 from benchmarks.schema.files import reserved
@@ -33,6 +33,7 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
 
     Raises:
         UnwritableError: another run is writing the file, or it cannot be written.
+        KeyboardInterrupt: interrupted; the message says whether the file holds some experiments.
     """
     named = {experiment.name: experiment for experiment in experiments}
     with reserved(path):
@@ -43,7 +44,8 @@ def run_experiments(path: Path, experiments: Sequence[Experiment], size: Size) -
             version=OBSERVATIONS_VERSION,
             empty=Observed().parts(),
         )
-        _fill(checkpoint, named, size)
+        with interruptible(path, checkpoint):
+            _fill(checkpoint, named, size)
 
 
 def _fill(checkpoint: Checkpoint, named: Mapping[str, Experiment], size: Size) -> None:

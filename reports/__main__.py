@@ -1,5 +1,6 @@
 """Command line of the reports: measure, judge, and turn both into pages."""
 
+import contextlib
 import functools
 import signal
 import subprocess
@@ -11,7 +12,13 @@ import click
 
 from benchmarks.schema import git
 from benchmarks.schema.console import errors_in_one_line, naming_choices
-from benchmarks.schema.files import UnwritableError, read_text, write_text
+from benchmarks.schema.files import (
+    UnwritableError,
+    check_replaceable,
+    csv_with,
+    read_text,
+    write_text,
+)
 
 with naming_choices():
     from benchmarks.schema.suite import REPORT_CELLS, TIERS
@@ -181,6 +188,9 @@ def simulate(output: Path) -> None:
         error_rates.TABLE: error_rates.error_rates,
         coverage.TABLE: coverage.coverage,
     }
+    for kept in tables:
+        header = read_text(kept).splitlines()[0].split(",")
+        check_replaceable(output / kept.name, "error rates", csv_with(*header))
     for kept, simulated in tables.items():
         table, path = simulated(), output / kept.name
         write_text(path, table.to_csv(index=False))
@@ -211,13 +221,15 @@ def reproduce(path: Path, results: Path | None) -> Answer:
     """Measure a published report again: exit 1 if what is expected to agree does not."""
     published = read_published(path)
     found_at = results or Path("results/reproduction.json")
+    rows = found_at.parent / f"{found_at.stem}.csv"
+    check_replaceable(rows, "rows of a reproduction", csv_with("published", "again", "outcome"))
     if results is None:
         run_sweep(found_at, *(f"--n-cells={n}" for n in published.manifest["n_cells"]))
     again = read_complete_sweep(found_at)
     found = judge_reproduction(published.sweep, again)
-    rows = found_at.with_suffix(".csv")
     write_text(rows, found.rows.to_csv(index=False))
-    click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
+    with contextlib.suppress(BrokenPipeError):  # `| head` does not change the verdict
+        click.echo(f"{reproduction_text(found, published, again)}\n\nevery row: {rows}")
     return found.answer
 
 

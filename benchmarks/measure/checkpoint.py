@@ -1,7 +1,8 @@
 """A file that a run fills step by step: complete and readable whenever it is interrupted."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -11,7 +12,7 @@ from benchmarks.schema.differences import differing
 from benchmarks.schema.files import write_json
 from benchmarks.schema.records import SCHEMA_VERSION, Ratio, Record
 
-__all__ = ["Checkpoint", "Measured", "Parts"]
+__all__ = ["Checkpoint", "Measured", "Parts", "interruptible"]
 
 # Lists that grow by rows, and mappings that grow by names.
 Parts = Mapping[str, Sequence[Any] | Mapping[str, Any]]
@@ -103,6 +104,18 @@ class Checkpoint:
 
 def _joined(held: Any, new: Any) -> Any:
     return {**held, **new} if isinstance(held, Mapping) else [*held, *new]
+
+
+@contextmanager
+def interruptible(path: Path, checkpoint: Checkpoint) -> Iterator[None]:
+    """Let an interrupt say whether the file holds anything that the next run goes on from."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        held = f"{path} holds what was measured, run again to go on"
+        raise KeyboardInterrupt(
+            held if checkpoint.n_finished else "nothing was measured"
+        ) from interrupt
 
 
 def _read(path: Path) -> dict[str, Any]:

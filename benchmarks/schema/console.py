@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks.schema.files import UnwritableError
+from benchmarks.schema.files import UnwritableError, check_replaceable, json_with
 
 __all__ = ["errors_in_one_line", "json_option", "naming_choices"]
 
@@ -50,8 +50,8 @@ def errors_in_one_line(*stopping: type[Exception]) -> Iterator[None]:
         raise
     except (UnwritableError, *stopping) as error:  # type: ignore[misc]
         reason = str(error)
-    except KeyboardInterrupt:
-        reason = "interrupted"
+    except KeyboardInterrupt as interrupt:
+        reason = f"interrupted; {interrupt}".rstrip("; ")
     except Exception as error:
         traceback.print_exc()
         reason = f"this is a mistake of the program: {error!r}"
@@ -61,17 +61,20 @@ def errors_in_one_line(*stopping: type[Exception]) -> Iterator[None]:
     raise click.exceptions.Exit(2)
 
 
-def json_option(flag: str, **settings: Any) -> Callable[..., Any]:
-    """An option for a path to write; a name of another kind of file is refused before any work.
+def json_option(flag: str, kind: str, *names: str, **settings: Any) -> Callable[..., Any]:
+    """An option for a path to write; another kind of file there is refused before any work.
 
     Args:
         flag: the option.
+        kind: what the file will hold, for the message.
+        names: a file of this kind is a JSON object, or a list of objects, that has them.
         settings: of the option.
     """
 
     def check(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-        if path is not None and path.suffix != ".json":
-            raise click.BadParameter(f"{path}: accepted are names that end in .json")
+        if path is not None:
+            with errors_in_one_line():
+                check_replaceable(path, kind, json_with(*names))
         return path
 
     return click.option(

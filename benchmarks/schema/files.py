@@ -1,16 +1,19 @@
-"""Files that are written whole or not at all, and by one process."""
+"""Files that are written whole or not at all, by one process, and only over files of their kind."""
 
 import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 __all__ = [
     "UnwritableError",
+    "check_replaceable",
+    "csv_with",
+    "json_with",
     "put_text",
     "read_text",
     "replacing_file",
@@ -26,6 +29,44 @@ _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 class UnwritableError(OSError):
     """A path cannot be written, or what is there must not be replaced; the message says why."""
+
+
+def check_replaceable(path: Path, kind: str, is_one: Callable[[str], bool]) -> None:
+    """Refuse to replace a file that is not of a kind; nothing and an empty file pass.
+
+    Args:
+        path: the file that is going to be written.
+        kind: what it will hold, for the message.
+        is_one: whether a text is of that kind: ``json_with`` or ``csv_with``.
+
+    Raises:
+        UnwritableError: something else is there.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UnwritableError(f"{path}: not a file, it is not replaced")
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    if not is_one(read_text(path)):
+        raise UnwritableError(f"{path}: does not hold {kind}, it is not replaced")
+
+
+def json_with(*names: str) -> Callable[[str], bool]:
+    """Whether a text is a JSON object that has the names, or a list of such objects."""
+
+    def is_one(text: str) -> bool:
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        rows = content if isinstance(content, list) and content else [content]
+        return all(isinstance(row, dict) and set(names) <= set(row) for row in rows)
+
+    return is_one
+
+
+def csv_with(*names: str) -> Callable[[str], bool]:
+    """Whether a text is a table whose first line has the names."""
+    return lambda text: set(names) <= set(text.splitlines()[0].split(","))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.schema.metrics import METRICS
-from benchmarks.schema.rounds import Side
+from benchmarks.schema.rounds import RoundTime, Side
 from reports.commits.ranks import exact_p, interval
 
 __all__ = ["CONFIDENCE", "NOT_EXCLUDED_LEVEL", "TIME_KEY", "MeasuredBy", "effects"]
@@ -58,7 +58,7 @@ def effects(times: pd.DataFrame) -> pd.DataFrame:
     as its level says.
 
     Args:
-        times: columns of ``RoundTime``; rounds of one stage, with one row of a time per process.
+        times: columns of ``RoundTime``; rounds of one stage.
 
     Returns:
         A row per time, in the order of ``times``: ``TIME_KEY``, ``kind``, ``better``,
@@ -68,7 +68,12 @@ def effects(times: pd.DataFrame) -> pd.DataFrame:
         infinity where the rounds are too few for any other; ``not_excluded``, the largest
         change in either direction that the rounds do not exclude, as a share, infinite where
         they are too few; ``p``. What a side without rounds would have is NaN.
+
+    Raises:
+        ValueError: a process has two rows of a time, a time is not positive, or the rounds
+            are of two stages.
     """
+    _check(times)
     named = times[TIME_KEY].drop_duplicates(ignore_index=True)
     seconds, ratios = (_by_process(times, name) for name in ("seconds", "ratio"))
     by_ratio = _by_ratio(seconds, ratios)
@@ -126,6 +131,24 @@ def _tick(values: np.ndarray) -> np.ndarray:
     gaps = np.diff(readings, axis=1)
     gaps = np.where(gaps > _EQUAL * readings[:, 1:], gaps, np.inf)
     return np.log1p(gaps.min(axis=1) / readings[:, 0])
+
+
+def _check(times: pd.DataFrame) -> None:
+    if missing := [name for name in RoundTime.names() if name not in times]:
+        raise ValueError(f"times: the column {missing[0]!r} is missing")
+    if times["stage"].nunique() > 1:
+        raise ValueError("times: rounds of two stages, accepted are those of one")
+    twice = times[times.duplicated([*TIME_KEY, "round", "side"])]
+    if not twice.empty:
+        row = twice.iloc[0]
+        raise ValueError(
+            f"times: two rows of {row['benchmark']} {row['metric']} from the process of round "
+            f"{row['round']}, {row['side']}; accepted is one, the process is the unit"
+        )
+    for name in ("seconds", "ratio"):
+        wrong = times[name][~(np.isfinite(times[name]) & (times[name] > 0))]
+        if not wrong.empty:
+            raise ValueError(f"times: {name} is {wrong.iloc[0]}, accepted are numbers above 0")
 
 
 def _by_process(times: pd.DataFrame, name: str) -> np.ndarray:

@@ -67,7 +67,12 @@ def judge_times(times: pd.DataFrame, same_programs: Collection[Program] = ()) ->
     Returns:
         The rows of ``judge_stages``, with ``undetected``, where no change was named: the largest
         change in either direction that the rounds do not exclude, as a share.
+
+    Raises:
+        ValueError: nothing was measured, or what ``effects`` refuses.
     """
+    if times.empty:
+        raise ValueError("times: no rows, nothing was measured")
     found = {stage: effects(times[times["stage"] == stage]) for stage in Stage}
     rows = judge_stages(found[Stage.FIRST], found[Stage.AGAIN], same_programs)
     return rows.assign(undetected=rows["not_excluded"].mask(rows["verdict"].isin(_CHANGED)))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from benchmarks.schema.environment import SWEEP_SCOPE
 from benchmarks.schema.fields import CellCount, Commit, Count, Name, Text
-from benchmarks.schema.files import UnwritableError, write_json
+from benchmarks.schema.files import UnwritableError, check_replaceable, json_with, write_json
 from benchmarks.schema.records import BaselineRow, Status
 from reports.rules.counters import deterministic
 from reports.sources.measurements import (
@@ -136,6 +136,7 @@ def write_baseline(results: ReadSweep, *, shrink: bool = False) -> Path:
         "rows": measured[_COLUMNS].to_numpy().tolist(),
     }
     path = baseline_path(results)
+    check_replaceable(path, "a baseline", json_with("schema_version", "key", "rows"))
     if path.exists() and not shrink:
         _check_keeps(path, measured)
     write_json(path, content)

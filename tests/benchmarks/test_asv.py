@@ -14,12 +14,15 @@ from asv.config import Config
 from benchmarks._asv import swept_table
 from benchmarks.bench_accuracy import FiniteDifferences, Values
 from benchmarks.bench_compile import Counters, Retraces
-from benchmarks.bench_throughput import Call
+from benchmarks.bench_throughput import Call, Import
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.suite import (
+    BENCHMARK_VERSION,
+    CALLS_PER_PROCESS,
     CELL_COUNTS,
     CHECKED_CELLS,
     DEVICES,
+    PROCESSES,
     PROGRAMS,
     TRANSFORMS,
 )
@@ -120,7 +123,9 @@ def test_the_environment_chooses_the_losses_in_the_catalogs_order():
 
 
 def test_an_unknown_loss_is_named():
-    message = "DIFFBIO_BENCH_LOSSES='shanon': no loss 'shanon': accepted are batch_mixing, "
+    message = (
+        "DIFFBIO_BENCH_LOSSES='shanon': no loss 'shanon': accepted are batch_mixing_recommended, "
+    )
     with pytest.raises(AssertionError, match=message):
         discover(DIFFBIO_BENCH_LOSSES="shanon")
 
@@ -174,3 +179,16 @@ def test_a_process_compiles_once_however_often_asv_sets_up():
         benchmark.setup("simpson:value", 64, "cpu")
         calls.append(benchmark.call)
     assert calls[0] is calls[1]
+
+
+def test_benchmarks_that_count_otherwise_than_before_have_another_version():
+    benchmarks = {name: found for name, found in vars(Counters).items() if "track_" in name}
+    renewed = {name for name, found in benchmarks.items() if found.version != BENCHMARK_VERSION}
+    assert renewed == {"track_flops", "track_bytes_accessed", "track_transcendentals"}
+
+
+def test_every_process_takes_the_same_number_of_samples():
+    """A reader tells by the number which samples come from one process."""
+    assert (Call.repeat, Call.number, Call.rounds) == (CALLS_PER_PROCESS, 1, PROCESSES)
+    assert (Import.repeat, Import.number, Import.rounds) == (1, 1, PROCESSES)
+    assert {Call.version, Import.version} == {"2"}

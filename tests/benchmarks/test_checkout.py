@@ -194,3 +194,17 @@ def test_git_is_called_in_one_place():
     assert [
         path.relative_to(ROOT).as_posix() for path in callers if path.name != "test_checkout.py"
     ] == ["benchmarks/schema/git.py"]
+
+
+def test_a_copy_of_this_repository_leaves_the_callers_branch_alone(tmp_path, other, monkeypatch):
+    before = head_of(other)
+    (other / "diffbio" / "loss.py").write_text("2")
+    monkeypatch.setattr(scratch, "ROOT", other)
+    monkeypatch.setattr(scratch, "_borrow_what_is_installed", lambda _: None)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    scratch.copy_repository(copy)
+    assert (copy / ".git").is_dir()
+    assert head_of(copy) != before == head_of(other)
+    done = scratch.python(copy, "timeit", "-n1", "-r1", "import os; print(os.environ['GIT_DIR'])")
+    assert "KeyError" in done.stderr

@@ -228,3 +228,20 @@ def test_the_environment_records_what_changes_the_numbers():
     if any("openblas" in library for library in usual["blas"]):
         expected.add("blas")
     assert differing == expected
+
+
+@pytest.mark.parametrize("n_measured", [0, 1])
+def test_an_interrupt_says_whether_the_file_holds_anything(tmp_path, monkeypatch, n_measured):
+    steps = iter([Measured([])] * n_measured)
+
+    def interrupted(*_, **__):
+        for measured in steps:
+            return measured
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.measure.sweep.run.measure_step", interrupted)
+    path = tmp_path / "sweep.json"
+    result = sweep_command(path)
+    said = f"{path} holds what was measured" if n_measured else "nothing was measured"
+    assert (result.exit_code, path.exists()) == (2, bool(n_measured))
+    assert f"interrupted; {said}" in result.stderr

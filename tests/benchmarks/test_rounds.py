@@ -12,6 +12,7 @@ from benchmarks.catalog.cases import case
 from benchmarks.measure.environment import CHOICES
 from benchmarks.measure.programs import CompilePhases
 from benchmarks.rounds import process, run
+from benchmarks.rounds import sides as sides_of
 from benchmarks.rounds.counting import count
 from benchmarks.rounds.process import Request
 from benchmarks.rounds.run import Plan, run_rounds
@@ -19,6 +20,7 @@ from benchmarks.rounds.sides import PreparedSide
 from benchmarks.schema.files import reserved
 from benchmarks.schema.rounds import Side, SideError, Stage
 from reports.commits.reading import read_times
+from tests.scratch import ROOT, git
 
 PROGRAM = "simpson:value_and_grad"
 TIME = {
@@ -241,3 +243,20 @@ def test_kept_cells_are_the_cells(tmp_path):
         for found in (first, second):
             assert found[name].dtype == array.dtype
             np.testing.assert_array_equal(found[name], array)
+
+
+def written(path):
+    path.parent.mkdir(parents=True)
+    path.write_text("bounds")
+
+
+def test_a_side_is_prepared_by_its_full_name_whatever_names_it(tmp_path, monkeypatch):
+    for name in ("_extract", "_install", "_take_suite"):
+        monkeypatch.setattr(sides_of, name, lambda folder, *_: None)
+    monkeypatch.setattr(sides_of, "_extract", lambda _, folder: folder.mkdir(parents=True))
+    bounds = tmp_path / "base" / "suite" / sides_of._BOUNDS
+    monkeypatch.setattr(sides_of, "_take_suite", lambda _: written(bounds))
+    side = sides_of.prepare(Side.BASE, "HEAD", tmp_path / "base", None)
+    names = [git(ROOT, "rev-parse", name) for name in ("HEAD", "HEAD^{tree}")]
+    assert [side.commit, side.described["tree"]] == names
+    assert side.described["commit"] == side.commit

@@ -200,3 +200,9 @@ def test_neighbours_may_be_exchanged_at_a_tie_and_nowhere_else():
         exchanged = nearest.copy()
         exchanged[3] = wrong
         assert neighbor_error(points, exchanged) > 0.1, wrong
+
+
+@pytest.mark.slow
+def test_no_loss_traces_again_for_new_values():
+    for entry in CATALOG:
+        assert count_retraces(prepared(entry.name)) == 0, entry.name

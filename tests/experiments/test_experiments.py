@@ -150,7 +150,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_is_read(tmp_path):
     experiments = [Claim("a loss", name, _found).experiment for name in ("one", "two")]
     stops = functools.partial(_stops_once_written, path)
     stopped = [experiments[0], experiments[1]._replace(measure=stops)]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="run again to go on"):
         run_experiments(path, stopped, SMALL)
     assert read_observations(path).complaints != ()
     run_experiments(path, experiments, SMALL)

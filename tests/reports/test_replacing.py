@@ -1,5 +1,6 @@
 """What a command replaces is what this program made: nothing else is lost, whatever is asked."""
 
+import json
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from reports.sources.published import PAGE_MARKER
 from reports.sources.results import read_results
 from reports.sweep.publishing import publish
 from reports.writing.folders import replacing_folder
-from tests.reports.written import all_records, sweep
+from tests.reports.written import all_records, asv, sweep
 
 README = "# title\n<!-- newest report -->\nold\n<!-- end of newest report -->\nrest\n"
 
@@ -61,7 +62,7 @@ PRECIOUS = {
 
 
 @pytest.mark.parametrize("output", PRECIOUS)
-@pytest.mark.parametrize("arguments", ["run", "build", "compare HEAD HEAD", "rebuild"])
+@pytest.mark.parametrize("arguments", [["run"], ["build"], ["compare", "HEAD", "HEAD"]], ids=str)
 def test_a_folder_that_was_not_made_here_is_refused_before_anything_is_measured(
     folder, monkeypatch, arguments, output
 ):
@@ -74,8 +75,7 @@ def test_a_folder_that_was_not_made_here_is_refused_before_anything_is_measured(
         (new / "index.html").write_text("page")
     (folder / "report" / "thesis.txt").write_text("years")
     before = files(folder)
-    result = command(*arguments.split(), f"--output={output}")
-    assert refused(result, output, named=PRECIOUS[output])
+    assert refused(command(*arguments, f"--output={output}"), output, named=PRECIOUS[output])
     assert files(folder) == before
 
 
@@ -141,15 +141,105 @@ def test_a_report_is_published_whole_or_not_at_all(folder, monkeypatch, lost):
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("option", ["sweep --output", "recall --json"])
-def test_a_measurement_is_written_to_a_file_of_json_alone(folder, monkeypatch, option):
-    """A slip of the keyboard replaces no text."""
-    for name in ("sweep.run.run_sweep", "long.searches.run_recall"):
-        monkeypatch.setattr(f"benchmarks.measure.{name}", lambda *_, **__: pytest.fail("measured"))
-    (folder / "thesis.txt").write_text("years")
-    result = CliRunner().invoke(benchmarks, [*option.split(), "thesis.txt"])
-    assert (result.exit_code, "accepted are names that end in .json" in result.stderr) == (2, True)
-    assert (folder / "thesis.txt").read_text() == "years"
+def test_a_sweep_of_no_commit_is_not_published(folder):
+    (folder / "README.md").write_text(README)
+    sweep(folder / "results" / "sweep.json", all_records(), commit=None)
+    before = files(folder)
+    assert refused(command("publish"), "results/sweep.json", named="environment.commit is unknown")
+    assert files(folder) == before
+
+
+def test_rebuilt_pages_replace_no_folder_of_another_kind(folder):
+    (folder / "README.md").write_text(README)
+    read = read_results([folder / "results" / "sweep.json"])
+    publish(read, folder / "reports" / "published", folder / "README.md")
+    (folder / "strangers").mkdir()
+    (folder / "strangers" / "thesis.txt").write_text("years")
+    before = files(folder)
+    assert refused(command("rebuild", "--output=strangers"), "strangers", named="not replaced")
+    assert files(folder) == before
+
+
+STRANGERS = {
+    "text": "# Read me\n",
+    "another JSON": '{"name": "package"}',
+    "a list": "[1, 2]",
+    "an empty list": "[]",
+    "deep": 100_000 * "[",
+    "not text": b"\xff\xfe\x00",
+}
+WRITING = {
+    "sweep --output": {"schema_version": 5, "environment": {}, "records": []},
+    "ratios --json": {"environment": {}, "ratios": []},
+    "million --json": [{"phase": "exact", "n_cells": 7}],
+    "recall --json": {"environment": {}, "searches": []},
+}
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The names of the measurements that began."""
+    began = []
+    functions = (
+        "measure.sweep.run.run_sweep",
+        "peers.compare.compare_all",
+        "measure.long.searches.run_million",
+        "measure.long.searches.run_recall",
+    )
+    for name in functions:
+        monkeypatch.setattr(
+            f"benchmarks.{name}", lambda *_, name=name, **__: began.append(name) or []
+        )
+    return began
+
+
+def measure(option, path):
+    name, flag = option.split()
+    return CliRunner().invoke(benchmarks, [name, flag, str(path)])
+
+
+@pytest.mark.parametrize("option", WRITING)
+@pytest.mark.parametrize("kind", [*STRANGERS, "link", *WRITING])
+def test_a_measurement_replaces_no_file_of_another_kind(folder, measured, option, kind):
+    path = folder / "out.json"
+    if kind == "link":
+        (folder / "target.json").write_text(json.dumps(WRITING[option]))
+        path.symlink_to("target.json")
+    else:
+        text = STRANGERS.get(kind) or json.dumps(WRITING[kind])
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    before = files(folder)
+    result = measure(option, path)
+    if kind == option:
+        assert (result.exit_code, len(measured)) == (0, 1), result.output
+    else:
+        assert refused(result, path, named="it is not replaced")
+        assert (measured, files(folder)) == ([], before)
+
+
+@pytest.mark.parametrize("option", WRITING)
+@pytest.mark.parametrize("state", ["absent", "empty"])
+def test_a_measurement_is_written_where_nothing_is(folder, measured, option, state):
+    path = folder / "out.json"
+    if state == "empty":
+        path.touch()
+    assert measure(option, path).exit_code == 0
+    assert len(measured) == 1
+
+
+def test_a_reproduction_replaces_no_table_of_another_kind(folder):
+    (folder / "README.md").write_text(README)
+    read = read_results([folder / "results" / "sweep.json"])
+    kept = publish(read, folder / "kept", folder / "README.md")
+    again = sweep(folder / "again.json", all_records())
+    (folder / "again.csv").write_text("name,wage\n")
+    before = files(folder)
+    result = command("reproduce", kept, f"--results={again}")
+    assert refused(result, folder / "again.csv", named="does not hold rows of a reproduction")
+    assert files(folder) == before
+    (folder / "again.csv").unlink()
+    for _ in range(2):
+        assert command("reproduce", kept, f"--results={again}").exit_code == 0
 
 
 @pytest.mark.parametrize("what", ["mistake", "interrupt"])
@@ -161,3 +251,9 @@ def test_what_stops_a_command_is_no_verdict(folder, monkeypatch, what):
     result = command("build")
     assert result.exit_code == 2
     assert ("Traceback" in result.stderr) == (what == "mistake")
+
+
+def test_pages_of_the_history_are_replaced_too(folder):
+    asv(folder / "asv", "a", 0, {"bench_throughput.Call.time_call": {"simpson:value": 1.0}})
+    for _ in range(2):
+        assert command("build", "--results=asv", "--output=page").exit_code == 0

@@ -1,5 +1,6 @@
 """The user's locale, files and variables change neither a page nor a picture, and break neither."""
 
+import ast
 import json
 import os
 import subprocess
@@ -145,3 +146,25 @@ def test_settings_of_matplotlib_that_are_found_change_no_picture(tmp_path, usual
     ended = python(cwd, DRAW, tmp_path / "drawn", **variables)
     assert ended.returncode == 0, ended.stderr
     assert files(tmp_path / "drawn") == usual
+
+
+def without_encoding(path):
+    """Calls that read or write text in the encoding of the locale, without saying so."""
+    calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
+    for node in calls:
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        implied = {"text", "universal_newlines"} & {*given}
+        is_file = name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute)
+        if implied or (is_file and "encoding" not in given):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_every_text_names_its_encoding():
+    found = [
+        place
+        for folder in ("benchmarks", "reports")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for place in without_encoding(path)
+    ]
+    assert found == []

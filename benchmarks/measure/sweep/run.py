@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from benchmarks.catalog.cases import Case, case
 from benchmarks.catalog.real import TIMED_REAL_CELLS
-from benchmarks.measure.checkpoint import Checkpoint, Measured
+from benchmarks.measure.checkpoint import Checkpoint, Measured, interruptible
 from benchmarks.measure.environment import environment
 from benchmarks.measure.sweep.determinism import compare_processes
 from benchmarks.measure.sweep.measurement import Wanted, check_gradient, measure_step
@@ -48,6 +48,7 @@ def run_sweep(
 
     Raises:
         UnwritableError: another run is writing the file, or it cannot be written.
+        KeyboardInterrupt: interrupted; the message says whether the file holds some steps.
     """
     cases = [case(name) for name in losses]
     tasks = _tasks(cell_counts, cases, real=real, times=times)
@@ -68,7 +69,7 @@ def run_counters(path: Path, n_cells: int, losses: Sequence[str] = LOSSES) -> No
         losses: names of the catalog.
 
     Raises:
-        UnwritableError: as in ``run_sweep``.
+        UnwritableError, KeyboardInterrupt: as in ``run_sweep``.
     """
     bench, cases = Workbench(), [case(name) for name in losses]
     steps = [step for device in DEVICES for step in steps_on(device, [n_cells], cases, real=False)]
@@ -85,9 +86,10 @@ def _run(
         checkpoint = Checkpoint(path, {**environment(), **scope}, list(tasks))
         left, n_finished = checkpoint.unfinished, checkpoint.n_finished
         progress = tqdm(left, total=len(tasks), initial=n_finished, dynamic_ncols=True)
-        for name in progress:
-            progress.set_description(name)
-            checkpoint.add(name, tasks[name]())
+        with interruptible(path, checkpoint):
+            for name in progress:
+                progress.set_description(name)
+                checkpoint.add(name, tasks[name]())
 
 
 def _tasks(

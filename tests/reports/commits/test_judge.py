@@ -432,3 +432,17 @@ def test_what_seems_to_change_is_measured_again_and_nothing_else(tmp_path, monke
 def test_a_measurement_that_does_not_finish_is_named():
     with pytest.raises(DamagedError, match="benchmarks nonsense did not finish"):
         measure._run("nonsense")
+
+
+def test_calls_of_one_program_are_noise_and_its_compilation_is_not(tmp_path):
+    found = compared(tmp_path, slower={"call_seconds": 1.3, "cold_compile_seconds": 1.3})
+    assert verdict(found, "call_seconds") == "noise"
+    assert verdict(found, "cold_compile_seconds") == "regressed"
+
+
+def test_a_row_that_is_no_time_leaves_the_times_unjudged(tmp_path):
+    found = with_row(tmp_path, metric="flops")
+    assert found.answer == Answer.UNJUDGED
+    assert "rows.64.metric: accepted are cold_compile_seconds, call_seconds" in str(
+        found.complaints[0]
+    )

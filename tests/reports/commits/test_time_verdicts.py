@@ -240,3 +240,26 @@ def test_a_named_change_has_an_interval_and_the_others_say_what_they_exclude():
     assert named["low"] < named["ratio"] < named["high"]
     assert unnamed["undetected"].is_monotonic_increasing
     assert (unnamed["undetected"] > np.maximum(unnamed["high"], 1 / unnamed["low"]) - 1).all()
+
+
+def test_a_process_is_one_sample():
+    times = rows(*drawn(0))
+    with pytest.raises(ValueError, match="two rows of simpson:value_and_grad"):
+        effects(pd.concat([times, times]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seconds": 0.0}, "seconds is 0.0, accepted are numbers above 0"),
+        ({"ratio": np.nan}, "ratio is nan"),
+        ({"stage": [Stage.FIRST, Stage.AGAIN] * 8}, "rounds of two stages"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        effects(rows(*drawn(0)).assign(**change))
+    with pytest.raises(ValueError, match="column 'ratio' is missing"):
+        effects(rows(*drawn(0)).drop(columns="ratio"))
+    with pytest.raises(ValueError, match="nothing was measured"):
+        judge_times(rows(*drawn(0)).iloc[:0])

@@ -323,3 +323,25 @@ def test_without_a_sweep_that_of_the_tier_is_run(folder, monkeypatch, command):
     found = CliRunner().invoke(main, [command, "--tier=smoke"])
     assert (found.exit_code, found.stderr) == (2, "benchmarks sweep did not finish\n")
     assert asked == [(["--output", "results/smoke.json", "--no-times"], "smoke")]
+
+
+@pytest.mark.usefixtures("baseline")
+def test_what_is_no_baseline_is_not_replaced_whatever_flag_is_given(folder):
+    path = folder / "baselines" / "cpu-jaxlib-0.10.2.json"
+    path.write_text("years of notes")
+    refused = run("baseline", sweep(folder), "--shrink")
+    assert (refused.exit_code, "does not hold a baseline" in refused.stderr) == (2, True)
+    assert path.read_text() == "years of notes"
+
+
+@pytest.mark.usefixtures("baseline")
+@pytest.mark.parametrize("error", [KeyError("oops"), KeyboardInterrupt()])
+def test_whatever_stops_a_command_is_no_regression(folder, monkeypatch, error):
+    def stop(_):
+        raise error
+
+    monkeypatch.setattr("reports.__main__.compare_with_baseline", stop)
+    result = run("gate", sweep(folder))
+    assert result.exit_code == 2
+    assert ("oops" in result.stderr) == isinstance(error, KeyError)
+    assert ("Traceback" in result.stderr) == isinstance(error, KeyError)

@@ -96,12 +96,25 @@ def test_what_differs_is_read_off_the_environments(tmp_path, changes, expected):
     [
         ({}, {}, "the same kind of machine"),
         ({}, {"cores": 8}, "another machine of the same instruction set"),
+        ({}, {"cpu": "Another"}, "another machine of the same instruction set"),
         (
             {},
             OTHER_MACHINE,
             "another instruction set: vector_extensions with avx512f",
         ),
+        (
+            {},
+            {"architecture": "aarch64", "vector_extensions": []},
+            "another instruction set: architecture is 'aarch64', was 'x86_64'; "
+            "vector_extensions without avx2",
+        ),
+        (
+            {"devices": ["gpu: A", "gpu: A"]},
+            {"devices": ["gpu: A"]},
+            "another instruction set: devices is ['gpu: A'], was ['gpu: A', 'gpu: A']",
+        ),
         # Without known extensions only the processor's name tells.
+        ({"vector_extensions": []}, {"vector_extensions": []}, "the same kind of machine"),
         (
             {"vector_extensions": []},
             {"vector_extensions": [], "cpu": "Another"},

@@ -1,5 +1,9 @@
 """A report is reproduced if all that is expected agrees; everything else that differs informs."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -244,3 +248,23 @@ def test_nothing_comparable_is_no_verdict(tmp_path):
         "Cannot be judged: nothing of the report is expected to agree here; "
         "not expected to agree here: 1 (1: times and peaks inform).",
     )
+
+
+def test_only_what_can_be_judged_is_reproduced(tmp_path):
+    records = [record("shannon", "call_seconds", 0.01)]
+    assert judged(tmp_path, records, records).answer == Answer.UNJUDGED
+
+
+@pytest.mark.parametrize(("value", "code"), [(-0.5, 0), (-0.6, 1)])
+def test_a_closed_pipe_does_not_change_the_verdict(tmp_path, value, code):
+    (tmp_path / "then").mkdir()
+    publication(tmp_path / "then", measurements())
+    results = sweep(tmp_path / "again.json", measurements(value=value), digests=DIGESTS)
+    command = [sys.executable, "-m", "reports", "reproduce", tmp_path / "then"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [*command, "--results", results], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (code, b"")

@@ -146,3 +146,10 @@ def test_benchmarks_of_others_under_pytest_are_left_out_and_damaged_ones_named(t
         "others is no benchmark of this suite",
         "dropped of device 'tpu', which this suite does not have",
     ]
+
+
+def test_damage_is_still_no_pass(tmp_path):
+    path = asv(tmp_path / "asv", "a", 0, {TEMPORARY: {PROGRAM: 1}})
+    path.with_name("half.json").write_text("{")
+    exit_code, said, _ = build(tmp_path, tmp_path / "asv")
+    assert (exit_code, "half.json: not asv's results" in said) == (2, True)

@@ -99,9 +99,10 @@ def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path, source, kind
 
 
 @pytest.mark.usefixtures("without_plots")
-def test_nothing_but_damage_is_a_page_too(tmp_path):
-    path = tmp_path / "bad.json"
-    path.write_text("{")
+@pytest.mark.parametrize("kind", WHOLE)
+def test_nothing_but_damage_is_a_page_too(tmp_path, kind):
+    path = sweep(tmp_path / "bad.json", [record("shannon", "flops", 1.0)])
+    path.write_text(WHOLE[kind](path.read_text()))
     result, page = build(tmp_path, path)
     assert result.exit_code == 2
     assert "Nothing was measured" in result.output
@@ -236,3 +237,21 @@ def test_a_sweep_of_before_says_some_things_twice_and_what_a_model_said(tmp_path
     path.write_text(json.dumps(content))
     read = read_results([path]).measurements
     assert (list(read.frame["metric"]), read.complaints) == (["temp_bytes"], ())
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_failed_benchmark_of_asv_is_no_damage_but_a_failure(tmp_path):
+    asv(tmp_path / "asv", "a", 0, {TRACKED: {"simpson:value": None}})
+    result, page = build(tmp_path, tmp_path / "asv")
+    assert result.exit_code == 1
+    assert "failed benchmarks: 1" in result.output
+    assert "the benchmark raised an error" in page
+
+
+def test_json_nested_too_deep_is_damage(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text(100_000 * "[" + 100_000 * "]")
+    result, page = build(tmp_path, path)
+    assert result.exit_code == 2
+    assert "deep.json" in page
+    assert "nested too deep" in result.stderr

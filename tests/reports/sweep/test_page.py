@@ -1,5 +1,6 @@
 """The report says what the records say, and complains about records that say nothing."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.suite import LOSSES
 from reports.__main__ import main
 from reports.sources.published import PAGE_MARKER
@@ -126,3 +128,9 @@ def test_absent_and_empty_results_are_errors(tmp_path):
     assert (result.exit_code, "sweep.json" in result.output) == (2, True)
     result = build(tmp_path, [])
     assert (result.exit_code, "nothing was measured" in result.output) == (2, True)
+
+
+def test_every_metric_has_a_unit_and_a_direction():
+    assert {metric.better for metric in METRICS.values()} <= {"lower", "higher", "equal"}
+    assert all(metric.unit for metric in METRICS.values())
+    json.dumps({name: metric._asdict() for name, metric in METRICS.items()})

@@ -169,14 +169,21 @@ def test_what_is_no_commit_or_of_no_day_yet_is_not_published(
 
 
 @pytest.mark.parametrize(
-    ("name", "other"),
-    [("commit", "ab" * 20), ("cpu", "Another"), ("machine", "n"), ("dirty", True)],
+    ("name", "other"), [("commit", "ab" * 20), ("cpu", "Another"), ("machine", "n")]
 )
 def test_ratios_that_were_measured_elsewhere_are_not_published(published, tmp_path, name, other):
     path = tmp_path / "sweep.json"
     shutil.copyfile(published / "2026-01-01.json", path)
     ratios = beside(path, **{name: other})
-    with pytest.raises(DamagedError, match=f"environment.{name} is {other!r}, the sweep's"):
+    with pytest.raises(DamagedError, match=f"environment.{name} is '{other}', the sweep's '"):
+        publish(read_results([path, ratios]), published / "kept", published / "README.md")
+
+
+def test_ratios_of_a_dirty_tree_are_not_published_beside_a_clean_sweep(published, tmp_path):
+    path = tmp_path / "sweep.json"
+    shutil.copyfile(published / "2026-01-01.json", path)
+    ratios = beside(path, dirty=True)
+    with pytest.raises(DamagedError, match=r"environment\.dirty is True, the sweep's False"):
         publish(read_results([path, ratios]), published / "kept", published / "README.md")
 
 
@@ -202,8 +209,17 @@ def undo_a_step(content):
     content["unfinished"] = content["steps"]
 
 
-def test_a_published_sweep_is_complete(published, tmp_path):
-    folder = tampered(published, tmp_path / "kept", undo_a_step)
+def take_a_value(content):
+    content["records"][0]["value"] = "none"
+
+
+def repeat_a_record(content):
+    content["records"].append(content["records"][0])
+
+
+@pytest.mark.parametrize("change", [undo_a_step, take_a_value, repeat_a_record])
+def test_a_published_sweep_is_complete(published, tmp_path, change):
+    folder = tampered(published, tmp_path / "kept", change)
     result = reproduce(folder, sweep(tmp_path / "again.json", all_records()))
     assert (result.exit_code, "not a published report" in result.stderr) == (2, True)
 
@@ -233,6 +249,18 @@ def test_a_path_that_is_no_sweep_is_named(published, results):
     assert "Traceback" not in result.stderr
 
 
-def test_a_publication_that_is_not_there_is_named(tmp_path):
-    result = reproduce(tmp_path / "kept", sweep(tmp_path / "again.json", all_records()))
-    assert (result.exit_code, "kept: not a published report" in result.stderr) == (2, True)
+@pytest.mark.parametrize("damage", ["absent", "manifest", "results"])
+def test_a_damaged_publication_is_named(published, tmp_path, damage):
+    folder = tmp_path / "kept"
+    if damage != "absent":
+        source = published / "kept" / "2026-01-01-m-a-processor-00000000"
+        folder.mkdir()
+        for name in ("manifest.json", SWEEP):
+            (folder / name).write_bytes((source / name).read_bytes())
+    if damage == "manifest":
+        (folder / "manifest.json").write_text(json.dumps({"schema_version": 1}))
+    if damage == "results":
+        (folder / SWEEP).write_text("{}")
+    result = reproduce(folder, sweep(tmp_path / "again.json", all_records()))
+    assert result.exit_code == 2
+    assert "kept" in result.stderr
