@@ -29,9 +29,11 @@ def every_choice():
         differentiable=("embeddings", "assignments", "centroids"),
     )
     for case in (*CATALOG, given):
-        marks = [pytest.mark.slow] if case.name in VARIANTS else []
         names = case.differentiable
         for size in range(1, len(names) + 1):
+            # What mixes two of three arguments is among what mixes all.
+            some = 1 < size < len(names)
+            marks = [pytest.mark.slow] if some or case.name in VARIANTS else []
             for chosen in itertools.combinations(names, size):
                 label = f"{case.name} by {' and '.join(chosen)}"
                 yield pytest.param(case, chosen, id=label, marks=marks)

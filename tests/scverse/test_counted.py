@@ -108,6 +108,7 @@ def test_a_column_without_any_value_is_an_error_beside_others_too():
         score(adata, batch_key="none", label_key="type")
 
 
+@pytest.mark.slow
 def test_a_category_for_each_cell_is_told():
     adata = annotated()[:60].copy()
     adata.obs["barcode"] = adata.obs_names

@@ -164,6 +164,7 @@ def test_categories_that_do_not_occur_are_not_counted():
     assert of(score(adata, **KEYS)) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_a_missing_value_leaves_the_cell_out(seed):
     # As many every time, so that nothing compiles again.
