@@ -89,7 +89,8 @@ def edges(s, k, per_edge, *visiting):
 
 
 def batch_mixing(s, *visiting, k=MIXING_NEIGHBORS, searched=True, per_edge=43, sums=(1,)):
-    cost = edges(s, k, 9 * s.dim + per_edge, BYTE, *visiting) + summed(*sums)
+    by_dim = 11 if s.n_devices == 1 else 9
+    cost = edges(s, k, by_dim * s.dim + per_edge, BYTE, *visiting) + summed(*sums)
     cost += held(s, len(visiting) * k)
     if not searched:
         return cost + held(s, 3 * k + s.dim / 8 + 1)
