@@ -14,10 +14,10 @@ KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
 # One size for most tests, so that they share what is compiled.
 N_CELLS = 48
-# Cases that differ from batch mixing in the formula of one cell alone. Their values and gradients
-# are their own, and have files of their own beside. All else is as in batch mixing, so that the
-# tests of it leave them to `make test-all`.
-VARIANTS = ("batch_mixing_local", "batch_mixing_simpson")
+# Cases that differ from recommended batch mixing in the formula of one cell alone. Their values
+# and gradients are their own, and have files of their own beside. All else is as it is there, so
+# that the tests of it leave them to `make test-all`.
+VARIANTS = ("batch_mixing", "batch_mixing_local", "batch_mixing_simpson")
 
 
 def machinery(cases=CATALOG):

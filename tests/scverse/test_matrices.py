@@ -34,7 +34,14 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
+# One form of each kind; `make test-all` has all.
+QUICK = (">f8", "masked without a mask", "sparse longdouble", "float and Float")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in FORMS],
+)
 def test_every_form_of_the_same_numbers_has_the_same_scores(name):
     adata = annotated()
     expected = score(adata, batch_key="batch", label_key="type")["value"]
