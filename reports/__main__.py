@@ -160,11 +160,12 @@ def compare(
     if results is None:
         results = _ROUNDS
         needed = measure_commits(results, change, versions or (), minutes)
+    names = [commit.name for commit in change.commits]
     judged = judge_change(
         results,
-        *(commit.name for commit in change.commits),
+        *names,
         on_time=gate_on_time,
-        baseline_renewed=commits.renews_baseline(*(commit.name for commit in change.commits)),
+        baseline_renewed=commits.renews_baseline(*names),
         minutes_needed=needed,
     )
     _say(judged.complaints)

@@ -62,8 +62,9 @@ def uncommitted_code() -> str | None:
     Raises:
         GitError: git cannot answer.
     """
-    committed = _committed() if _is_repository() else {}
-    present = {name: _blob((_ROOT / name).read_bytes()) for name in _files()}
+    if not _is_repository():
+        return _hash(_contents(_found_files()))
+    committed, present = _committed(), _contents(_listed_files())
     differing = {
         name: present.get(name, "")
         for name in committed.keys() | present.keys()
@@ -84,14 +85,25 @@ def _committed() -> dict[str, str]:
     return {name: described.split()[2] for described, name in rows}
 
 
-def _files() -> list[str]:
+def _listed_files() -> list[str]:
+    """Names of the files that git knows, and of those that it was not told to ignore here."""
+    kinds = ("--cached", "--others", "--exclude-per-directory=.gitignore")
+    listed = git.answer(_ROOT, "ls-files", "-z", *kinds, "--", *_CODE)
+    return [name for name in set(listed.split("\0")) if name and (_ROOT / name).is_file()]
+
+
+def _found_files() -> list[str]:
     """Names of all files of the code, without what Python compiled."""
     found = (path for name in _CODE for path in (_ROOT / name).rglob("*") if path.is_file())
     return [path.relative_to(_ROOT).as_posix() for path in found if path.suffix != ".pyc"]
 
 
+def _contents(names: list[str]) -> dict[str, str]:
+    """The hashes that git gives to what the files hold, as it is, whatever filters are set."""
+    return {name: _blob((_ROOT / name).read_bytes()) for name in names}
+
+
 def _blob(content: bytes) -> str:
-    """The hash that git gives to a file of that content, whatever filters are set."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 

@@ -82,20 +82,24 @@ def _evaluate(loss: Callable[..., Any], given: Mapping[str, Any], arrays: set[st
     }
     leaves, structure = jax.tree.flatten((loss, read))
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    recorded = [tensor.requires_grad and torch.is_grad_enabled() for tensor in tensors]
+    recorded = [_is_recorded(leaf) for leaf in leaves]
     with _jax_on(common_device(tensors)):
         program, inputs = _split(leaves, structure, recorded)
         value, slopes, checks = _complete(evaluate(program, inputs))
     checks(inputs)
-    results, structure = jax.tree.flatten(value)
-    found = map(as_tensor, results)
+    results, of_results = jax.tree.flatten(value)
+    found = [*map(as_tensor, results)]
     if any(recorded):
+        pull = None
         if isinstance(slopes, Pullback):
-            pull = functools.partial(_pulled, slopes, inputs, structure)
-            found = _Loss.apply(loss.__name__, [*found], [], pull, *tensors)
-        else:
-            found = _Loss.apply(loss.__name__, [*found], [*map(as_tensor, slopes)], None, *tensors)
-    return jax.tree.unflatten(structure, found)
+            pull, slopes = functools.partial(_pulled, slopes, inputs, of_results), []
+        found = _Loss.apply(loss.__name__, found, [*map(as_tensor, slopes)], pull, *tensors)
+    return jax.tree.unflatten(of_results, found)
+
+
+def _is_recorded(leaf: Any) -> bool:
+    """Whether PyTorch asks for a gradient by this leaf."""
+    return isinstance(leaf, Tensor) and leaf.requires_grad and torch.is_grad_enabled()
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -129,15 +133,10 @@ def _jax_on(device: jax.Device) -> Iterator[None]:
 def _split(
     leaves: Sequence[Any], structure: Any, recorded: Sequence[bool]
 ) -> tuple[Program, Given]:
-    """The call as a program and what it is given, with a derivative by the recorded tensors."""
+    """The call as a program and what it is given, with a derivative by the recorded leaves."""
     placed = [as_array(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
     program, inputs = split_leaves(placed, structure)
-    of_tensors = iter(recorded)
-    moving = [
-        isinstance(leaf, Tensor) and next(of_tensors)
-        for leaf, array in zip(leaves, placed, strict=True)
-        if is_given(array)
-    ]
+    moving = [r for r, array in zip(recorded, placed, strict=True) if is_given(array)]
     differentiated = [i if m else None for i, m in zip(inputs, moving, strict=True)]
     constant = [None if m else i for i, m in zip(inputs, moving, strict=True)]
     return program, Given(differentiated, constant)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.schema.fields import why_impossible
+from benchmarks.schema.files import utf_8
 from benchmarks.schema.metrics import METRICS
 from benchmarks.schema.records import Status
 from benchmarks.schema.suite import benchmark_version
@@ -62,6 +63,9 @@ def read_asv(folder: Path) -> Measurements:
 def _read_file(path: Path) -> Measurements:
     try:
         file = checked(File, load_json(path))
+        machine, folder_name = file.params.machine, utf_8(path.parent.name).decode()
+        if machine != folder_name:
+            raise DamagedError(f"params.machine: it is {machine!r}, and the folder {folder_name!r}")
     except DamagedError as error:
         return Measurements(complaints=complaints_about(path, [f"not asv's results: {error}"]))
     origin = _origin(file, path)

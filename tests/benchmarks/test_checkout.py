@@ -1,12 +1,14 @@
 """What git says of the code: asked in one place, whatever stands around, and never a guess."""
 
 import os
+import stat
 
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.measure import checkout
+from benchmarks.measure.environment import environment
 from benchmarks.measure.sweep.run import run_sweep
 from benchmarks.schema import git
 from benchmarks.schema.git import GitError
@@ -58,6 +60,21 @@ def test_every_uncommitted_state_of_the_code_is_another(repository):
     assert len(set(states)) == 6
 
 
+def external_diff(folder):
+    """Differences are shown by a program that shows none."""
+    tool = folder.parent / "nothing"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(tool.stat().st_mode | stat.S_IEXEC)
+    scratch.git(folder, "config", "diff.external", str(tool))
+
+
+def text_conversion(folder):
+    """Every file is shown as the same text."""
+    scratch.git(folder, "config", "diff.same.textconv", "echo same; :")
+    (folder / ".git" / "info").mkdir(exist_ok=True)
+    (folder / ".git" / "info" / "attributes").write_text("* diff=same\n")
+
+
 def clean_filter(folder):
     """Every file is stored as the text that was committed."""
     scratch.git(folder, "config", "filter.same.clean", "printf 1")
@@ -69,7 +86,7 @@ def overlooked(folder):
     scratch.git(folder, "update-index", "--assume-unchanged", "diffbio/loss.py")
 
 
-@pytest.mark.parametrize("hide", [clean_filter, overlooked])
+@pytest.mark.parametrize("hide", [external_diff, text_conversion, clean_filter, overlooked])
 def test_no_setting_of_git_hides_an_edit(repository, hide):
     hide(repository)
     assert state() == (head_of(repository), False, None)
@@ -89,6 +106,16 @@ def test_a_file_that_the_user_ignores_everywhere_is_seen(repository):
     assert checkout.uncommitted_code() is not None
 
 
+def test_an_environment_reads_the_code_once(repository, monkeypatch):
+    (repository / "diffbio" / "new.py").write_text("1")
+    listed = checkout._listed_files
+    asked = []
+    monkeypatch.setattr(checkout, "_listed_files", lambda: asked.append(1) or listed())
+    found = environment()
+    assert (len(asked), found["dirty"]) == (1, True)
+    assert found["changes"] == checkout.uncommitted_code()
+
+
 @pytest.fixture
 def other(tmp_path, monkeypatch):
     """Another repository, which the environment names to git, as it is in a hook of a worktree."""
@@ -104,6 +131,20 @@ def test_the_environment_names_no_other_repository(repository, other):
     commit(repository)
     assert state() == (head_of(repository), False, None)
     assert head_of(repository) != head_of(other)
+
+
+def test_a_copy_of_this_repository_leaves_the_callers_branch_alone(tmp_path, other, monkeypatch):
+    before = head_of(other)
+    (other / "diffbio" / "loss.py").write_text("2")
+    monkeypatch.setattr(scratch, "ROOT", other)
+    monkeypatch.setattr(scratch, "_borrow_what_is_installed", lambda _: None)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    scratch.copy_repository(copy)
+    assert (copy / ".git").is_dir()
+    assert head_of(copy) != before == head_of(other)
+    done = scratch.python(copy, "timeit", "-n1", "-r1", "import os; print(os.environ['GIT_DIR'])")
+    assert "KeyError" in done.stderr
 
 
 def test_outside_of_a_repository_nothing_is_committed(repository):
@@ -194,17 +235,3 @@ def test_git_is_called_in_one_place():
     assert [
         path.relative_to(ROOT).as_posix() for path in callers if path.name != "test_checkout.py"
     ] == ["benchmarks/schema/git.py"]
-
-
-def test_a_copy_of_this_repository_leaves_the_callers_branch_alone(tmp_path, other, monkeypatch):
-    before = head_of(other)
-    (other / "diffbio" / "loss.py").write_text("2")
-    monkeypatch.setattr(scratch, "ROOT", other)
-    monkeypatch.setattr(scratch, "_borrow_what_is_installed", lambda _: None)
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    scratch.copy_repository(copy)
-    assert (copy / ".git").is_dir()
-    assert head_of(copy) != before == head_of(other)
-    done = scratch.python(copy, "timeit", "-n1", "-r1", "import os; print(os.environ['GIT_DIR'])")
-    assert "KeyError" in done.stderr

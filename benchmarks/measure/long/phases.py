@@ -5,6 +5,8 @@ Each runs in a process of its own, so that its peak resident memory is its own.
 
 import multiprocessing
 import resource
+import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +16,7 @@ from typing import Any
 
 import click
 import numpy as np
+import psutil
 
 from benchmarks.measure.processes import end_with_parent
 
@@ -23,6 +26,8 @@ __all__ = ["Phase", "run_phases", "simulate"]
 # process calls it, so it is a function of a module, or a partial of one.
 Phase = Callable[[Path, int], dict[str, float]]
 
+_REFRESH_SECONDS = 1.0
+
 
 def run_phases(phases: Mapping[str, Phase], n_cells: int) -> list[dict[str, Any]]:
     """Run and print every phase; return one row per phase."""
@@ -30,7 +35,7 @@ def run_phases(phases: Mapping[str, Phase], n_cells: int) -> list[dict[str, Any]
     with TemporaryDirectory() as folder, _fresh_processes() as processes:
         for name, phase in phases.items():
             try:
-                row = processes.submit(_measured, phase, Path(folder), n_cells).result()
+                row = processes.submit(_measured, name, phase, Path(folder), n_cells).result()
             except BrokenProcessPool:
                 raise click.ClickException(f"{name} did not finish") from None
             rows.append({"phase": name, "n_cells": n_cells, **row})
@@ -57,8 +62,25 @@ def _fresh_processes() -> ProcessPoolExecutor:
     )
 
 
-def _measured(phase: Phase, folder: Path, n_cells: int) -> dict[str, float]:
+def _measured(name: str, phase: Phase, folder: Path, n_cells: int) -> dict[str, float]:
     """What a phase measured, and the peak memory of the process that ran this phase alone."""
-    row = phase(folder, n_cells)
+    done = threading.Event()
+    progress = threading.Thread(target=_show_progress, args=(name, done))
+    progress.start()
+    try:
+        row = phase(folder, n_cells)
+    finally:
+        done.set()
+        progress.join()
     peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {**row, "peak_resident_gb": peak_bytes / 1e9}
+
+
+def _show_progress(name: str, done: threading.Event) -> None:
+    """Rewrite one line with elapsed time and resident memory until the phase is done."""
+    start, process = time.perf_counter(), psutil.Process()
+    while not done.wait(_REFRESH_SECONDS):
+        gigabytes = process.memory_info().rss / 1e9
+        elapsed = time.perf_counter() - start
+        click.echo(f"\r{name}: {elapsed:6.0f} s, {gigabytes:.2f} GB resident ", nl=False, err=True)
+    click.echo(err=True)

@@ -106,7 +106,12 @@ def _tasks(
         few_cells = _simulated(steps, smallest)
         in_blocks = _simulated(steps, smallest, largest_checked)
         for step in steps:
-            wanted = Wanted(step in timed, times, step in few_cells, step in in_blocks)
+            wanted = Wanted(
+                compilation=step in timed,
+                times=times,
+                retraces=step in few_cells,
+                other_blocks=step in in_blocks,
+            )
             tasks[step.name] = partial(measure_step, bench, step, wanted)
         tasks[f"second process {device}"] = partial(_compare_processes, bench, few_cells)
         if times:

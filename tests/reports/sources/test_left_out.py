@@ -153,3 +153,11 @@ def test_damage_is_still_no_pass(tmp_path):
     path.with_name("half.json").write_text("{")
     exit_code, said, _ = build(tmp_path, tmp_path / "asv")
     assert (exit_code, "half.json: not asv's results" in said) == (2, True)
+
+
+def test_a_renamed_folder_of_a_machine_is_explained(tmp_path):
+    asv(tmp_path / "asv", "a", 0, {TEMPORARY: {PROGRAM: 1}})
+    (tmp_path / "asv" / "m").rename(tmp_path / "asv" / "renamed")
+    exit_code, said, _ = build(tmp_path, tmp_path / "asv")
+    assert exit_code == 2
+    assert "params.machine: it is 'm', and the folder 'renamed'" in said

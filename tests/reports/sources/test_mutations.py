@@ -77,7 +77,6 @@ LEGAL = {
     "asv": {
         r"(python|requirements|env_vars|durations).*": (EVERY, "not read"),
         r"params\.python": (EVERY, "not read"),
-        r"params\.machine": (ANY_TEXT, "machines are named as they like"),
         r"env_name": (ANY_TEXT, "environments are named as they like"),
         r"results\.[A-Za-z_.]+\.2": ({"text", "null"}, "another version is left out"),
         r"results\.[A-Za-z_.]+\.0": ({"null"}, "all combinations failed"),
