@@ -1,6 +1,7 @@
 """Small numerical pieces that several losses share."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from diffbio._platform import Platform
 from diffbio._shards import AxisName, n_cells_of_all, sum_of_all
 
 __all__ = [
+    "above_lowest",
     "entropy_sum",
     "entropy_terms",
     "in_accumulation_dtype",
@@ -170,6 +172,27 @@ def safe_sqrt(squares: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.where(squares == 0, 0, jnp.sqrt(jnp.where(squares == 0, 1, squares)))
 
 
+@jax.custom_jvp
+def above_lowest(
+    energies: Float[Array, "k n_cells"], usable: Bool[Array, "k n_cells"]
+) -> Float[Array, "k n_cells"]:
+    """The energies above the lowest usable one of each column; 0 for those that are not usable.
+
+    The derivative leaves out that of the lowest. So it is right for what depends on differences
+    of energies alone.
+    """
+    lowest = jnp.min(energies, axis=0, where=usable, initial=jnp.inf)[None]
+    # The maximum makes XLA round the energies as they were when the lowest was found.
+    return jnp.where(usable, jnp.maximum(energies, lowest) - lowest, 0)
+
+
+@above_lowest.defjvp
+def _above_lowest_derivative(
+    primals: tuple[Array, Array], tangents: tuple[Array, Any]
+) -> tuple[Array, Array]:
+    return above_lowest(*primals), jnp.where(primals[1], tangents[0], 0)
+
+
 @jax.custom_vjp
 def softmax_over(
     energies: Float[Array, "k n_cells"],
@@ -178,9 +201,9 @@ def softmax_over(
 ) -> Float[Array, "k n_cells"]:
     """Softmax of ``-energies / temperature`` over each column's usable entries; 0 elsewhere.
 
-    The column's lowest energy is subtracted before the division, so that nothing large
-    cancels: ``jax.nn.softmax`` subtracts two large quotients instead. The derivative
-    divides by T once, where autodiff divides by T^2 and leaves the range of floats.
+    The energies are those above the column's lowest, so that nothing large cancels:
+    ``jax.nn.softmax`` subtracts two large quotients instead. The derivative divides by T once,
+    where autodiff divides by T^2 and leaves the range of floats.
     """
     return _softmax_forward(energies, temperature, usable)[0]
 
@@ -188,9 +211,7 @@ def softmax_over(
 def _softmax_forward(
     energies: Array, temperature: Array, usable: Array
 ) -> tuple[Array, tuple[Array, Array, Array]]:
-    lowest = jnp.min(energies, axis=0, where=usable, initial=jnp.inf)
-    # The maximum makes XLA round the energies as they were when the lowest was found.
-    quotients = (jnp.maximum(energies, lowest[None]) - lowest[None]) / temperature[None]
+    quotients = energies / temperature[None]
     exponentials = jnp.where(usable, jnp.exp(-quotients), 0)
     total = jnp.sum(exponentials, axis=0)
     weights = exponentials / jnp.where(total == 0, 1, total)[None]

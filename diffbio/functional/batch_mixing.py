@@ -174,15 +174,14 @@ def _batch_mixing_loss(
     neighbors, usable = neighborhood(
         x, listed, where, settings.n_neighbors, settings.block_size, axis_name
     )
-    # b_j of each neighbour j, and ln(B q_b) of that batch
+    # b_j of each neighbour j, and ln(B q_b) of each batch b
     batches = known_batches(batch_labels, settings.n_batches)
+    labels = values_at(batches, neighbors, axis_name)
     expected = log_expected(proportions, batches, where, settings, x.dtype, axis_name)
-    labels = values_at((batches, *expected), neighbors, axis_name)
     # w_ij = softmax_j(-|x_i - x_j|^2 / T_i),  p_ib = sum_j w_ij [b_j = b]
     units, number = number_per_cell(temperature, x, usable, axis_name)
     # L_i = sum_b p_ib ln(p_ib / (B q_b)), or sum_b p_ib^2
     mixing = partial(cell_loss, weights_of=weights_for(temperature), settings=settings)
-    losses = edge_losses(
-        mixing, (x,), (number,), Edges(neighbors, (usable, *labels), units), axis_name
-    )
+    edges = Edges(neighbors, (usable, labels), units, expected)
+    losses = edge_losses(mixing, (x,), (number,), edges, axis_name)
     return mean_over_cells(losses, where, axis_name) if settings.reduce else zeroed(losses, where)

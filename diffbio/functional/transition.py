@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from diffbio import _checks
 from diffbio._numerics import (
+    above_lowest,
     in_accumulation_dtype,
     mean_over_cells,
     safe_inverse,
@@ -172,7 +173,9 @@ def _expected_miss_forward(
     per_length, per_step = safe_inverse(length), safe_inverse(step)
     cosines = inner * per_length * per_step
     transitions, pull_back = jax.vjp(
-        lambda cosines, temperature: softmax_over(-cosines, temperature, usable),
+        lambda cosines, temperature: softmax_over(
+            above_lowest(-cosines, usable), temperature, usable
+        ),
         cosines,
         temperature,
     )

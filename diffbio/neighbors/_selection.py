@@ -202,33 +202,47 @@ def _exchanged(
 ) -> tuple[Shaped[Array, "n_entries block"], ...]:
     """Columns sorted by exchanges of adjacent entries, until all are in order.
 
+    The order is not negative, so that its bits order as it does. Then all arrays are one array of
+    integers, and a round of exchanges is one kernel.
+
     A first entry that is infinite, as a cell itself is among its candidates, goes to the end at
     once. From there on it takes as many rounds as an entry is rows away from its rank.
     """
-    is_last = jnp.isinf(order[0])[None]
-    columns = tuple(
-        jnp.where(is_last, jnp.roll(array, -1, axis=0), array) for array in (order, *arrays)
-    )
+    integer = jnp.dtype(f"int{8 * order.dtype.itemsize}")
+    entries = jnp.stack([_as_integers(array, integer) for array in (order, *arrays)])
+    entries = jnp.where(jnp.isinf(order[0]), jnp.roll(entries, -1, axis=1), entries)
 
-    def is_unsorted(columns: tuple[Array, ...]) -> Bool[Array, ""]:
-        return jnp.any(columns[0][:-1] > columns[0][1:])
+    def is_unsorted(entries: Array) -> Bool[Array, ""]:
+        return jnp.any(entries[0, :-1] > entries[0, 1:])
 
-    def exchange_all(columns: tuple[Array, ...]) -> tuple[Array, ...]:
-        return _exchange(_exchange(columns, 0), 1)
+    def exchange_all(entries: Array) -> Array:
+        return _exchange(_exchange(entries, 0), 1)
 
-    return lax.while_loop(is_unsorted, exchange_all, columns)[1:]
+    entries = lax.while_loop(is_unsorted, exchange_all, entries)
+    return tuple(map(_from_integers, entries[1:], [array.dtype for array in arrays]))
 
 
-def _exchange(columns: tuple[Array, ...], first: int) -> tuple[Array, ...]:
-    """The columns with pairs of rows from ``first`` on in the order of the first array."""
-    n_rows, width = columns[0].shape
+def _exchange(
+    entries: Int[Array, "n_arrays n_entries block"], first: int
+) -> Int[Array, "n_arrays n_entries block"]:
+    """The entries with pairs of rows from ``first`` on in the order of the first array."""
+    n_arrays, n_rows, width = entries.shape
     last = n_rows - (n_rows - first) % 2
-    wrong = columns[0][first:last:2] > columns[0][first + 1 : last : 2]
+    upper, lower = entries[:, first:last:2], entries[:, first + 1 : last : 2]
+    wrong = upper[0] > lower[0]
+    pairs = jnp.where(wrong, lower, upper), jnp.where(wrong, upper, lower)
+    rows = jnp.stack(pairs, axis=2).reshape(n_arrays, last - first, width)
+    return jnp.concatenate([entries[:, :first], rows, entries[:, last:]], axis=1)
 
-    def exchanged(array: Array) -> Array:
-        upper, lower = array[first:last:2], array[first + 1 : last : 2]
-        pairs = jnp.where(wrong, lower, upper), jnp.where(wrong, upper, lower)
-        rows = jnp.stack(pairs, axis=1).reshape(last - first, width)
-        return jnp.concatenate([array[:first], rows, array[last:]])
 
-    return tuple(map(exchanged, columns))
+def _as_integers(array: Shaped[Array, "*shape"], integer: jnp.dtype) -> Int[Array, "*shape"]:
+    """Integers that :func:`_from_integers` turns back: the bits of floats."""
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return lax.bitcast_convert_type(array, integer)
+    return array.astype(integer)
+
+
+def _from_integers(entries: Int[Array, "*shape"], dtype: jnp.dtype) -> Shaped[Array, "*shape"]:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return lax.bitcast_convert_type(entries, dtype)
+    return entries.astype(dtype)

@@ -30,11 +30,17 @@ class Edges(NamedTuple):
         indices: the edges' second cells, by their indices among the cells of all shards.
         labels: numbers or booleans per edge, or per cell.
         units: what points are divided by before they are multiplied.
+        constants: numbers that all cells share.
     """
 
     indices: Indices
     labels: tuple[Shaped[Array, "n_cells *n_neighbors"], ...]
     units: Units
+    constants: tuple[Array, ...] = ()
+
+    def labels_of(self, start: Int[Array, ""], block: int) -> Columns:
+        """The labels of a block of cells, with the cells last, and then the constants."""
+        return *read_all(transposed(self.labels), start, block), *self.constants
 
 
 def over_products(

@@ -25,7 +25,6 @@ from diffbio.functional._edges.blocks import (
     gradients_in_blocks,
     over_products,
     read_all,
-    transposed,
 )
 from diffbio.functional._edges.ring import gradients_in_ring
 from diffbio.functional._edges.terms import Coefficients, Columns, Points, coefficients_of
@@ -48,7 +47,8 @@ def edge_losses(
     With a p it is multiplied by ``unit^2``.
 
     Args:
-        cell_loss: maps a block of cells to its ``(block,)`` losses. With the difference
+        cell_loss: maps products, parameters and labels of a block of cells to its ``(block,)``
+            losses; the edges' constants come as the last labels. With the difference
             ``d = (x[indices] - x[:, None]) / unit`` of each edge, the products are ``|d|^2``,
             for some unit, or, where there is a p, ``|d|^2``, ``d . p / unit``,
             ``|d - p / unit|^2`` and ``|p / p_unit|^2``. Arrays of a number per edge come as
@@ -88,7 +88,7 @@ def _losses(
         return cell_loss(
             products,
             read_all(parameters, start, block),
-            read_all(transposed(edges.labels), start, block),
+            edges.labels_of(start, block),
         )
 
     x = points[0]
@@ -131,9 +131,9 @@ def _losses_and_derivatives(
         per_own = per_own_square(products[0]) if each_its_own else None
         if per_own is not None:
             products = (products[0] * per_own[None],)
-        label_columns = read_all(transposed(edges.labels), start, block)
+        labels = edges.labels_of(start, block)
         losses, pull_back = jax.vjp(
-            lambda products, columns: cell_loss(products, columns, label_columns),
+            lambda products, columns: cell_loss(products, columns, labels),
             products,
             read_all(parameters, start, block),
         )

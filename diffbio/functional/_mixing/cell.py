@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from diffbio.functional._edges.losses import Columns
-from diffbio.functional._mixing.index import entropy, expectation, simpson_excess
+from diffbio.functional._mixing.index import divergence, simpson_excess
 from diffbio.functional._mixing.settings import BatchMixingSettings
 from diffbio.functional._mixing.weights import Weights
 
@@ -23,11 +23,11 @@ def cell_loss(
 
     With ``p_b = sum_j w_j [b_j = b]``, the share of batch b in the weights w of the neighbours:
 
-        entropy:  L = sum_b p_b ln(p_b / (B q_b)) = -H(p) - sum_j w_j ln(B q_{b_j})
+        entropy:  L = sum_b p_b (ln p_b - ln(B q_b))
         simpson:  L = sum_b p_b^2
     """
     (squared_distances,), (number,) = products, parameters
-    usable, neighbor_labels, *log_expected = labels
+    usable, neighbor_labels, *expected = labels
     n_batches = settings.n_batches
     w = weights_of(squared_distances, number, usable)
     if settings.index == "simpson":
@@ -35,9 +35,7 @@ def cell_loss(
         losses = excess / (1 - 1 / n_batches) if settings.normalize else excess + 1 / n_batches
         # A cell without neighbours is not mixed.
         return jnp.where(jnp.any(usable, axis=0), losses, 1)
-    losses = -entropy(w, neighbor_labels, n_batches)
-    for logs in log_expected:
-        losses = losses - expectation(w, logs)
+    losses = divergence(w, neighbor_labels, tuple(expected), n_batches)
     if settings.normalize:
         losses = losses / jnp.log(jnp.asarray(n_batches, losses.dtype))
     return losses

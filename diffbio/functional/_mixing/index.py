@@ -2,8 +2,8 @@
 
 With weights w that sum to 1, batch b holds the share ``p_b = sum_j w_j [b_j = b]``. The
 gradients by the weights leave out what is the same for all weights: the derivative of a
-softmax maps equal numbers to 0. What is left is 0 for the batch, or the neighbour, that has
-nearly all the weight, so that nothing cancels there.
+softmax maps equal numbers to 0. What is left is 0 for the batch that has nearly all the
+weight, so that nothing cancels there.
 """
 
 from functools import partial
@@ -12,39 +12,56 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-__all__ = ["entropy", "expectation", "simpson_excess"]
+__all__ = ["divergence", "simpson_excess"]
 
 Weights = Float[Array, "k n_cells"]
 Labels = Int[Array, "k n_cells"]
+# Nothing where they are all 0.
+Expected = tuple[Float[Array, " n_batches"], ...]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def entropy(weights: Weights, neighbor_labels: Labels, n_batches: int) -> Float[Array, " n_cells"]:
-    """``-sum_b p_b ln p_b``.
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def divergence(
+    weights: Weights, neighbor_labels: Labels, log_expected: Expected, n_batches: int
+) -> Float[Array, " n_cells"]:
+    """``sum_b p_b (ln p_b - l_b)``, with l the logarithms that are expected, or 0 without any.
 
-    The partial derivative by a weight of batch b is ``-ln p_b - 1``. The gradient is given
-    without the -1, which is the same for all weights.
+    A batch of weight 0 adds 0, though l may be infinite. The partial derivative by a weight of
+    batch b is ``ln p_b - l_b + 1``. The gradient is given without that of the heaviest batch for
+    ``ln p_b = 0``, which is the same for all weights.
     """
-    return _entropy_forward(weights, neighbor_labels, n_batches)[0]
+    return _divergence_forward(weights, neighbor_labels, log_expected, n_batches)[0]
 
 
-def _entropy_forward(
-    weights: Weights, neighbor_labels: Labels, n_batches: int
-) -> tuple[Float[Array, " n_cells"], tuple[Array, Array]]:
+def _divergence_forward(
+    weights: Weights, neighbor_labels: Labels, log_expected: Expected, n_batches: int
+) -> tuple[Float[Array, " n_cells"], tuple[Array, Array, Array]]:
     p, log_p = _shares_and_logarithms(weights, neighbor_labels, n_batches)
-    return -jnp.sum(p * log_p, axis=0), (log_p, neighbor_labels)
+    left_out = jnp.ones_like(p[0])
+    slopes = log_p
+    for logs in log_expected:
+        expected = jnp.where(p == 0, 0, logs[:, None])
+        log_p = log_p - expected
+        heaviest = p == jnp.max(p, axis=0)[None]
+        of_heaviest = jnp.max(expected, axis=0, where=heaviest, initial=-jnp.inf)
+        left_out = 1 - of_heaviest
+        slopes = slopes - (expected - of_heaviest[None])
+    return jnp.sum(p * log_p, axis=0), (slopes, left_out, neighbor_labels)
 
 
-def _entropy_backward(
-    n_batches: int, residuals: tuple[Array, Array], entropy_bar: Float[Array, " n_cells"]
-) -> tuple[Weights, None]:
-    """A weight of an unknown batch has the partial derivative 0, so that it gets 1 here."""
-    log_p, neighbor_labels = residuals
-    slopes = _of_own_batch(-log_p, neighbor_labels)
-    return jnp.where(neighbor_labels < 0, 1, slopes) * entropy_bar[None], None
+def _divergence_backward(
+    n_batches: int,
+    residuals: tuple[Array, Array, Array],
+    divergence_bar: Float[Array, " n_cells"],
+) -> tuple[Weights, None, None]:
+    """A weight of an unknown batch has the partial derivative 0, less what is left out."""
+    slopes, left_out, neighbor_labels = residuals
+    slopes = _of_own_batch(slopes, neighbor_labels)
+    slopes = jnp.where(neighbor_labels < 0, -left_out[None], slopes)
+    return slopes * divergence_bar[None], None, None
 
 
-entropy.defvjp(_entropy_forward, _entropy_backward)
+divergence.defvjp(_divergence_forward, _divergence_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -79,33 +96,6 @@ def _simpson_backward(
 
 
 simpson_excess.defvjp(_simpson_forward, _simpson_backward)
-
-
-@jax.custom_vjp
-def expectation(weights: Weights, values: Weights) -> Float[Array, " n_cells"]:
-    """``sum_j w_j v_j``, where a weight of 0 outweighs an infinite value.
-
-    The gradient leaves out the value of the neighbour of largest weight.
-    """
-    return _expectation_forward(weights, values)[0]
-
-
-def _expectation_forward(
-    weights: Weights, values: Weights
-) -> tuple[Float[Array, " n_cells"], Weights]:
-    values = jnp.where(weights == 0, 0, values)
-    heaviest = weights == jnp.max(weights, axis=0)[None]
-    left_out = jnp.max(values, axis=0, where=heaviest, initial=-jnp.inf)
-    return jnp.sum(weights * values, axis=0), values - left_out[None]
-
-
-def _expectation_backward(
-    slopes: Weights, expectation_bar: Float[Array, " n_cells"]
-) -> tuple[Weights, None]:
-    return slopes * expectation_bar[None], None
-
-
-expectation.defvjp(_expectation_forward, _expectation_backward)
 
 
 def _shares(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from diffbio._numerics import safe_ratio, safe_sqrt, softmax_over
+from diffbio._numerics import above_lowest, safe_ratio, safe_sqrt, softmax_over
 
 __all__ = ["perplexity_weights"]
 
@@ -38,19 +38,14 @@ def perplexity_weights(
     uniform over the usable or over the nearest entries, and have no gradient.
     """
     d = safe_sqrt(squared_distances)
-    excess = d - _lowest(d, usable)[None]
+    excess = above_lowest(d, usable)
     rounding = _ROUNDINGS * jnp.finfo(d.dtype).eps * (d - excess)
     nearest = usable & (excess <= rounding)
     crowded = _count(nearest, d) >= perplexity
-    scarce = _count(usable, d) <= perplexity
-    uniform = crowded | scarce
-    temperature = _temperature(d, jnp.log(jnp.maximum(perplexity, 1)), usable & ~uniform[None])
+    uniform = crowded | (_count(usable, d) <= perplexity)
+    temperature = _temperature(excess, jnp.maximum(perplexity, 1), usable, ~uniform)
     usable = jnp.where(crowded[None], nearest, usable)
-    return softmax_over(d, jnp.where(uniform, jnp.inf, temperature), usable)
-
-
-def _lowest(d: Array, usable: Array) -> Float[Array, " n_cells"]:
-    return lax.stop_gradient(jnp.min(d, axis=0, where=usable, initial=jnp.inf))
+    return softmax_over(excess, jnp.where(uniform, jnp.inf, temperature), usable)
 
 
 def _count(entries: Array, like: Array) -> Float[Array, " n_cells"]:
@@ -59,41 +54,44 @@ def _count(entries: Array, like: Array) -> Float[Array, " n_cells"]:
 
 @jax.custom_jvp
 def _temperature(
-    d: Float[Array, "k n_cells"],
-    log_perplexity: Float[Array, " n_cells"],
+    excess: Float[Array, "k n_cells"],
+    perplexity: Float[Array, " n_cells"],
     usable: Bool[Array, "k n_cells"],
+    solvable: Bool[Array, " n_cells"],
 ) -> Float[Array, " n_cells"]:
-    """T with ``entropy(softmax(-d / T)) = ln P``; finite for a column without usable entries.
+    """T with ``entropy(softmax(-excess / T)) = ln P``, and 0 for the other columns.
 
     The solver sees the distances beyond the nearest one, over their mean, so that their
     scale does not matter.
     """
-    excess = jnp.where(usable, d - _lowest(d, usable)[None], 0)
-    n = jnp.maximum(_count(usable, d), 1)
+    n = jnp.maximum(_count(usable, excess), 1)
     mean = jnp.sum(excess, axis=0) / n
-    return mean / _inverse_temperature(safe_ratio(excess, mean[None]), n, log_perplexity, usable)
+    scaled = safe_ratio(excess, mean[None])
+    b = _inverse_temperature(scaled, n, perplexity, usable, solvable)
+    return jnp.where(solvable, mean / b, 0)
 
 
 @_temperature.defjvp
 def _temperature_derivative(
-    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Any]
+    primals: tuple[Array, Array, Array, Array], tangents: tuple[Array, Array, Any, Any]
 ) -> tuple[Array, Array]:
     """The implicit function theorem: what T must do for the entropy to stay ``ln P``.
 
     In the energies ``e = d / T``, the entropy changes by ``-Cov_w(e, e')``, where
-    ``e' = (d' - e T') / T``. So ``T' = (Cov_w(e, d') + T (ln P)') / Var_w(e)``.
+    ``e' = (d' - e T') / T``. So ``T' = (Cov_w(e, d') + T P' / P) / Var_w(e)``.
     """
-    d, log_perplexity, usable = primals
-    d_dot, log_perplexity_dot, _ = tangents
-    temperature = _temperature(d, log_perplexity, usable)
-    energies = safe_ratio(d - _lowest(d, usable)[None], temperature[None])
+    excess, perplexity, usable, _ = primals
+    excess_dot, perplexity_dot, *_ = tangents
+    temperature = _temperature(*primals)
+    energies = safe_ratio(excess, temperature[None])
     weights = _boltzmann(energies, usable)
     weights = weights / jnp.maximum(jnp.sum(weights, axis=0), 1)[None]
     energies = jnp.where(weights == 0, 0, energies)
     centered = energies - jnp.sum(weights * energies, axis=0)[None]
     variance = jnp.sum(weights * centered * centered, axis=0)
-    covariance = jnp.sum(weights * centered * d_dot, axis=0)
-    return temperature, safe_ratio(covariance + temperature * log_perplexity_dot, variance)
+    covariance = jnp.sum(weights * centered * excess_dot, axis=0)
+    change = covariance + temperature * (perplexity_dot / perplexity)
+    return temperature, safe_ratio(change, variance)
 
 
 def _boltzmann(energies: Array, usable: Array) -> Array:
@@ -113,29 +111,28 @@ class _Solver(NamedTuple):
 def _inverse_temperature(
     excess: Float[Array, "k n_cells"],
     n_usable: Float[Array, " n_cells"],
-    log_perplexity: Float[Array, " n_cells"],
+    perplexity: Float[Array, " n_cells"],
     usable: Bool[Array, "k n_cells"],
+    solvable: Bool[Array, " n_cells"],
 ) -> Float[Array, " n_cells"]:
     """The b with ``entropy(softmax(-b excess)) = ln P``, for an excess of mean 1 and minimum 0.
 
     Newton's steps in ``ln b``, in which the entropy is nearly a line. A step that leaves
     the bracket goes to its geometric mean instead. The entropy is at least ``ln n - b`` by
     Jensen's inequality, so b is at least ``ln n - ln P``. At the upper end of the bracket
-    all but the nearest neighbours together weigh less than rounding.
+    all but the nearest of k neighbours together weigh less than rounding.
 
     A column's last step starts where its entropy is right to the rounding of a sum of n terms,
-    whatever the other columns need. One without usable entries takes no step.
+    whatever the other columns need. One that is not solvable takes no step.
     """
     finfo = jnp.finfo(excess.dtype)
-    log_n = jnp.log(n_usable)
     second = jnp.min(excess, axis=0, where=usable & (excess > 0), initial=jnp.inf)
-    low = jnp.maximum(log_n - log_perplexity, finfo.eps)
-    high = jnp.maximum((log_n - math.log(finfo.eps)) / second, low)
+    low = jnp.maximum(jnp.log(n_usable / perplexity), finfo.eps)
+    high = jnp.maximum(math.log(len(excess) / finfo.eps) / second, low)
 
     def step(state: _Solver) -> _Solver:
         n_steps, active, b, low, high = state
-        entropy, variance = _entropy_and_variance(b[None] * excess, usable)
-        surplus = entropy - log_perplexity
+        surplus, variance = _surplus_and_variance(b[None] * excess, perplexity, usable)
         low, high = jnp.where(surplus > 0, b, low), jnp.where(surplus > 0, high, b)
         newton = b * jnp.exp(surplus / jnp.maximum(variance, finfo.tiny))
         inside = (newton >= low) & (newton <= high)
@@ -144,17 +141,22 @@ def _inverse_temperature(
         return _Solver(n_steps + 1, unsolved, jnp.where(active, improved, b), low, high)
 
     start = jnp.minimum(math.e * low, jnp.sqrt(low) * jnp.sqrt(high))
-    state = _Solver(jnp.int32(0), log_n > log_perplexity, start, low, high)
+    state = _Solver(jnp.int32(0), solvable, start, low, high)
     return lax.while_loop(lambda s: jnp.any(s.active) & (s.n_steps < _STEPS), step, state).b
 
 
-def _entropy_and_variance(
-    energies: Float[Array, "k n_cells"], usable: Bool[Array, "k n_cells"]
+def _surplus_and_variance(
+    energies: Float[Array, "k n_cells"],
+    perplexity: Float[Array, " n_cells"],
+    usable: Bool[Array, "k n_cells"],
 ) -> tuple[Float[Array, " n_cells"], Float[Array, " n_cells"]]:
-    """``ln Z + <e>``, the entropy of ``w = exp(-e) / Z``, and the variance of e under w."""
+    """``ln Z + <e> - ln P``, by which the entropy of ``w = exp(-e) / Z`` is too large.
+
+    With it comes the variance of e under w.
+    """
     energies = jnp.minimum(energies, _FAR)
     terms = _boltzmann(energies, usable)
     z = jnp.sum(terms, axis=0)
     mean = jnp.sum(terms * energies, axis=0) / z
     square = jnp.sum(terms * energies * energies, axis=0) / z
-    return jnp.log(z) + mean, square - mean * mean
+    return jnp.log(z / perplexity) + mean, square - mean * mean

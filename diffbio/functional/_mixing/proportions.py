@@ -74,8 +74,8 @@ def log_expected(
     settings: BatchMixingSettings,
     dtype: jnp.dtype,
     axis_name: AxisName,
-) -> tuple[Float[Array, " n_cells"], ...]:
-    """``ln(B q_b)`` of each cell's batch b, a constant; 0 for an unknown batch.
+) -> tuple[Float[Array, " n_batches"], ...]:
+    """``ln(B q_b)`` of each batch b, a constant.
 
     Nothing for uniform proportions, whose logarithms are all 0.
     """
@@ -84,8 +84,7 @@ def log_expected(
     if settings.proportions == "observed":
         numbers = _observed(batches, where, settings.n_batches, dtype, axis_name)
     assert numbers is not None
-    log_ratios = jnp.log(len(numbers) * lax.stop_gradient(numbers.astype(dtype)))
-    return (jnp.where(batches < 0, 0, log_ratios[batches]),)
+    return (jnp.log(len(numbers) * lax.stop_gradient(numbers.astype(dtype))),)
 
 
 def _observed(

@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from diffbio._numerics import safe_ratio, softmax_over
+from diffbio._numerics import above_lowest, safe_ratio, softmax_over
 from diffbio._shards import AxisName
 from diffbio.functional._edges.units import Units, of_points, of_temperature
 from diffbio.functional._mixing.perplexity import perplexity_weights
@@ -54,7 +54,8 @@ def _fixed_weights(squared_distances: Array, temperature: Array, usable: Array) 
     """Squares that overflowed are equally far, without a gradient."""
     overflowed = squared_distances == jnp.inf
     largest = jnp.finfo(squared_distances.dtype).max
-    return softmax_over(jnp.where(overflowed, largest, squared_distances), temperature, usable)
+    energies = above_lowest(jnp.where(overflowed, largest, squared_distances), usable)
+    return softmax_over(energies, temperature, usable)
 
 
 def _local_weights(squared_distances: Array, scale: Array, usable: Array) -> Array:
@@ -62,7 +63,7 @@ def _local_weights(squared_distances: Array, scale: Array, usable: Array) -> Arr
     distances = jnp.where(usable, squared_distances, 0)
     n_usable = jnp.sum(usable, axis=0, dtype=distances.dtype)
     mean = (jnp.sum(distances, axis=0) / jnp.maximum(n_usable, 1))[None]
-    return softmax_over(safe_ratio(distances, mean), scale, usable)
+    return softmax_over(above_lowest(safe_ratio(distances, mean), usable), scale, usable)
 
 
 _WEIGHTS: Mapping[type, Weights] = {Local: _local_weights, Perplexity: perplexity_weights}
