@@ -35,7 +35,7 @@ def count(path: Path, sides: Sequence[PreparedSide]) -> None:
         sweeps = list(pool.map(_counted, sides))
     content = {
         "rounds_version": ROUNDS_VERSION,
-        "sides": {side.side: side.described for side in sides},
+        "sides": {side.side: side.description for side in sides},
         "sweeps": {side.side: sweep for side, sweep in zip(sides, sweeps, strict=True)},
     }
     write_json(path, content)

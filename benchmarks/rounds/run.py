@@ -99,7 +99,7 @@ def _of_these_sides(path: Path, sides: Sequence[PreparedSide]) -> dict[str, Any]
     differences = [
         f"{side.side}.{one}"
         for side in sides
-        for one in differing(content["sides"][side.side]["described"], side.described)
+        for one in differing(content["sides"][side.side]["description"], side.description)
     ]
     if not differences:
         return content
@@ -115,15 +115,15 @@ def _begin(path: Path, sides: Sequence[PreparedSide], command: str | None) -> di
     plan = Plan(Stage.FIRST, 0, compiled=[], called=None, minutes=0)
     with ThreadPoolExecutor(len(sides)) as pool:
         responses = list(pool.map(lambda side: _response_of(side, plan, seed=0), sides))
-    described = environment()
+    measured_in = environment()
     if command:
-        described["command"] = command_line(command)
+        measured_in["command"] = command_line(command)
     content = {
         "rounds_version": ROUNDS_VERSION,
-        "environment": described,
+        "environment": measured_in,
         "sides": {
             side.side: {
-                "described": side.described,
+                "description": side.description,
                 "versions": response["versions"],
                 "failures": response["failures"],
             }

@@ -35,13 +35,13 @@ class PreparedSide(NamedTuple):
     Attributes:
         side: base or head.
         commit: its full name.
-        described: all that decides what is measured; files of measurements record it.
+        description: all that decides what is measured; files of measurements record it.
         folder: its environment, its suite, and what its processes keep.
     """
 
     side: Side
     commit: str
-    described: Mapping[str, Any]
+    description: Mapping[str, Any]
     folder: Path
 
     def run(self, *arguments: str, given: str = "") -> str:
@@ -96,8 +96,8 @@ def prepare(side: Side, revision: str, folder: Path, jax: str | None) -> Prepare
         shutil.rmtree(folder / "source")
         write_json(marker, wanted)
     bounds = hashlib.sha256((folder / "suite" / _BOUNDS).read_bytes()).hexdigest()
-    described = {**wanted, "lower_bounds": bounds, "choices": choices()}
-    return PreparedSide(side, commit, described, folder)
+    description = {**wanted, "lower_bounds": bounds, "choices": choices()}
+    return PreparedSide(side, commit, description, folder)
 
 
 def _named(revision: str) -> str:

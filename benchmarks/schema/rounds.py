@@ -117,6 +117,6 @@ class SideDescription(Row):
 class TimedSide(Row):
     """A side of the rounds: what is measured, what was installed, and the programs that failed."""
 
-    described: SideDescription
+    description: SideDescription
     versions: Packages
     failures: dict[Program, Text]

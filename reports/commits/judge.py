@@ -51,7 +51,7 @@ def judge_change(
             others than the other file.
     """
     rounds = read_times(folder)
-    if (held := [rounds.sides[side].described.commit for side in Side]) != [base, head]:
+    if (held := [rounds.sides[side].description.commit for side in Side]) != [base, head]:
         names = " and ".join(commit[:8] for commit in held)
         raise DamagedError(f"{folder} holds rounds of {names}, not of {base[:8]} and {head[:8]}")
     sweeps = read_counters(folder, rounds.sides)

@@ -86,7 +86,7 @@ class MeasuredTimes:
         base, head = (self.sides[side] for side in Side)
         return (
             base.versions == head.versions
-            and base.described.lower_bounds == head.described.lower_bounds
+            and base.description.lower_bounds == head.description.lower_bounds
         )
 
 
@@ -129,14 +129,14 @@ def read_counters(folder: Path, timed: Mapping[Side, TimedSide]) -> dict[Side, R
     path = folder / _COUNTERS
     file, _ = _read(path, _CountersFile)
     for side, counted in file.sides.items():
-        if found := differing(timed[side].described.row(), counted.row()):
+        if found := differing(timed[side].description.row(), counted.row()):
             raise DamagedError(
                 f"{path}: not of the {side} in {_ROUNDS}: {'; '.join(found)}; "
                 f"`python -m benchmarks counters` takes the measurements again"
             )
     sweeps = {side: read_complete_sweep(path, sweep) for side, sweep in file.sweeps.items()}
     for side, sweep in sweeps.items():
-        if sweep.commit != (commit := timed[side].described.commit):
+        if sweep.commit != (commit := timed[side].description.commit):
             raise DamagedError(
                 f"{path}: the sweep of the {side} is of {sweep.commit}, not of {commit}"
             )

@@ -34,7 +34,7 @@ def check_sides(scratch):
     """Both stages have rounds of both sides, of the commits that were named."""
     content = json.loads((scratch / "results" / "rounds" / "rounds.json").read_text())
     named = {"base": git(scratch, "rev-parse", "main~1"), "head": git(scratch, "rev-parse", "main")}
-    assert {side: held["described"]["commit"] for side, held in content["sides"].items()} == named
+    assert {side: held["description"]["commit"] for side, held in content["sides"].items()} == named
     processes = {(row["stage"], row["round"], row["side"]) for row in content["rows"]}
     assert {(stage, side) for stage, _, side in processes} == {
         (stage, side) for stage in ("first", "again") for side in named

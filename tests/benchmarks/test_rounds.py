@@ -41,7 +41,7 @@ class Answering(PreparedSide):
         return json.dumps(ANSWER)
 
 
-def described(commit):
+def description(commit):
     return {
         "commit": commit, "tree": "d" * 40, "jax": None, "program": "c" * 40, "changes": None,
         "lower_bounds": "ab", "choices": {},
@@ -51,7 +51,7 @@ def described(commit):
 @pytest.fixture
 def sides(monkeypatch):
     monkeypatch.setattr(Answering, "asked", [])
-    return [Answering(side, "a" * 40, described("a" * 40), Path(side)) for side in Side]
+    return [Answering(side, "a" * 40, description("a" * 40), Path(side)) for side in Side]
 
 
 def asked_of(sides):
@@ -84,7 +84,7 @@ def test_a_stage_goes_on_where_it_stopped_and_another_begins(tmp_path, sides):
 def test_other_commits_begin_a_file_of_their_own_and_are_named(tmp_path, sides, capsys):
     path = tmp_path / "rounds.json"
     run_rounds(path, sides, ALL._replace(number=3))
-    other = sides[1]._replace(described=described("b" * 40), commit="b" * 40)
+    other = sides[1]._replace(description=description("b" * 40), commit="b" * 40)
     run_rounds(path, [sides[0], other], ALL._replace(number=1))
     assert len(read_times(tmp_path).times) == 2
     assert "starts over, since head.commit is 'bbbb" in capsys.readouterr().err
@@ -141,14 +141,14 @@ class Counting(PreparedSide):
 
 def test_counters_say_of_which_commits_they_are(tmp_path):
     sides = [
-        Counting(side, letter * 40, described(letter * 40), tmp_path / side)
+        Counting(side, letter * 40, description(letter * 40), tmp_path / side)
         for side, letter in zip(Side, "ab", strict=True)
     ]
     for side in sides:
         side.folder.mkdir()
     count(tmp_path / "counters.json", sides)
     content = json.loads((tmp_path / "counters.json").read_text())
-    assert content["sides"] == {side.side: side.described for side in sides}
+    assert content["sides"] == {side.side: side.description for side in sides}
     for side in sides:
         sweep = content["sweeps"][side.side]
         assert sweep["records"] == [side.side]
@@ -186,7 +186,7 @@ def test_a_process_that_dies_is_named_with_its_reason(tmp_path, sides):
         "#!/bin/sh\necho Traceback >&2; echo ImportError: no such loss >&2; exit 1\n"
     )
     interpreter.chmod(0o755)
-    dying = PreparedSide(Side.HEAD, "a" * 40, described("a" * 40), tmp_path)
+    dying = PreparedSide(Side.HEAD, "a" * 40, description("a" * 40), tmp_path)
     with pytest.raises(SideError, match=r"head aaaaaaaa cannot be measured: ImportError: no such"):
         run_rounds(tmp_path / "rounds.json", [sides[0], dying], ALL)
 
@@ -258,5 +258,5 @@ def test_a_side_is_prepared_by_its_full_name_whatever_names_it(tmp_path, monkeyp
     monkeypatch.setattr(sides_of, "_take_suite", lambda _: written(bounds))
     side = sides_of.prepare(Side.BASE, "HEAD", tmp_path / "base", None)
     names = [git(ROOT, "rev-parse", name) for name in ("HEAD", "HEAD^{tree}")]
-    assert [side.commit, side.described["tree"]] == names
-    assert side.described["commit"] == side.commit
+    assert [side.commit, side.description["tree"]] == names
+    assert side.description["commit"] == side.commit

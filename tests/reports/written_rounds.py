@@ -40,7 +40,7 @@ def rounds(folder, *, slower=None, absent=(), failures=None, jax=INSTALLED, boun
     }
     counters = {
         "rounds_version": ROUNDS_VERSION,
-        "sides": {side: sides[side]["described"] for side in Side},
+        "sides": {side: sides[side]["description"] for side in Side},
         "sweeps": sweeps,
     }
     (folder / "counters.json").write_text(json.dumps(counters))
@@ -82,12 +82,12 @@ def _sweep(folder, commit, version, measurements):
 
 def _side(commit, version, failures, bounds="ab"):
     versions = {"jax": version, "jaxlib": version}
-    described = {
+    description = {
         "commit": commit, "tree": commit, "jax": None if version == INSTALLED[1] else version,
         "program": HEAD, "changes": None, "lower_bounds": bounds,
         "choices": {},
     }  # fmt: skip
-    return {"described": described, "versions": versions, "failures": failures}
+    return {"description": description, "versions": versions, "failures": failures}
 
 
 def _times(slower, present, bounds):
