@@ -17,6 +17,7 @@ from benchmarks.measure.programs import (
     program,
 )
 from benchmarks.measure.sweep.accuracy import (
+    KeptSearch,
     differing_arrays,
     digest,
     neighbor_error,
@@ -206,3 +207,18 @@ def test_neighbours_may_be_exchanged_at_a_tie_and_nowhere_else():
 def test_no_loss_traces_again_for_new_values():
     for entry in CATALOG:
         assert count_retraces(prepared(entry.name)) == 0, entry.name
+
+
+def test_a_search_is_kept_for_the_latest_points_alone():
+    searched = []
+
+    def search(points, n_neighbors):
+        searched.append((points, n_neighbors))
+        return np.full((len(points), n_neighbors), len(searched))
+
+    first, second = np.zeros((3, 2)), np.ones((3, 2))
+    kept = KeptSearch(search)
+    calls = [(first, 1), (first, 2), (first.copy(), 1), (second, 1), (first, 1)]
+    assert [int(kept(*call)[0, 0]) for call in calls] == [1, 2, 1, 3, 4]
+    kept.clear()
+    assert not any(first is held for held in gc.get_referents(kept.__dict__))

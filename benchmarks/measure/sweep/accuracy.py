@@ -13,7 +13,7 @@ from benchmarks.schema.tolerances import LEAST_VALUE
 from reference import finite_difference, neighbors
 
 __all__ = [
-    "LatestSearch",
+    "KeptSearch",
     "differing_arrays",
     "digest",
     "gradient_v_curve",
@@ -24,24 +24,32 @@ __all__ = [
     "worst",
 ]
 
-Search = Callable[[np.ndarray, int], np.ndarray]
+Search = Callable[[Any, int], np.ndarray]
 
 
-class LatestSearch:
-    """The reference's search, which remembers its latest result.
+class KeptSearch:
+    """A search that keeps what it found among the latest points.
 
-    Several losses in a row search among the same cells, and the reference takes seconds.
+    Several losses in a row search among the same cells, and a search takes seconds to run, as the
+    reference's does, or to compile.
     """
 
-    def __init__(self) -> None:
-        self._points, self._found = np.empty((0, 0)), np.empty((0, 0), int)
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._points: Any = None
+        self._found: dict[int, np.ndarray] = {}
 
-    def __call__(self, points: np.ndarray, n_neighbors: int) -> np.ndarray:
+    def __call__(self, points: Any, n_neighbors: int) -> np.ndarray:
         """Indices of the nearest neighbours, (n_cells, n_neighbors)."""
-        if self._found.shape[1] != n_neighbors or not np.array_equal(self._points, points):
-            self._found = neighbors.nearest_neighbors(points, n_neighbors)
-            self._points = points
-        return self._found
+        if not np.array_equal(self._points, points):
+            self._points, self._found = points, {}
+        if n_neighbors not in self._found:
+            self._found[n_neighbors] = self._search(points, n_neighbors)
+        return self._found[n_neighbors]
+
+    def clear(self) -> None:
+        """Let go of the points and of what was found."""
+        self._points, self._found = None, {}
 
 
 def reference_results(

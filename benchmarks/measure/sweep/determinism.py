@@ -20,7 +20,7 @@ from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench, nam
 from benchmarks.schema.records import Record
 from benchmarks.schema.suite import TRANSFORMS
 
-__all__ = ["block_size_error", "compare_processes", "takes_blocks"]
+__all__ = ["compare_processes", "largest_difference", "outputs_in_other_blocks", "takes_blocks"]
 
 # This size divides no cell count, and the search does not choose it by default.
 _OTHER_BLOCK = 100
@@ -31,14 +31,21 @@ def takes_blocks(case: Case) -> bool:
     return case.n_neighbors is not None and case.module is not None
 
 
-def block_size_error(step: Step, ready: Prepared, outputs: Outputs) -> float:
-    """The worst relative difference of value and gradients that a search in other blocks makes."""
+def outputs_in_other_blocks(step: Step, ready: Prepared) -> Outputs:
+    """What the program returns if it searches in other blocks."""
     blocked = replace(step.case, loss=partial(step.case.loss, block_size=_OTHER_BLOCK))
     device = jax.devices(step.device)[0]
     other = program(blocked, ready.transform, ready.program.arrays, device)
-    found = named_outputs(ready.transform, jax.jit(other.function)(*other.arguments))
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(outputs), strict=True)
-    return worst([relative_error(one, two) for one, two in pairs])
+    return named_outputs(ready.transform, jax.jit(other.function)(*other.arguments))
+
+
+def largest_difference(other: Outputs, outputs: Outputs) -> float:
+    """The worst relative difference of the value, and of the gradients that both have."""
+    of_gradients = [
+        relative_error(other.gradients[name], gradient)
+        for name, gradient in outputs.gradients.items()
+    ]
+    return worst([relative_error(other.value, outputs.value), *of_gradients])
 
 
 def compare_processes(bench: Workbench, steps: Sequence[Step]) -> Measured:

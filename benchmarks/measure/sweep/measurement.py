@@ -6,13 +6,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from benchmarks.catalog.cases import Case
 from benchmarks.measure.checkpoint import Measured
 from benchmarks.measure.programs import compile_warm, count_retraces, counters
 from benchmarks.measure.sweep.accuracy import (
-    Search,
     differing_arrays,
     digest,
     gradient_v_curve,
@@ -20,12 +18,15 @@ from benchmarks.measure.sweep.accuracy import (
     reference_errors,
     reference_results,
 )
-from benchmarks.measure.sweep.determinism import block_size_error, takes_blocks
+from benchmarks.measure.sweep.determinism import (
+    largest_difference,
+    outputs_in_other_blocks,
+    takes_blocks,
+)
 from benchmarks.measure.sweep.steps import Step
 from benchmarks.measure.sweep.workbench import Outputs, Prepared, Workbench
 from benchmarks.schema.records import Record, Source
 from benchmarks.schema.suite import CHECKED_CELLS, REFERENCE_CELLS, TRANSFORMS
-from diffbio.neighbors import nearest_neighbors
 
 __all__ = ["Wanted", "check_gradient", "measure_step"]
 
@@ -80,12 +81,24 @@ def _measure(bench: Workbench, step: Step, wanted: Wanted) -> Measured:
         if wanted.retraces:
             count = partial(count_retraces, ready.program)
             records.append(_attempt(step, transform, "retraces", count))
-        if wanted.other_blocks and takes_blocks(step.case):
-            compare = partial(block_size_error, step, ready, outputs[transform])
-            records.append(_attempt(step, transform, "block_size_error", compare))
+    if wanted.other_blocks and takes_blocks(step.case):
+        records += _block_size_errors(step, prepared.programs["value_and_grad"], outputs)
     if step.n_cells <= REFERENCE_CELLS:
-        records += _accuracy(step, prepared.programs["value_and_grad"], outputs, bench.search)
+        records += _accuracy(bench, step, prepared.programs["value_and_grad"], outputs)
     return Measured(records, digests=prepared.digests)
+
+
+def _block_size_errors(step: Step, ready: Prepared, outputs: Mapping[str, Outputs]) -> list[Record]:
+    """What other blocks change in each transform; the gradient's program has the value, too."""
+    metric = "block_size_error"
+    try:
+        other = outputs_in_other_blocks(step, ready)
+    except Exception as error:
+        return [step.failure(transform, metric, error) for transform in outputs]
+    return [
+        step.record(transform, metric, largest_difference(other, output))
+        for transform, output in outputs.items()
+    ]
 
 
 def _attempt(step: Step, transform: str, metric: str, measure: Callable[[], Any]) -> Record:
@@ -126,31 +139,27 @@ def _bits(step: Step, ready: Prepared, outputs: Outputs) -> list[Record]:
 
 
 def _accuracy(
-    step: Step, ready: Prepared, outputs: Mapping[str, Outputs], search: Search
+    bench: Workbench, step: Step, ready: Prepared, outputs: Mapping[str, Outputs]
 ) -> list[Record]:
-    """Errors against the reference, which sees the neighbours that the library found."""
-    arrays = jax.device_get(ready.program.arrays)
+    """Errors against the reference, which sees the neighbours that the library found.
+
+    The neighbours of a loss that searches are compared with the reference's.
+    """
+    case, records = step.case, list[Record]()
+    points = ready.program.arrays[case.differentiable[0]]
+    found = None
     try:
-        found = _found_neighbors(step.case, ready)
-        expected = reference_results(step.case, arrays, found)
+        if case.n_neighbors is not None:
+            found = bench.found_neighbors(points, case.n_neighbors)
+        expected = reference_results(case, jax.device_get(ready.program.arrays), found)
     except Exception as error:
         return [step.failure(transform, "value_error", error) for transform in outputs]
-    records: list[Record] = []
     if found is not None:
-        points = arrays[step.case.differentiable[0]]
-        compare = partial(neighbor_error, points, found, search)
+        compare = partial(neighbor_error, points, found, bench.expected_neighbors)
         records.append(_attempt(step, ready.transform, "neighbor_error", compare))
     for transform, output in outputs.items():
         records += step.records(transform, reference_errors(expected, *output))
     return records
-
-
-def _found_neighbors(case: Case, ready: Prepared) -> np.ndarray | None:
-    """The neighbours that the library finds among the program's cells, if the loss searches."""
-    if case.n_neighbors is None:
-        return None
-    points = ready.program.differentiated[case.differentiable[0]]
-    return np.asarray(nearest_neighbors(points, case.n_neighbors).indices)
 
 
 def check_gradient(case: Case) -> Measured:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from benchmarks.measure.programs import (
     CompilePhases,
@@ -12,9 +13,11 @@ from benchmarks.measure.programs import (
     lacking_memory,
     program,
 )
-from benchmarks.measure.sweep.accuracy import LatestSearch
+from benchmarks.measure.sweep.accuracy import KeptSearch
 from benchmarks.measure.sweep.steps import Step
 from benchmarks.schema.suite import TRANSFORMS
+from diffbio.neighbors import nearest_neighbors
+from reference import neighbors
 
 __all__ = ["Outputs", "Prepared", "Workbench", "named_outputs"]
 
@@ -61,7 +64,8 @@ class Workbench:
     """
 
     def __init__(self) -> None:
-        self.search = LatestSearch()
+        self.expected_neighbors = KeptSearch(neighbors.nearest_neighbors)
+        self.found_neighbors = KeptSearch(_library_search)
         self._obstacles: dict[Step, str | None] = {}
         self._prepared: dict[Step, PreparedStep] = {}
 
@@ -84,6 +88,8 @@ class Workbench:
     def clear(self) -> None:
         """Drop all programs and the arrays that they are called with."""
         self._prepared.clear()
+        self.found_neighbors.clear()
+        self.expected_neighbors.clear()
 
 
 def _prepare(step: Step) -> PreparedStep:
@@ -95,6 +101,10 @@ def _prepare(step: Step) -> PreparedStep:
         name: Prepared(name, found, compile_cold(found)) for name, found in programs.items()
     }
     return PreparedStep(prepared, inputs.digests)
+
+
+def _library_search(points: jax.Array, n_neighbors: int) -> np.ndarray:
+    return np.asarray(nearest_neighbors(points, n_neighbors).indices)
 
 
 def _obstacle(step: Step) -> str | None:
