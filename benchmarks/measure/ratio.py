@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.catalog.cases import Case
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS
 from benchmarks.measure.programs import Program
-from benchmarks.schema.records import Ratio
+from benchmarks.schema.records import LOWER_BOUND, Ratio
 
 __all__ = ["calls_to_compare", "ratios_of"]
 
@@ -22,7 +22,7 @@ def calls_to_compare(
     bound = jax.jit(LOWER_BOUNDS[case.lower_bound][transform]).lower(ready.arrays).compile()
     return {
         "loss": partial(compiled, *ready.arguments),
-        f"lower bound: {case.lower_bound}": partial(bound, ready.arrays),
+        f"{LOWER_BOUND}: {case.lower_bound}": partial(bound, ready.arrays),
     }
 
 

@@ -105,6 +105,7 @@ _HEADINGS = {
 def _table(ratios: Sequence[Ratio]) -> str:
     """The ratios as aligned text, times in milliseconds and sizes in megabytes."""
     frame = pd.DataFrame(ratios, columns=Ratio.names())
+    frame["note"] = [ratio.note for ratio in ratios]
     scaled = {"ours_seconds": 1e3, "other_seconds": 1e3, "temp_bytes": 1e-6, "input_bytes": 1e-6}
     frame = frame.assign(**{name: scale * frame[name] for name, scale in scaled.items()})
     return frame.rename(columns=_HEADINGS).to_string(index=False, float_format="{:.3f}".format)

@@ -24,6 +24,7 @@ from benchmarks.schema.fields import (
 )
 
 __all__ = [
+    "LOWER_BOUND",
     "SCHEMA_VERSION",
     "BaselineRow",
     "Curve",
@@ -106,6 +107,10 @@ class BaselineRow(Row):
         return self
 
 
+# What the names of lower bounds begin with; others are peers.
+LOWER_BOUND = "lower bound"
+
+
 @dataclass(frozen=True)
 class Ratio(Row):
     """Our time over that of a lower bound or a peer, from calls in turn."""
@@ -128,6 +133,12 @@ class Ratio(Row):
         if self.ratio_low > self.ratio_high:
             raise ValueError(f"ratio_low: {self.ratio_low} is above ratio_high {self.ratio_high}")
         return self
+
+    @property
+    def note(self) -> str:
+        """``not tight`` at a lower bound that we stay below, beyond the spread of the ratios."""
+        of_bound = self.other.startswith(LOWER_BOUND)
+        return "not tight" if of_bound and self.ratio_high < 1 else ""
 
 
 @dataclass(frozen=True)

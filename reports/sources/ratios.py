@@ -53,7 +53,7 @@ def read_ratios(path: Path, content: Any) -> Ratios:
 
 
 def ratios_frame(rows: Sequence[Any]) -> tuple[pd.DataFrame, list[str]]:
-    """A row per ratio, and what is wrong with those that are none."""
+    """A row per ratio, with its note, and what is wrong with those that are none."""
     found, problems = checked_rows(Ratio, rows, "ratios", noted=_NOTED)
     frame = pd.DataFrame(found, columns=Ratio.names())
-    return frame, problems
+    return frame.assign(note=[ratio.note for ratio in found]), problems

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from benchmarks.schema.records import Source, Status
+from benchmarks.schema.records import LOWER_BOUND, Source, Status
 from benchmarks.schema.suite import DEVICES, MESHES, TRANSFORMS
 from benchmarks.schema.tolerances import TOLERANCES
 from reports.sources.results import ReadResults
@@ -67,7 +67,7 @@ def _of(rows: pd.DataFrame, *metrics: str) -> pd.DataFrame:
 def _throughput_plot(rows: pd.DataFrame, ratios: pd.DataFrame) -> Plot:
     times = _of(rows, "call_seconds", "lower_bound_seconds")
     calls, bounds = (times[times["metric"] == m] for m in ("call_seconds", "lower_bound_seconds"))
-    peers = ratios[~ratios["other"].str.startswith("lower bound")]
+    peers = ratios[~ratios["other"].str.startswith(LOWER_BOUND)]
     peers = peers[peers["transform"] == "value_and_grad"]
 
     def draw(axes: Axes, loss: str) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from benchmarks.__main__ import main
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS, blocked_product, gathered_read
 from benchmarks.peers.compare import compare
+from benchmarks.schema.records import Ratio
 from benchmarks.schema.suite import TRANSFORMS
 from tests.inputs import machinery
 
@@ -52,3 +53,18 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     assert [line.split()[1] for line in lines] == list(TRANSFORMS)
     rows = json.loads(path.read_text())["ratios"]
     assert [row["transform"] for row in rows] == list(TRANSFORMS)
+
+
+@pytest.mark.parametrize(
+    ("other", "high", "note"),
+    [
+        ("lower bound: products", 0.99, "not tight"),
+        ("lower bound: products", 1.01, ""),
+        ("pytorch", 0.5, ""),
+    ],
+)
+def test_a_bound_that_the_loss_stays_below_beyond_the_spread_is_not_tight(other, high, note):
+    timed = {"ours_seconds": 1e-3, "other_seconds": 2e-3, "ratio": 0.5, "ratio_low": 0.4}
+    sizes = {"temp_bytes": 0, "input_bytes": 8, "n_rounds": 5}
+    ratio = Ratio("simpson", "value", 256, other, **timed, ratio_high=high, **sizes)
+    assert ratio.note == note
