@@ -6,8 +6,10 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT
 
 .PHONY: report claims test test-all check gate matrix compare bench bench-pytest peers docs tutorials dist
 
-report: .venv/.complete
-	$(BIN)/python -m reports run
+# TIER says how much is measured: quick or standard.
+TIER ?= quick
+report: .venv/.measuring
+	$(BIN)/python -m reports run --tier $(TIER)
 
 # Puts the claims to the test, within half an hour on two cores; an interrupted run goes on.
 claims: .venv/.complete
@@ -60,18 +62,18 @@ dist: .venv/.complete
 	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && empty/bin/python -c "import diffbio, diffbio.losses; print(diffbio.__version__)"
 
-gate: .venv/.complete
+gate: .venv/.measuring
 	$(BIN)/python -m reports gate
 
 # Compares the last commit with the one before, or any two: make compare BASE=... HEAD=...
 BASE ?= HEAD~1
 HEAD ?= HEAD
-compare: .venv/.complete
+compare: .venv/.measuring
 	$(BIN)/python -m reports compare $(BASE) $(HEAD)
 
 # DIFFBIO_BENCH_TIER says how much is measured: smoke, quick, standard (the default) or large.
 # asv keeps the figures under the commit, so that nothing is measured with uncommitted changes.
-bench: .venv/.complete
+bench: .venv/.measuring
 	$(BIN)/asv machine --yes
 	commit=$$($(BIN)/python -m benchmarks commit) && \
 		$(BIN)/asv run -E existing:$(BIN)/python --set-commit-hash $$commit
@@ -81,10 +83,15 @@ bench-pytest: .venv/.complete
 	$(BIN)/python -m pytest tests/performance -n 0 -m performance \
 		--benchmark-enable --benchmark-json results/pytest-benchmark.json
 
-# The marker is written after everything is installed: an interrupted installation starts over.
-.venv/.complete: pyproject.toml constraints.txt
+# What measures is installed first, so that a report need not wait for the rest. A marker is written
+# after everything is installed: an interrupted installation starts over.
+.venv/.measuring: pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench,data,train]'
+	touch $@
+
+.venv/.complete: .venv/.measuring
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

@@ -21,7 +21,7 @@ from benchmarks.schema.files import (
 )
 
 with naming_choices():
-    from benchmarks.schema.suite import REPORT_CELLS, TIERS
+    from benchmarks.schema.suite import REFERENCE_CELLS, TIERS
 
 from reports.claims.page import build_claims, claims_headline
 from reports.claims.reading import read_observations
@@ -56,6 +56,9 @@ _PATH = click.Path(path_type=Path)
 _results = functools.partial(
     click.option, "--results", type=_PATH, multiple=True, default=(_SWEEP,), show_default=True
 )
+_OF_TIER = click.option(
+    "--tier", type=click.Choice(list(TIERS)), default="quick", show_default=True
+)
 # What can stop a command before it has a verdict.
 _STOPPING = (DamagedError, git.GitError, IncomparableError, OSError, subprocess.SubprocessError)
 
@@ -74,15 +77,20 @@ def main() -> None:
 
 
 @main.command()
+@_OF_TIER
 @click.option("--output", type=_PATH, default=_OUTPUT, show_default=True)
 @click.pass_context
-def run(context: click.Context, output: Path) -> Answer:
-    """Run the sweep in a process of its own, then build its report."""
+def run(context: click.Context, tier: str, output: Path) -> Answer:
+    """Run the sweep of a tier in a process of its own, then build its report.
+
+    The sizes are those of the tier at which there is a reference.
+    """
     sweep = output.parent / _SWEEP.name
     check_folder(output)
     if output == sweep:
         raise UnwritableError(f"{output}: the sweep is written there, choose another folder")
-    run_sweep(sweep, *(f"--n-cells={n}" for n in REPORT_CELLS))
+    sizes = (f"--n-cells={n}" for n in TIERS[tier] if n <= REFERENCE_CELLS)
+    run_sweep(sweep, *sizes, tier=tier)
     return context.invoke(build, results=(sweep,), output=output)
 
 
@@ -235,9 +243,6 @@ def reproduce(path: Path, results: Path | None) -> Answer:
 
 
 _GIVEN = click.option("--results", type=_PATH, help="A sweep of the tier; without one, it is run.")
-_OF_TIER = click.option(
-    "--tier", type=click.Choice(list(TIERS)), default="quick", show_default=True
-)
 
 
 @main.command()

@@ -25,7 +25,6 @@ __all__ = [
     "PROGRAMS",
     "RECOMMENDED_NEIGHBORS",
     "REFERENCE_CELLS",
-    "REPORT_CELLS",
     "SCALING",
     "SMALLEST_CELLS",
     "STEP",
@@ -120,7 +119,6 @@ TRAININGS = (
 STEP = "step"
 TRAINING_PROGRAMS = tuple(f"{training}:{STEP}" for training in TRAININGS)
 TRAINED_CELLS = (256,) if _SHORT else (256, 1024, 4096)
-REPORT_CELLS = (256, 1024, 4096, 16384)
 # The references are written for reading; beyond this many cells they take minutes.
 REFERENCE_CELLS = 16384
 # Cells of the gradient check: differences of the reference, in float64.
