@@ -81,17 +81,16 @@ def search(s, k):
     return Cost(products + n_visits * s.shard * visit) + summed(s.dim, 1, 1) + points
 
 
-def edges(s, k, per_edge, *visiting):
+def edges(s, k, per_edge, *labels):
     """The points visit in the forward pass; with their gradients in the backward pass."""
     points, pieces = NUMBER * s.dim, visits._PIECES
     turn = around_ring(s, pieces, points) + around_ring(s, pieces, points, points)
-    return Cost(s.shard * k * per_edge) + around_ring(s, 1, *visiting) + ring._GROUPS * turn
+    return Cost(s.shard * k * per_edge) + around_ring(s, 1, *labels) + ring._GROUPS * turn
 
 
-def batch_mixing(s, *visiting, k=MIXING_NEIGHBORS, searched=True, per_edge=43, sums=(1,)):
+def batch_mixing(s, *, k=MIXING_NEIGHBORS, searched=True, per_edge=43, sums=(1,)):
     by_dim = 11 if s.n_devices == 1 else 9
-    cost = edges(s, k, by_dim * s.dim + per_edge, BYTE, *visiting) + summed(*sums)
-    cost += held(s, len(visiting) * k)
+    cost = edges(s, k, by_dim * s.dim + per_edge, BYTE) + summed(*sums)
     if not searched:
         return cost + held(s, 3 * k + s.dim / 8 + 1)
     return search(s, k) + cost + held(s, s.dim + 3.5 * k + 5)
@@ -116,7 +115,6 @@ def combined(s):
 COSTS = {
     "batch_mixing_recommended": lambda s: batch_mixing(
         s,
-        NUMBER,
         k=RECOMMENDED_MIXING["n_neighbors"],
         per_edge=43 + 15,
         sums=(1, N_BATCHES, 1, 1),
