@@ -16,7 +16,7 @@ __all__ = ["divergence", "simpson_excess"]
 
 Weights = Float[Array, "k n_cells"]
 Labels = Int[Array, "k n_cells"]
-# Nothing where they are all 0.
+# The logarithms that are expected of the shares; none where all are 0.
 Expected = tuple[Float[Array, " n_batches"], ...]
 
 
@@ -24,11 +24,11 @@ Expected = tuple[Float[Array, " n_batches"], ...]
 def divergence(
     weights: Weights, neighbor_labels: Labels, log_expected: Expected, n_batches: int
 ) -> Float[Array, " n_cells"]:
-    """``sum_b p_b (ln p_b - l_b)``, with l the logarithms that are expected, or 0 without any.
+    """``sum_b p_b (ln p_b - l_b)``, with the expected logarithms l.
 
     A batch of weight 0 adds 0, though l may be infinite. The partial derivative by a weight of
-    batch b is ``ln p_b - l_b + 1``. The gradient is given without that of the heaviest batch for
-    ``ln p_b = 0``, which is the same for all weights.
+    batch b is ``ln p_b - l_b + 1``, and 0 by one of an unknown batch. The gradient leaves out
+    ``1 - l_h``, with h the heaviest batch.
     """
     return _divergence_forward(weights, neighbor_labels, log_expected, n_batches)[0]
 
@@ -37,16 +37,21 @@ def _divergence_forward(
     weights: Weights, neighbor_labels: Labels, log_expected: Expected, n_batches: int
 ) -> tuple[Float[Array, " n_cells"], tuple[Array, Array, Array]]:
     p, log_p = _shares_and_logarithms(weights, neighbor_labels, n_batches)
-    left_out = jnp.ones_like(p[0])
-    slopes = log_p
-    for logs in log_expected:
-        expected = jnp.where(p == 0, 0, logs[:, None])
-        log_p = log_p - expected
-        heaviest = p == jnp.max(p, axis=0)[None]
-        of_heaviest = jnp.max(expected, axis=0, where=heaviest, initial=-jnp.inf)
-        left_out = 1 - of_heaviest
-        slopes = slopes - (expected - of_heaviest[None])
-    return jnp.sum(p * log_p, axis=0), (slopes, left_out, neighbor_labels)
+    expected, of_heaviest = _expected_of(p, log_expected)
+    slopes = log_p - (expected - of_heaviest[None])
+    return jnp.sum(p * (log_p - expected), axis=0), (slopes, of_heaviest, neighbor_labels)
+
+
+def _expected_of(
+    p: Float[Array, "n_batches n_cells"], log_expected: Expected
+) -> tuple[Float[Array, "n_batches n_cells"], Float[Array, " n_cells"]]:
+    """The expected logarithms, 0 for a batch of weight 0, and that of the heaviest batch."""
+    if not log_expected:
+        return jnp.zeros_like(p), jnp.zeros_like(p[0])
+    (logarithms,) = log_expected
+    expected = jnp.where(p == 0, 0, logarithms[:, None])
+    heaviest = p == jnp.max(p, axis=0)[None]
+    return expected, jnp.max(expected, axis=0, where=heaviest, initial=-jnp.inf)
 
 
 def _divergence_backward(
@@ -54,10 +59,9 @@ def _divergence_backward(
     residuals: tuple[Array, Array, Array],
     divergence_bar: Float[Array, " n_cells"],
 ) -> tuple[Weights, None, None]:
-    """A weight of an unknown batch has the partial derivative 0, less what is left out."""
-    slopes, left_out, neighbor_labels = residuals
+    slopes, of_heaviest, neighbor_labels = residuals
     slopes = _of_own_batch(slopes, neighbor_labels)
-    slopes = jnp.where(neighbor_labels < 0, -left_out[None], slopes)
+    slopes = jnp.where(neighbor_labels < 0, of_heaviest[None] - 1, slopes)
     return slopes * divergence_bar[None], None, None
 
 
