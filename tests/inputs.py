@@ -14,19 +14,27 @@ KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
 # One size for most tests, so that they share what is compiled.
 N_CELLS = 48
-# Cases that differ from recommended batch mixing in the formula of one cell alone. Their values
-# and gradients are their own, and have files of their own beside. All else is as it is there, so
-# that the tests of it leave them to `make test-all`.
+# Cases that differ from recommended batch mixing in the formula of one cell alone.
 VARIANTS = ("batch_mixing", "batch_mixing_local", "batch_mixing_simpson")
+# A search, given neighbours, no neighbours with points and without: the fewest that show a law.
+QUICK = ("batch_mixing_recommended", "batch_mixing_precomputed", "compactness", "shannon")
+EVERYTHING = tuple(case.name for case in CATALOG)
 
 
-def machinery(cases=CATALOG):
-    """Parametrizes a test of what is the same for all variants of a loss."""
-    marks = {True: [pytest.mark.slow], False: []}
+def every_case(*, quick=QUICK, cases=CATALOG):
+    """Parametrizes a test over the cases: ``make test`` takes the quick ones, `test-all` the rest.
+
+    A law that all losses share is quick for those that show it at the least cost.
+    """
     return pytest.mark.parametrize(
         "case",
-        [pytest.param(case, id=case.name, marks=marks[case.name in VARIANTS]) for case in cases],
+        [pytest.param(c, id=c.name, marks=slow_unless(c.name in quick)) for c in cases],
     )
+
+
+def slow_unless(is_quick):
+    """The marks of a test that ``make test`` runs only if it is quick."""
+    return () if is_quick else pytest.mark.slow
 
 
 def draw(case, kind, n_cells, seed=0, dtype=jnp.float64):

@@ -10,8 +10,10 @@ import pytest
 
 from diffbio.neighbors import nearest_neighbors
 from tests.agreement import assert_equal_to_the_reference, value_and_gradients_of
-from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, machinery, search_options, split
+from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, every_case, search_options, split
 from tests.platforms import largest_array, made_for, rounds
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 GIB = 2**30
 SEARCHED_DIMS = (50, 2000)
@@ -28,7 +30,7 @@ def test_a_search_has_at_most_64_rounds(dim, dtype):
     assert 0 < rounds(lowered(lambda x: nearest_neighbors(x, 30), x)) <= 64
 
 
-@machinery()
+@every_case()
 @pytest.mark.parametrize(("n_cells", "limit"), [(65536, GIB), (10**6, 4 * GIB)])
 def test_no_array_is_larger_than_its_limit(case, n_cells, limit):
     """Of the catalog's losses only the inputs of velocities may be larger than the limit."""
@@ -40,7 +42,7 @@ def test_no_array_is_larger_than_its_limit(case, n_cells, limit):
     assert found <= max(limit, 1.01 * inputs)
 
 
-@machinery()
+@every_case()
 def test_an_accelerators_program_equals_the_reference(case):
     options = search_options(case)
     program = made_for("cuda", value_and_gradients_of(case, **options))

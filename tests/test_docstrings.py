@@ -10,6 +10,8 @@ import pytest
 import diffbio
 from diffbio.datasets import OfflineError
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 # PyTorch is not among the packages that all tests need.
 FOLDERS = [
     name

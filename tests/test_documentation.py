@@ -13,6 +13,8 @@ from anndata import AnnData
 
 from diffbio.datasets import simulate_clusters
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

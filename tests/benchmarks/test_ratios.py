@@ -11,9 +11,9 @@ from benchmarks.__main__ import main
 from benchmarks.catalog.lower_bounds import LOWER_BOUNDS, blocked_product, gathered_read
 from benchmarks.peers.compare import compare
 from benchmarks.schema.suite import TRANSFORMS
-from tests.inputs import machinery
+from tests.inputs import every_case
 
-CASES = machinery()
+CASES = every_case()
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from reference.batch_mixing import batch_mixing_gradients
 from tests.inputs import N_CELLS, draw, few_neighbors, for_reference, split
 from tests.tolerances import FINITE_DIFFERENCE_PLATEAU, GRADIENT
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
 

@@ -17,9 +17,11 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 from reference import batch_mixing as reference
-from tests.inputs import N_CELLS, draw, machinery, split, value_and_gradients
+from tests.inputs import N_CELLS, draw, every_case, split, value_and_gradients
 
-CASES = machinery()
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+CASES = every_case()
 
 
 def finite(tree):

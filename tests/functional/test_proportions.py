@@ -16,6 +16,8 @@ from reference import batch_mixing as reference
 from tests.inputs import N_CELLS
 from tests.tolerances import GRADIENT, VALUE
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 rng = np.random.default_rng(0)
 X = jnp.asarray(rng.normal(size=(N_CELLS, 4)))
 LABELS = np.minimum(rng.geometric(0.5, size=N_CELLS) - 1, 2)

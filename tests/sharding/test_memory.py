@@ -5,8 +5,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from tests.functional.test_memory import shapes
-from tests.inputs import abstract_inputs, split
-from tests.sharding.losses import every_case, mesh_of, program
+from tests.inputs import abstract_inputs, every_case, split
+from tests.sharding.losses import mesh_of, program
 
 N_CELLS = 65536
 
