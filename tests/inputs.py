@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from diffbio.functional import batch_mixing_loss
+from tests.tiers import slow_unless
 
 KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
@@ -16,25 +17,23 @@ N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
 N_CELLS = 48
 # Cases that differ from recommended batch mixing in the formula of one cell alone.
 VARIANTS = ("batch_mixing", "batch_mixing_local", "batch_mixing_simpson")
-# A search, given neighbours, no neighbours with points and without: the fewest that show a law.
-QUICK = ("batch_mixing_recommended", "batch_mixing_precomputed", "compactness", "shannon")
-EVERYTHING = tuple(case.name for case in CATALOG)
+# A law of all losses is slow for these: recommended batch mixing shows it with a search, as the
+# precomputed one does with given neighbours, and compactness and Shannon's index with neither.
+REPEATS = (*VARIANTS, "velocity", "velocity_transition", "simpson", "combined")
 
 
-def every_case(*, quick=QUICK, cases=CATALOG):
-    """Parametrizes a test over the cases: ``make test`` takes the quick ones, `test-all` the rest.
+def every_case(*, quick=None, cases=CATALOG):
+    """Parametrizes a test over the cases, of which the named ones belong to the quick tier.
 
-    A law that all losses share is quick for those that show it at the least cost.
+    If none are named, all do but ``REPEATS``: a new case is tested by every law at once.
     """
+
+    def is_quick(name):
+        return name not in REPEATS if quick is None else name in quick
+
     return pytest.mark.parametrize(
-        "case",
-        [pytest.param(c, id=c.name, marks=slow_unless(c.name in quick)) for c in cases],
+        "case", [pytest.param(c, id=c.name, marks=slow_unless(is_quick(c.name))) for c in cases]
     )
-
-
-def slow_unless(is_quick):
-    """The marks of a test that ``make test`` runs only if it is quick."""
-    return () if is_quick else pytest.mark.slow
 
 
 def draw(case, kind, n_cells, seed=0, dtype=jnp.float64):

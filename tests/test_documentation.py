@@ -12,6 +12,7 @@ import pytest
 from anndata import AnnData
 
 from diffbio.datasets import simulate_clusters
+from tests.tiers import slow_unless
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -53,7 +54,10 @@ def test_the_readme_s_code_for_pytorch_runs():
     assert namespace["z"].grad.isfinite().all()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, id=p.stem, marks=slow_unless(p.stem == "neighbors")) for p in PAGES],
+)
 def test_a_pages_code_runs_in_order(page):
     namespace: dict = {}
     for block in blocks_of(page):

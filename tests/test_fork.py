@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import tiered
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -105,7 +107,7 @@ IN_PYTORCH = {
 }
 
 
-@pytest.mark.parametrize("what", CALLS)
+@pytest.mark.parametrize("what", tiered(CALLS, quick=["function", "new model"]))
 def test_every_entrance_is_refused_in_a_fork_at_once(what):
     ended, output = run(*CALLS[what])
     assert ended == REFUSED, output

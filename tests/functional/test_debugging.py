@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure.sweep.accuracy import relative_error
-from tests.inputs import N_CELLS, draw, for_reference, every_case, split
+from tests.inputs import N_CELLS, draw, every_case, for_reference, split
 from tests.tolerances import GRADIENT, VALUE
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")

@@ -16,7 +16,8 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CLUSTERS, VARIANTS, draw, few_neighbors
+from tests.inputs import N_CLUSTERS, REPEATS, draw, few_neighbors
+from tests.tiers import slow_unless
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -32,8 +33,9 @@ def every_choice():
         names = case.differentiable
         for size in range(1, len(names) + 1):
             # What mixes two of three arguments is among what mixes all.
-            some = 1 < size < len(names)
-            marks = [pytest.mark.slow] if some or case.name in VARIANTS else []
+            by_all, by_one = size == len(names), size == 1
+            shows_most = case.name not in REPEATS and (by_all or by_one)
+            marks = slow_unless(shows_most or (by_all and case.n_neighbors is None))
             for chosen in itertools.combinations(names, size):
                 label = f"{case.name} by {' and '.join(chosen)}"
                 yield pytest.param(case, chosen, id=label, marks=marks)

@@ -19,8 +19,6 @@ from diffbio.functional import (
 from reference import batch_mixing as reference
 from tests.inputs import N_CELLS, draw, every_case, split, value_and_gradients
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 CASES = every_case()
 
 
@@ -55,6 +53,17 @@ def test_a_small_entropy_and_its_gradient_are_accurate_in_float32(distance):
     )
     expected = reference.batch_mixing_gradients(x, labels, n_neighbors=2)["embeddings"]
     assert relative_error(value, reference.batch_mixing_loss(x, labels, n_neighbors=2)) <= 1e-6
+    assert relative_error(gradient, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("distance", [3.0, 4.0])
+@pytest.mark.parametrize("options", [{"index": "simpson"}, {"proportions": (0.2, 0.3, 0.5)}])
+def test_the_slopes_of_a_small_share_are_accurate_in_float32(distance, options):
+    x, labels = np.array([[0.0], [0.0], [distance]]), np.array([0, 0, 1])
+    gradient = jax.grad(batch_mixing_loss)(
+        jnp.asarray(x, jnp.float32), jnp.asarray(labels), n_neighbors=2, **options
+    )
+    expected = reference.batch_mixing_gradients(x, labels, n_neighbors=2, **options)["embeddings"]
     assert relative_error(gradient, expected) <= 1e-6
 
 

@@ -7,8 +7,6 @@ import pytest
 from diffbio.functional import Perplexity, batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 N_CELLS, N_BATCHES, N_NEIGHBORS, PERPLEXITY = 300, 3, 89, 30
 
 

@@ -13,6 +13,7 @@ from diffbio.sharding import sharded
 from tests.options import (
     FUNCTIONS,
     MODULES,
+    ONE_OF_EACH_KIND,
     call_of,
     every_option,
     forms,
@@ -42,7 +43,7 @@ def total(result):
 
 
 @pytest.mark.usefixtures("only_our_checks")
-@every_option(FUNCTIONS, again=MODULES)
+@every_option(FUNCTIONS | MODULES, quick=ONE_OF_EACH_KIND)
 def test_every_form_of_an_option_means_the_same(name, option):
     annotation = options_of((FUNCTIONS | MODULES)[name])[option]
     for value, needed in values_of((FUNCTIONS | MODULES)[name], option):

@@ -14,8 +14,6 @@ from reference import batch_mixing as reference
 from reference import weights as reference_weights
 from tests.inputs import N_BATCHES, N_CELLS
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 K, N_COLUMNS = 15, 200
 WEIGHTS = jax.jit(perplexity_weights)
 LABELS = jnp.arange(N_CELLS) % N_BATCHES

@@ -114,17 +114,6 @@ def test_simpson_s_index_keeps_its_range(options):
     assert np.all(np.asarray(alone[1:]) == 0)
 
 
-@pytest.mark.parametrize("distance", [3.0, 4.0])
-@pytest.mark.parametrize("options", [{"index": "simpson"}, {"proportions": (0.2, 0.3, 0.5)}])
-def test_the_slopes_of_a_small_share_are_accurate_in_float32(distance, options):
-    x, labels = np.array([[0.0], [0.0], [distance]]), np.array([0, 0, 1])
-    gradient = jax.grad(batch_mixing_loss)(
-        jnp.asarray(x, jnp.float32), jnp.asarray(labels), n_neighbors=2, **options
-    )
-    expected = reference.batch_mixing_gradients(x, labels, n_neighbors=2, **options)["embeddings"]
-    assert relative_error(gradient, expected) <= 1e-6
-
-
 def test_the_module_and_the_combined_loss_hand_the_options_on():
     assignments = jnp.asarray(rng.dirichlet(np.ones(4), N_CELLS))
     for name in ("given", "LISI"):

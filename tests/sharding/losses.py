@@ -11,6 +11,7 @@ from diffbio.sharding import sharded
 VALUE = {"float64": 1e-12, "float32": 1e-6}
 GRADIENT = {"float64": 1e-11, "float32": 1e-5}
 
+
 @functools.cache
 def mesh_of(n_shards):
     return Mesh(np.array(jax.devices()[:n_shards]), ("cells",))

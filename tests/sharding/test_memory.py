@@ -33,7 +33,7 @@ def bodies(jaxpr):
                 yield from bodies(each)
 
 
-@every_case()
+@every_case(quick=("batch_mixing_recommended", "compactness"))
 def test_no_array_inside_has_a_row_for_every_cell(case):
     found = {shape for body in bodies(lowered(case, 8).jaxpr.jaxpr) for shape in shapes(body)}
     assert found

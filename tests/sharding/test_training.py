@@ -13,15 +13,13 @@ from diffbio.training._minibatches import minibatches
 from diffbio.training._placement import placement
 from tests.sharding.losses import mesh_of
 from tests.sharding.trainings import TRAININGS
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 N_STEPS = 30
 # `make test` takes the model that compiles fastest.
-EVERY_MODEL = pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n == "velocity model" else pytest.mark.slow) for n in TRAININGS],
-)
+EVERY_MODEL = pytest.mark.parametrize("name", tiered(TRAININGS, quick=["velocity model"]))
 
 
 def trained(name, mesh=None, *, mesh_of_losses=None, **changed):
