@@ -33,9 +33,8 @@ def every_choice():
         names = case.differentiable
         for size in range(1, len(names) + 1):
             # What mixes two of three arguments is among what mixes all.
-            by_all, by_one = size == len(names), size == 1
-            shows_most = case.name not in REPEATS and (by_all or by_one)
-            marks = slow_unless(shows_most or (by_all and case.n_neighbors is None))
+            by_all_or_one = size in (1, len(names))
+            marks = slow_unless(by_all_or_one and case.name not in REPEATS)
             for chosen in itertools.combinations(names, size):
                 label = f"{case.name} by {' and '.join(chosen)}"
                 yield pytest.param(case, chosen, id=label, marks=marks)

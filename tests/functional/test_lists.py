@@ -84,11 +84,12 @@ ENTRANCES = {
 
 
 def entrances_with_settings():
-    """Every setting is quick for the function, and the recommended one for every entrance."""
+    """Three settings are quick for the function, and the recommended one for every entrance."""
     for entrance in ENTRANCES:
         transition = "transition" in entrance
         for setting in ["global"] if transition else SETTINGS:
-            is_quick = transition or entrance == "function" or setting == "recommended"
+            of_function = entrance == "function" and setting in ("local", "LISI")
+            is_quick = transition or of_function or setting == "recommended"
             yield pytest.param(entrance, setting, marks=slow_unless(is_quick))
 
 

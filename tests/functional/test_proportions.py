@@ -14,6 +14,7 @@ from diffbio import losses
 from diffbio.functional import Local, Perplexity, batch_mixing_loss, combined_loss
 from reference import batch_mixing as reference
 from tests.inputs import N_CELLS
+from tests.tiers import tiered
 from tests.tolerances import GRADIENT, VALUE
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -36,7 +37,11 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+# Each option at least once.
+QUICK = ("given, normalized", "observed, perplexity", "Simpson, local, masked", "LISI")
+
+
+@pytest.mark.parametrize("name", tiered(OPTIONS, quick=QUICK))
 def test_options_together_equal_the_reference(name):
     options = OPTIONS[name]
     found = jax.value_and_grad(lambda x: batch_mixing_loss(x, LABELS, **options))(X)
