@@ -51,27 +51,39 @@ def only_our_checks():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def compiled_quickly():
     """Programs that are compiled in a quarter of the time, for tests of what goes into them.
 
-    Their machine code is not the users'. Tests of numbers, memory and time keep that, and share no
-    program with the tests that ask for this.
+    Their machine code is not the users', and ten times slower. Tests of memory, time and the last
+    digits of float32 keep that of the users.
     """
-    jax.clear_caches()
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Optimise what the next test compiles, or not; no program of the other kind is kept."""
+    quickly = "compiled_quickly" in item.fixturenames
+    if jax.config.read("jax_disable_most_optimizations") != quickly:
+        jax.clear_caches()
+        jax.config.update("jax_disable_most_optimizations", quickly)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one loss go to one process, where they share what is compiled.
+    """The tests of one loss, or the quick ones of a file, go to one process.
 
-    The test that takes longest starts first: no process waits for it at the end.
+    There they share what is compiled. The test that takes longest starts first: no process waits
+    for it at the end. The tests that compile quickly come before the others.
     """
-    items.sort(key=lambda item: item.name != "test_over_eight_devices")
+    items.sort(
+        key=lambda item: (
+            item.name != "test_over_eight_devices",
+            "compiled_quickly" not in item.fixturenames,
+        )
+    )
     for item in items:
         case = getattr(item, "callspec", None) and item.callspec.params.get("case")
         if case is not None:
             item.add_marker(pytest.mark.xdist_group(case.name))
+        elif not any(map(item.get_closest_marker, ("xdist_group", "slow"))):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

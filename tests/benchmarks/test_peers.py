@@ -10,6 +10,8 @@ from benchmarks.peers.registry import PEERS
 from tests.inputs import split
 from tests.tiers import slow_unless
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SAME = [(peer, loss) for peer in PEERS if peer.same_function for loss in peer.losses]
 SEARCHES = [peer for peer in PEERS if peer.name.endswith("search")]
 

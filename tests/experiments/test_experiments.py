@@ -24,6 +24,8 @@ from reports.claims.reading import read_observations
 from reports.claims.verdicts import Finding, judge_claims
 from tests.tiers import slow_unless
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 # These compile whole trainings of models, however small, or repeat on real cells what others do
 # on simulated ones; test_training_methods.py has the parts of the trainings.
 SLOW = (

@@ -17,7 +17,7 @@ from diffbio.functional import (
     velocity_consistency_loss,
 )
 from tests.inputs import N_CLUSTERS, REPEATS, draw, few_neighbors
-from tests.tiers import slow_unless
+from tests.tiers import slow_unless, tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -80,7 +80,10 @@ def test_second_derivatives_are_differences_of_gradients(case, chosen):
     jax.jit(jax.hessian(loss)).lower(point)
 
 
-@pytest.mark.parametrize("name", ["compactness", "velocity", "shannon", "simpson"])
+@pytest.mark.parametrize(
+    "name",
+    tiered(["compactness", "velocity", "shannon", "simpson"], quick=["compactness", "shannon"]),
+)
 def test_twice_reverse_is_forward_over_reverse(name):
     case = catalog_case(name)
     loss, point, direction = loss_of(case, case.differentiable)

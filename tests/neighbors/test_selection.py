@@ -12,7 +12,7 @@ from diffbio.neighbors._selection import (
     smallest_per_column,
     sorted_columns,
 )
-from tests.tiers import slow_unless
+from tests.tiers import slow_unless, tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -122,7 +122,7 @@ def near_ties_around_a_cell(n_cells):
     return np.sqrt(squares) * np.where(np.arange(n_cells) % 2, 1, -1)
 
 
-@pytest.mark.parametrize("n_cells", [2559, 2555])
+@pytest.mark.parametrize("n_cells", tiered([2559, 2555], quick=[2555]))
 def test_near_ties_that_a_coarse_level_drops_are_found(n_cells):
     x = near_ties_around_a_cell(n_cells)
     found = nearest_neighbors(jnp.asarray(x[:, None]), 15)
