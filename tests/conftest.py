@@ -1,5 +1,6 @@
 import os
 from importlib.metadata import version
+from pathlib import Path
 
 import jax
 import jaxtyping
@@ -10,6 +11,9 @@ from hypothesis import settings
 jaxtyping.install_import_hook("diffbio", "beartype.beartype")
 
 jax.config.update("jax_enable_x64", True)
+
+# How and for which folder the programs were compiled that are kept.
+_COMPILED = pytest.StashKey[tuple[bool, Path]]()
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("repeatable")
@@ -62,11 +66,15 @@ def compiled_quickly():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Optimise what the next test compiles, or not; no program of the other kind is kept."""
+    """Optimise what the next test compiles, or not; no program of the other kind is kept.
+
+    Nor is one of another folder, since all of them need gigabytes.
+    """
     quickly = "compiled_quickly" in item.fixturenames
-    if jax.config.read("jax_disable_most_optimizations") != quickly:
+    if item.config.stash.get(_COMPILED, None) != (quickly, item.path.parent):
         jax.clear_caches()
         jax.config.update("jax_disable_most_optimizations", quickly)
+        item.config.stash[_COMPILED] = (quickly, item.path.parent)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,6 +28,7 @@ PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if blocks_of(page
 FOR_PYTORCH = [block for block in BLOCKS if "import torch\n" in block]
 
 
+@pytest.mark.slow
 def test_the_readme_s_code_runs_in_order():
     assert len(BLOCKS) >= 2
     namespace: dict = {"adata": an_object_of_a_user()}
