@@ -1,5 +1,6 @@
 import os
 from importlib.metadata import version
+from pathlib import Path
 
 import jax
 import jaxtyping
@@ -10,6 +11,9 @@ from hypothesis import settings
 jaxtyping.install_import_hook("diffbio", "beartype.beartype")
 
 jax.config.update("jax_enable_x64", True)
+
+# How and for which folder the programs were compiled that are kept.
+_COMPILED = pytest.StashKey[tuple[bool, Path]]()
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("repeatable")
@@ -51,27 +55,43 @@ def only_our_checks():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def compiled_quickly():
     """Programs that are compiled in a quarter of the time, for tests of what goes into them.
 
-    Their machine code is not the users'. Tests of numbers, memory and time keep that, and share no
-    program with the tests that ask for this.
+    Their machine code is not the users', and ten times slower. Tests of memory, time and the last
+    digits of float32 keep that of the users.
     """
-    jax.clear_caches()
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Optimise what the next test compiles, or not; no program of the other kind is kept.
+
+    Nor is one of another folder, since all of them need gigabytes.
+    """
+    quickly = "compiled_quickly" in item.fixturenames
+    if item.config.stash.get(_COMPILED, None) != (quickly, item.path.parent):
+        jax.clear_caches()
+        jax.config.update("jax_disable_most_optimizations", quickly)
+        item.config.stash[_COMPILED] = (quickly, item.path.parent)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one loss go to one process, where they share what is compiled.
+    """The tests of one loss, or the quick ones of a file, go to one process.
 
-    The test that takes longest starts first: no process waits for it at the end.
+    There they share what is compiled. The test that takes longest starts first: no process waits
+    for it at the end. The tests that compile quickly come before the others.
     """
-    items.sort(key=lambda item: item.name != "test_over_eight_devices")
+    items.sort(
+        key=lambda item: (
+            item.name != "test_over_eight_devices",
+            "compiled_quickly" not in item.fixturenames,
+        )
+    )
     for item in items:
         case = getattr(item, "callspec", None) and item.callspec.params.get("case")
         if case is not None:
             item.add_marker(pytest.mark.xdist_group(case.name))
+        elif not any(map(item.get_closest_marker, ("xdist_group", "slow"))):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -9,23 +9,30 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from diffbio.functional import batch_mixing_loss
+from tests.tiers import slow_unless
 
 KINDS = ("random", "clustered", "duplicated", "far", "masked")
 N_BATCHES, N_CLUSTERS, DIM = 3, 4, 5
 # One size for most tests, so that they share what is compiled.
 N_CELLS = 48
-# Cases that differ from recommended batch mixing in the formula of one cell alone. Their values
-# and gradients are their own, and have files of their own beside. All else is as it is there, so
-# that the tests of it leave them to `make test-all`.
+# Cases that differ from recommended batch mixing in the formula of one cell alone.
 VARIANTS = ("batch_mixing", "batch_mixing_local", "batch_mixing_simpson")
+# A law of all losses is slow for these: recommended batch mixing shows it with a search, as the
+# precomputed one does with given neighbours, and compactness and Shannon's index with neither.
+REPEATS = (*VARIANTS, "velocity", "velocity_transition", "simpson", "combined")
 
 
-def machinery(cases=CATALOG):
-    """Parametrizes a test of what is the same for all variants of a loss."""
-    marks = {True: [pytest.mark.slow], False: []}
+def every_case(*, quick=None, cases=CATALOG):
+    """Parametrizes a test over the cases, of which the named ones belong to the quick tier.
+
+    If none are named, all do but ``REPEATS``: a new case is tested by every law at once.
+    """
+
+    def is_quick(name):
+        return name not in REPEATS if quick is None else name in quick
+
     return pytest.mark.parametrize(
-        "case",
-        [pytest.param(case, id=case.name, marks=marks[case.name in VARIANTS]) for case in cases],
+        "case", [pytest.param(c, id=c.name, marks=slow_unless(is_quick(c.name))) for c in cases]
     )
 
 

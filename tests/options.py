@@ -7,7 +7,6 @@ here until ``VALUES`` has a value for it.
 import functools
 import inspect
 import typing
-from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +16,7 @@ import pytest
 
 from diffbio import functional, losses
 from diffbio.functional import Local, LossWeights, Perplexity
+from tests.tiers import slow_unless
 
 N_CELLS = 12
 RNG = np.random.default_rng(0)
@@ -57,6 +57,13 @@ VALUES = {
     "transition_temperature": [(2.0, {})],
 }
 
+# An option of each kind: an integer, a word, a flag, shares and a number.
+ONE_OF_EACH_KIND = {
+    "batch_mixing_loss": ("n_neighbors", "index", "normalize", "proportions"),
+    "clustering_compactness_loss": ("separation_weight",),
+    "shannon_diversity": ("over",),
+}
+
 FUNCTIONS = {name: getattr(functional, name) for name in functional.__all__ if name[0].islower()}
 MODULES = {name: getattr(losses, name) for name in losses.__all__}
 
@@ -95,17 +102,21 @@ def values_of(function, option):
     return [v for v in VALUES[option] if not isinstance(v[0], records) or type(v[0]) in accepted]
 
 
-def every_option(functions, again=MappingProxyType({})):
+def every_option(functions, *, quick=None):
     """Parametrizes a test over the functions or classes, each with one of its options.
 
-    The modules hand most options to the functions: `again` are those that `make test-all` tests.
+    The quick tier has all of them, or the options in ``quick``, which are listed by function.
     """
-    marks = {**dict.fromkeys(functions, ()), **dict.fromkeys(again, pytest.mark.slow)}
     return pytest.mark.parametrize(
         ("name", "option"),
         [
-            pytest.param(name, option, marks=marks[name], id=f"{name}-{option}")
-            for name, function in ({**functions, **again}).items()
+            pytest.param(
+                name,
+                option,
+                marks=slow_unless(quick is None or option in quick.get(name, ())),
+                id=f"{name}-{option}",
+            )
+            for name, function in functions.items()
             for option in options_of(function)
         ],
     )

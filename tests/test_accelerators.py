@@ -10,11 +10,15 @@ import pytest
 
 from diffbio.neighbors import nearest_neighbors
 from tests.agreement import assert_equal_to_the_reference, value_and_gradients_of
-from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, machinery, search_options, split
+from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, every_case, search_options, split
 from tests.platforms import largest_array, made_for, rounds
+from tests.tiers import tiered
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 GIB = 2**30
 SEARCHED_DIMS = (50, 2000)
+SLOW_SEARCHES = [(700, 200), (3000, 30)]
 
 
 def lowered(program, *arrays):
@@ -28,7 +32,7 @@ def test_a_search_has_at_most_64_rounds(dim, dtype):
     assert 0 < rounds(lowered(lambda x: nearest_neighbors(x, 30), x)) <= 64
 
 
-@machinery()
+@every_case()
 @pytest.mark.parametrize(("n_cells", "limit"), [(65536, GIB), (10**6, 4 * GIB)])
 def test_no_array_is_larger_than_its_limit(case, n_cells, limit):
     """Of the catalog's losses only the inputs of velocities may be larger than the limit."""
@@ -40,7 +44,7 @@ def test_no_array_is_larger_than_its_limit(case, n_cells, limit):
     assert found <= max(limit, 1.01 * inputs)
 
 
-@machinery()
+@every_case()
 def test_an_accelerators_program_equals_the_reference(case):
     options = search_options(case)
     program = made_for("cuda", value_and_gradients_of(case, **options))
@@ -49,8 +53,11 @@ def test_an_accelerators_program_equals_the_reference(case):
         assert_equal_to_the_reference(case, arrays, kind, program=program, **options)
 
 
-@pytest.mark.parametrize(("n_cells", "n_neighbors"), [(40, 39), (700, 15), (700, 200), (3000, 30)])
-@pytest.mark.parametrize("block_size", [None, 64])
+@pytest.mark.parametrize(
+    ("n_cells", "n_neighbors"),
+    [(40, 39), (700, 15), *(pytest.param(*s, marks=pytest.mark.slow) for s in SLOW_SEARCHES)],
+)
+@pytest.mark.parametrize("block_size", tiered([None, 64], quick=[None]))
 def test_both_platforms_find_the_same_neighbors(n_cells, n_neighbors, block_size):
     x = np.random.default_rng(0).normal(size=(n_cells, 6)).astype(np.float32)
     x[1::7] = x[0]

@@ -9,6 +9,9 @@ import pytest
 
 import diffbio
 from diffbio.datasets import OfflineError
+from tests.tiers import slow_unless
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 # PyTorch is not among the packages that all tests need.
 FOLDERS = [
@@ -30,9 +33,14 @@ def documented(folder):
 
 
 NAMES = [(folder, name) for folder in FOLDERS for name in documented(folder)]
+# The examples of the other folders train models or load data.
+QUICK = ("functional", "losses", "neighbors", "sharding", "torch")
 
 
-@pytest.mark.parametrize(("folder", "name"), NAMES, ids=lambda part: part)
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [pytest.param(*one, marks=slow_unless(one[0] in QUICK)) for one in NAMES],
+)
 def test_the_example_runs(folder, name):
     value = documented(folder)[name]
     scope = dict(vars(inspect.getmodule(value)))

@@ -12,6 +12,9 @@ import pytest
 from anndata import AnnData
 
 from diffbio.datasets import simulate_clusters
+from tests.tiers import slow_unless
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +28,7 @@ PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if blocks_of(page
 FOR_PYTORCH = [block for block in BLOCKS if "import torch\n" in block]
 
 
+@pytest.mark.slow
 def test_the_readme_s_code_runs_in_order():
     assert len(BLOCKS) >= 2
     namespace: dict = {"adata": an_object_of_a_user()}
@@ -51,7 +55,10 @@ def test_the_readme_s_code_for_pytorch_runs():
     assert namespace["z"].grad.isfinite().all()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, id=p.stem, marks=slow_unless(p.stem == "neighbors")) for p in PAGES],
+)
 def test_a_pages_code_runs_in_order(page):
     namespace: dict = {}
     for block in blocks_of(page):

@@ -30,6 +30,7 @@ def test_an_example_runs_with_few_steps(name, tmp_path):
     assert "wrote" in run(name, tmp_path, "--n-steps", "3")
 
 
+@pytest.mark.slow
 def test_the_velocity_example_runs_with_few_steps(tmp_path):
     assert "trained" in run("velocity", tmp_path, "--n-steps", "3")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import tiered
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -105,14 +107,14 @@ IN_PYTORCH = {
 }
 
 
-@pytest.mark.parametrize("what", CALLS)
+@pytest.mark.parametrize("what", tiered(CALLS, quick=["function", "new model"]))
 def test_every_entrance_is_refused_in_a_fork_at_once(what):
     ended, output = run(*CALLS[what])
     assert ended == REFUSED, output
     assert 'DataLoader(..., multiprocessing_context="spawn")' in output
 
 
-@pytest.mark.parametrize("what", IN_PYTORCH)
+@pytest.mark.parametrize("what", tiered(IN_PYTORCH, quick=["tensors with gradients"]))
 def test_losses_of_tensors_are_refused_in_a_fork_at_once(what):
     pytest.importorskip("torch")
     ended, output = run(*IN_PYTORCH[what])
@@ -142,6 +144,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_data_loader_say_to_spawn_them_and_then_compute(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "load.py").write_text(LOADER)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import diffbio
+from tests.tiers import tiered
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADED = """
@@ -42,7 +43,10 @@ def test_the_package_imports_nothing_until_a_folder_is_used():
 
 @pytest.mark.parametrize(
     "folder",
-    [name for name in diffbio.__all__ if name not in ("__version__", "torch")],
+    tiered(
+        [name for name in diffbio.__all__ if name not in ("__version__", "torch")],
+        quick=["functional"],
+    ),
 )
 def test_every_folder_is_an_attribute_of_the_package(folder):
     then = f"import diffbio; diffbio.{folder}.__all__; from diffbio import {folder}"

@@ -27,6 +27,7 @@ from benchmarks.schema.suite import (
     TRANSFORMS,
 )
 from tests.reports.written import record
+from tests.tiers import tiered
 
 # One process runs these tests: what is discovered once is kept.
 pytestmark = pytest.mark.xdist_group("asv")
@@ -100,7 +101,9 @@ def test_the_suite_is_the_same_whatever_the_hardware():
     assert discover()[0] == discover(JAX_PLATFORMS="cuda")[0]
 
 
-@pytest.mark.parametrize("tier", ["smoke", "quick", "standard", "large"])
+@pytest.mark.parametrize(
+    "tier", tiered(["smoke", "quick", "standard", "large"], quick=["smoke", "standard"])
+)
 def test_a_tier_chooses_the_cell_counts(tier):
     # What none was chosen for is the standard tier.
     found, *_ = discover() if tier == "standard" else discover(DIFFBIO_BENCH_TIER=tier)

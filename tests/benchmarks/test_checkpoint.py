@@ -24,6 +24,7 @@ from benchmarks.schema.environment import JAX_SETTINGS
 from benchmarks.schema.files import reserved
 from benchmarks.schema.suite import DEVICES, TIER
 from reports.sources.sweep_file import read_sweep
+from tests.tiers import tiered
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -145,7 +146,7 @@ def test_a_finished_run_starts_over_without_a_word(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", tiered([signal.SIGKILL, signal.SIGINT], quick=[signal.SIGKILL]))
 def test_whatever_the_moment_a_sweep_ends_at_the_next_one_takes_it_up(tmp_path, how):
     path = tmp_path / "sweep.json"
     command = [sys.executable, "-c", WRITER, str(path)]

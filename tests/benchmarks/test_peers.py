@@ -8,6 +8,9 @@ from benchmarks.catalog.cases import case
 from benchmarks.measure.sweep.accuracy import relative_error
 from benchmarks.peers.registry import PEERS
 from tests.inputs import split
+from tests.tiers import slow_unless
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 SAME = [(peer, loss) for peer in PEERS if peer.same_function for loss in peer.losses]
 SEARCHES = [peer for peer in PEERS if peer.name.endswith("search")]
@@ -48,7 +51,10 @@ def test_searches_find_the_same_distances(peer):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+@pytest.mark.parametrize(
+    "peer",
+    [pytest.param(p, id=p.name, marks=slow_unless(p.name == "dense JAX")) for p in PEERS],
+)
 def test_every_peer_runs_for_every_loss_it_stands_beside(peer):
     require(peer)
     for loss in peer.losses:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.schema.files import reserved
+from tests.tiers import tiered
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = """
@@ -79,7 +80,7 @@ def test_the_worker_of_a_killed_sweep_ends():
     assert_ended(children)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", tiered([signal.SIGTERM, signal.SIGKILL], quick=[signal.SIGTERM]))
 def test_the_sweep_of_a_gate_that_ends_ends_and_leaves_its_file_to_others(tmp_path, how):
     gate = subprocess.Popen(
         [sys.executable, "-m", "reports", "gate", "--tier=smoke"],

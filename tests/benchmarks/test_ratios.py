@@ -12,9 +12,9 @@ from benchmarks.catalog.lower_bounds import LOWER_BOUNDS, blocked_product, gathe
 from benchmarks.peers.compare import compare
 from benchmarks.schema.records import Ratio
 from benchmarks.schema.suite import TRANSFORMS
-from tests.inputs import machinery
+from tests.inputs import every_case
 
-CASES = machinery()
+CASES = every_case()
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ import pytest
 from diffbio.datasets import pbmc700, simulate_clusters, simulate_velocity
 from diffbio.functional import Local, batch_mixing_loss, velocity_consistency_loss
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SIMULATORS = pytest.mark.parametrize("simulate", [simulate_clusters, simulate_velocity])
 
 

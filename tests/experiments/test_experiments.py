@@ -22,14 +22,18 @@ from experiments.experiment import SMALL, Claim, Found
 from experiments.run import run_experiments
 from reports.claims.reading import read_observations
 from reports.claims.verdicts import Finding, judge_claims
+from tests.tiers import slow_unless
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 # These compile whole trainings of models, however small, or repeat on real cells what others do
 # on simulated ones; test_training_methods.py has the parts of the trainings.
 SLOW = (
     "batch mixing: Training a corrector with it mixes the batches",
     "combined loss: The recommended weights serve their scenario better than the other rows",
-    *(e.name for e in EXPERIMENTS if e.name.startswith("training: ") and "Harmony" not in e.name),
+    *(e.name for e in EXPERIMENTS if e.name.startswith("training: ")),
     *(e.name for e in EXPERIMENTS if e.name.startswith("validity: ") and "simulated" not in e.name),
+    "validity: batch mixing beside iLISI and kBET, simulated clusters",
 )
 
 
@@ -56,10 +60,7 @@ def claim_about(statement):
 
 @pytest.mark.parametrize(
     "experiment",
-    [
-        pytest.param(e, id=e.name, marks=[pytest.mark.slow] if e.name in SLOW else [])
-        for e in EXPERIMENTS
-    ],
+    [pytest.param(e, id=e.name, marks=slow_unless(e.name not in SLOW)) for e in EXPERIMENTS],
 )
 def test_every_experiment_runs_small_without_an_error(experiment):
     try:

@@ -16,6 +16,8 @@ from experiments.training.methods import (
 )
 from experiments.training.quality import moved, quality
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS, N_BATCHES = 120, 2
 TERMS = [mixing, mmd, hsic, pytest.param(sinkhorn, marks=pytest.mark.slow)]
 

@@ -14,9 +14,12 @@ from experiments.experiment import SMALL
 from experiments.real_cells import nine_tenths
 from experiments.validity import compactness, mixing, velocity
 from reports.claims.correlations import correlations, settings
+from tests.tiers import slow_unless, tiered
 
 pytest.importorskip("scib_metrics", reason="needs the extra: claims")
 pytest.importorskip("scvelo", reason="needs the extra: claims")
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 # The first experiment of each file is about simulated cells; its first sweep is enough.
 SIZE = SMALL._replace(n_points=8, n_seeds=1)
@@ -41,7 +44,13 @@ def found(module):
     return correlations(pd.DataFrame(module.EXPERIMENTS[0].measure(SIZE).associations))
 
 
-@pytest.mark.parametrize(("module", "loss"), FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize(
+    ("module", "loss"),
+    [
+        pytest.param(*family, id=name, marks=slow_unless(name != "batch mixing"))
+        for name, family in FAMILIES.items()
+    ],
+)
 def test_the_recommended_setting_ranks_cells_as_the_measures_do_and_its_negative_does_not(
     module, loss, monkeypatch
 ):
@@ -51,7 +60,11 @@ def test_the_recommended_setting_ranks_cells_as_the_measures_do_and_its_negative
     assert {c.reached for c in found(module) if c.recommended} == {False}
 
 
-@pytest.mark.parametrize("module", [module for module, _ in FAMILIES.values()], ids=FAMILIES)
+@pytest.mark.parametrize(
+    "module",
+    tiered([module for module, _ in FAMILIES.values()], quick=[compactness, velocity]),
+    ids=FAMILIES,
+)
 def test_one_setting_is_recommended_and_all_are_compared_at_the_same_points(module):
     rows = pd.DataFrame(module.EXPERIMENTS[0].measure(SIZE).associations)
     assert rows[rows["recommended"]]["loss"].nunique() == 1

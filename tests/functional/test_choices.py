@@ -21,6 +21,7 @@ from diffbio.functional._mixing.settings import BatchMixingSettings
 from diffbio.functional._settings import Settings
 from diffbio.losses import BatchMixingLoss, ClusteringCompactnessLoss
 from diffbio.sharding import sharded
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -148,7 +149,7 @@ OF_A_MODULE = {
 
 
 @pytest.mark.parametrize("compiled", COMPILED)
-@pytest.mark.parametrize("form", OF_A_MODULE)
+@pytest.mark.parametrize("form", tiered(OF_A_MODULE, quick=["module", "tree"]))
 def test_a_number_assigned_to_a_module_reaches_the_next_call_of_a_term(form, compiled):
     module = BatchMixingLoss(n_neighbors=5)
     for temperature in (1.0, 5.0, jnp.asarray(2.0), jnp.asarray(4.0)):

@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import batch_mixing_loss, clustering_compactness_loss, combined_loss
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -71,7 +72,7 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", tiered(WHERE, quick=["masked"]))
 @pytest.mark.parametrize("width", SPREADS)
 @pytest.mark.parametrize("given", [False, True], ids=["means", "given centroids"])
 def test_second_derivatives_are_differences_of_the_gradient(given, width, where):
@@ -85,7 +86,7 @@ def test_second_derivatives_are_differences_of_the_gradient(given, width, where)
         assert relative_error(second(gradient, point, direction), along) <= 1e-6, mode
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", tiered(LOSSES, quick=["compactness"]))
 @pytest.mark.parametrize("given", [False, True], ids=["means", "given centroids"])
 def test_hessians_are_differences_of_the_gradient(loss, given):
     arrays = draw(0.3, given)

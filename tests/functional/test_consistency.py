@@ -7,9 +7,11 @@ import pytest
 
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.sweep.accuracy import relative_error
-from tests.inputs import N_CELLS, draw, machinery, split, value_and_gradients
+from tests.inputs import N_CELLS, draw, every_case, split, value_and_gradients
 
-CASES = machinery()
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+CASES = every_case()
 
 
 @CASES

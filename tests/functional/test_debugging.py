@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks.measure.sweep.accuracy import relative_error
-from tests.inputs import N_CELLS, draw, for_reference, machinery, split
+from tests.inputs import N_CELLS, draw, every_case, for_reference, split
 from tests.tolerances import GRADIENT, VALUE
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 N_CELLS_OF_BLOCKS = 300
-CASES = machinery()
+CASES = every_case()
 TRACING = {
     "strict dtypes": lambda: jax.numpy_dtype_promotion("strict"),
     "strict ranks": lambda: jax.numpy_rank_promotion("raise"),

@@ -16,7 +16,8 @@ from diffbio.functional import (
     shannon_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_CLUSTERS, VARIANTS, draw, few_neighbors
+from tests.inputs import N_CLUSTERS, REPEATS, draw, few_neighbors
+from tests.tiers import slow_unless, tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -32,8 +33,8 @@ def every_choice():
         names = case.differentiable
         for size in range(1, len(names) + 1):
             # What mixes two of three arguments is among what mixes all.
-            some = 1 < size < len(names)
-            marks = [pytest.mark.slow] if some or case.name in VARIANTS else []
+            by_all_or_one = size in (1, len(names))
+            marks = slow_unless(by_all_or_one and case.name not in REPEATS)
             for chosen in itertools.combinations(names, size):
                 label = f"{case.name} by {' and '.join(chosen)}"
                 yield pytest.param(case, chosen, id=label, marks=marks)
@@ -79,7 +80,10 @@ def test_second_derivatives_are_differences_of_gradients(case, chosen):
     jax.jit(jax.hessian(loss)).lower(point)
 
 
-@pytest.mark.parametrize("name", ["compactness", "velocity", "shannon", "simpson"])
+@pytest.mark.parametrize(
+    "name",
+    tiered(["compactness", "velocity", "shannon", "simpson"], quick=["compactness", "shannon"]),
+)
 def test_twice_reverse_is_forward_over_reverse(name):
     case = catalog_case(name)
     loss, point, direction = loss_of(case, case.differentiable)

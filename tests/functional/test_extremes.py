@@ -16,6 +16,7 @@ from diffbio.functional import (
 from reference import batch_mixing, compactness, transition
 from reference.neighbors import nearest_neighbors
 from tests.inputs import for_reference
+from tests.tiers import tiered
 from tests.tolerances import DTYPES, GRADIENT, REPEATED_GRADIENT, VALUE
 
 N_CELLS, DIM, N_BATCHES = 17, 5, 3
@@ -167,7 +168,7 @@ def slopes_by_logits(logits, arrays, margin):
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["means", "given centroids"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", tiered(DTYPES, quick=["float32"]))
 def test_a_dying_cluster_is_finite_and_equals_the_reference(dtype, given):
     arithmetic = jnp.finfo(jnp.promote_types(DTYPES[dtype], jnp.float32))
     smallest_total = float(arithmetic.tiny) / float(arithmetic.eps)

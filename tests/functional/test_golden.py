@@ -13,6 +13,8 @@ from diffbio.functional import (
     velocity_transition_loss,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def floats(rows):
     return jnp.asarray(rows, jnp.float64)

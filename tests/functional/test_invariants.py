@@ -17,9 +17,11 @@ from diffbio.functional import (
     simpson_diversity,
     velocity_consistency_loss,
 )
-from tests.inputs import N_BATCHES, N_CELLS, N_CLUSTERS, draw, machinery, value_and_gradients
+from tests.inputs import N_BATCHES, N_CELLS, N_CLUSTERS, draw, every_case, value_and_gradients
 
-CASES = machinery()
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+CASES = every_case()
 SEEDS = st.integers(0, 10_000)
 POINTS = ("embeddings", "expression", "future_expression")
 
@@ -64,7 +66,7 @@ def test_where_equals_removing_the_cells(case, seed):
         assert np.all(np.asarray(gradients[name])[~keep] == 0)
 
 
-@machinery([c for c in CATALOG if set(POINTS) & set(c.differentiable)])
+@every_case(cases=[c for c in CATALOG if set(POINTS) & set(c.differentiable)])
 @given(seed=SEEDS)
 def test_translation_changes_nothing_so_the_gradients_sum_to_zero(case, seed):
     arrays = draw(case, "random", N_CELLS, seed)
@@ -76,7 +78,7 @@ def test_translation_changes_nothing_so_the_gradients_sum_to_zero(case, seed):
     assert np.abs(total).max() <= 1e-12 * largest
 
 
-@machinery([c for c in CATALOG if set(POINTS) & set(c.differentiable)])
+@every_case(cases=[c for c in CATALOG if set(POINTS) & set(c.differentiable)])
 @given(seed=SEEDS)
 def test_rotation_changes_nothing_and_turns_the_gradient(case, seed):
     arrays = draw(case, "random", N_CELLS, seed)
@@ -94,7 +96,7 @@ def test_rotation_changes_nothing_and_turns_the_gradient(case, seed):
         assert close(turned_gradients[name], expected), name
 
 
-@machinery([c for c in CATALOG if "batch_labels" in c.make_inputs(64)])
+@every_case(cases=[c for c in CATALOG if "batch_labels" in c.make_inputs(64)])
 @given(renaming=st.permutations(range(N_BATCHES)), seed=SEEDS)
 def test_renaming_batches_changes_nothing(case, renaming, seed):
     arrays = draw(case, "random", N_CELLS, seed)
@@ -102,7 +104,7 @@ def test_renaming_batches_changes_nothing(case, renaming, seed):
     assert close(value_and_gradients(case, renamed)[0], value_and_gradients(case, arrays)[0])
 
 
-@machinery([c for c in CATALOG if "assignments" in c.differentiable])
+@every_case(cases=[c for c in CATALOG if "assignments" in c.differentiable])
 @given(renaming=st.permutations(range(N_CLUSTERS)), seed=SEEDS)
 def test_renaming_clusters_changes_nothing(case, renaming, seed):
     arrays = draw(case, "random", N_CELLS, seed)

@@ -54,6 +54,7 @@ def test_it_is_lisi(dtype):
     np.testing.assert_allclose(inverse_simpson(x, labels), expected, rtol=0, atol=5e-6)
 
 
+@pytest.mark.slow
 def test_it_is_the_lisi_of_scib_metrics():
     scib = pytest.importorskip("scib_metrics", reason="needs the extra: peers")
     from scib_metrics.nearest_neighbors import NeighborsResults

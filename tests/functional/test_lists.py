@@ -1,5 +1,6 @@
 """Lists of neighbours: a row is a set, and what carries no weight changes nothing."""
 
+import functools
 from functools import partial
 
 import jax
@@ -22,6 +23,7 @@ from diffbio.neighbors import Neighbors, nearest_neighbors
 from diffbio.sharding import sharded
 from reference import batch_mixing as reference
 from reference import transition as reference_transition
+from tests.tiers import slow_unless
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -81,10 +83,17 @@ ENTRANCES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("entrance", "setting"),
-    [(e, s) for e in ENTRANCES for s in SETTINGS if s == "global" or "transition" not in e],
-)
+def entrances_with_settings():
+    """Three settings are quick for the function, and the recommended one for every entrance."""
+    for entrance in ENTRANCES:
+        transition = "transition" in entrance
+        for setting in ["global"] if transition else SETTINGS:
+            of_function = entrance == "function" and setting in ("local", "LISI")
+            is_quick = transition or of_function or setting == "recommended"
+            yield pytest.param(entrance, setting, marks=slow_unless(is_quick))
+
+
+@pytest.mark.parametrize(("entrance", "setting"), list(entrances_with_settings()))
 def test_what_carries_no_weight_changes_no_loss_and_no_gradient(entrance, setting):
     def loss(x, lists):
         return jnp.sum(ENTRANCES[entrance](x, lists, **SETTINGS[setting]))
@@ -101,6 +110,11 @@ def test_the_same_under_jit_where_the_lists_are_unknown(setting):
     np.testing.assert_allclose(program(X, wider(NEAREST, 2)), program(X, NEAREST), rtol=1e-12)
 
 
+@functools.cache
+def program_of_lists(setting):
+    return jax.jit(lambda lists: mixing(X, lists, **SETTINGS[setting]))
+
+
 @given(
     seed=st.integers(0, 10_000),
     lengths=st.lists(st.integers(0, K), min_size=N, max_size=N),
@@ -113,7 +127,7 @@ def test_no_cell_depends_on_the_rows_of_others(seed, lengths, kinds, setting):
     lists = np.pad(shorter, ((0, 0), (0, WIDE - K)), constant_values=-1)
     hub = lists.copy()
     hub[0] = np.random.default_rng(seed).permutation(np.arange(1, N))[:WIDE]
-    program = jax.jit(lambda lists: mixing(X, lists, **SETTINGS[setting]))
+    program = program_of_lists(setting)
     losses = np.asarray(program(wider(lists[:, :K], seed, kinds | {"padding"})))
     np.testing.assert_allclose(losses, reference_losses(shorter, setting), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(program(hub)[1:], losses[1:], rtol=1e-10, atol=1e-12)
@@ -134,9 +148,18 @@ def test_a_repeated_index_is_one_neighbour_in_the_reference_too(setting):
     assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    ("searched", "setting"),
+    [
+        pytest.param(s, o, id=f"{label}-{o}", marks=slow_unless(o in quick))
+        for s, label, quick in (
+            (True, "searched", ["recommended"]),
+            (False, "listed", ["recommended", "local"]),
+        )
+        for o in SETTINGS
+    ],
+)
 @pytest.mark.parametrize("n_counted", [1, 2, 5, 12, N])
-@pytest.mark.parametrize("searched", [True, False], ids=["searched", "listed"])
 def test_masking_equals_removing_whatever_is_derived_from_a_count(setting, n_counted, searched):
     """k and the perplexity follow from the cells that count, not from the length of an array."""
     counted = np.sort(np.random.default_rng(n_counted).permutation(N)[:n_counted])

@@ -8,11 +8,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from benchmarks.schema.suite import TRANSFORMS
 from diffbio.functional import clustering_compactness_loss
-from tests.inputs import abstract_inputs, machinery
+from tests.inputs import abstract_inputs, every_case
 from tests.platforms import parameters_on_cpu
 
 N_CELLS = 16384
-CASES = machinery()
+CASES = every_case()
 
 
 def shapes(jaxpr):

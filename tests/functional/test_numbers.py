@@ -15,6 +15,7 @@ from diffbio.neighbors import approximate_neighbors, nearest_neighbors
 from diffbio.sharding import sharded
 from diffbio.training import fit
 from tests.options import ARRAYS, FUNCTIONS, N_CELLS, POINTS, RNG, call_of, takes_shards
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("only_our_checks", "compiled_quickly")
 
@@ -93,10 +94,7 @@ QUICK = [
     "VelocityConsistencyLoss",
 ]
 QUICK += ["sharded clustering_compactness_loss", *searches(), "model", "fit", "fit on a mesh"]
-every_entrance = pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ENTRANCES],
-)
+every_entrance = pytest.mark.parametrize("name", tiered(ENTRANCES, quick=QUICK))
 
 
 class Subclass(np.ndarray):

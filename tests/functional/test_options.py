@@ -13,6 +13,7 @@ from diffbio.sharding import sharded
 from tests.options import (
     FUNCTIONS,
     MODULES,
+    ONE_OF_EACH_KIND,
     call_of,
     every_option,
     forms,
@@ -21,6 +22,7 @@ from tests.options import (
     takes_shards,
     values_of,
 )
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -42,7 +44,7 @@ def total(result):
 
 
 @pytest.mark.usefixtures("only_our_checks")
-@every_option(FUNCTIONS, again=MODULES)
+@every_option(FUNCTIONS | MODULES, quick=ONE_OF_EACH_KIND)
 def test_every_form_of_an_option_means_the_same(name, option):
     annotation = options_of((FUNCTIONS | MODULES)[name])[option]
     for value, needed in values_of((FUNCTIONS | MODULES)[name], option):
@@ -66,7 +68,9 @@ def test_every_form_of_an_option_means_the_same(name, option):
 
 
 @pytest.mark.usefixtures("only_our_checks")
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name", tiered(MODULES, quick=["BatchMixingLoss", "ClusteringCompactnessLoss"])
+)
 def test_a_module_of_any_form_may_be_an_argument_of_a_program(name):
     for option, annotation in options_of(MODULES[name]).items():
         value, needed = values_of(MODULES[name], option)[0]

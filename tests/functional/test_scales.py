@@ -17,6 +17,7 @@ from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import batch_mixing_loss, velocity_transition_loss
 from reference import batch_mixing, transition
 from reference.neighbors import nearest_neighbors
+from tests.inputs import every_case
 from tests.tolerances import GRADIENT, VALUE
 
 N_CELLS, DIM, N_BATCHES, N_LISTED = 48, 5, 3, 9
@@ -27,6 +28,7 @@ MIXING = [
     for case in CATALOG
     if case.name.startswith("batch_mixing") and case.name != "batch_mixing_precomputed"
 ]
+EACH_MIXING = every_case(quick=("batch_mixing_recommended", "batch_mixing"), cases=MIXING)
 SCALE_FREE = ("batch_mixing_local", "batch_mixing_recommended")
 LABELS = np.random.default_rng(0).integers(N_BATCHES, size=N_CELLS)
 POWERS = {
@@ -79,7 +81,7 @@ def temperature_for(case, scale):
     return {} if case.name in SCALE_FREE else {"temperature": np.float32(2 * scale**2)}
 
 
-@pytest.mark.parametrize("case", MIXING, ids=lambda case: case.name)
+@EACH_MIXING
 @settings(max_examples=40, deadline=None)
 @given(**POWERS)
 def test_mixing_equals_the_reference_at_every_scale_beside_an_outlier(case, scale, outlier, seed):
@@ -88,14 +90,14 @@ def test_mixing_equals_the_reference_at_every_scale_beside_an_outlier(case, scal
 
 
 @pytest.mark.parametrize("scale", [1e16, 1e17, 1e18])
-@pytest.mark.parametrize("case", MIXING, ids=lambda case: case.name)
+@EACH_MIXING
 def test_mixing_equals_the_reference_where_squares_are_almost_out_of_range(case, scale):
     x, indices = cells_with_an_outlier(scale, 1.0, 0)
     assert_mixing_equals_the_reference(case, x, indices, temperature_for(case, scale))
 
 
 @pytest.mark.parametrize("far", [1e20, 1e25, 1e28, 1e37])
-@pytest.mark.parametrize("case", MIXING, ids=lambda case: case.name)
+@EACH_MIXING
 def test_a_finite_cell_makes_nothing_infinite_however_far_it_lies(case, far):
     x, indices = cells_with_an_outlier(1.0, 1.0, 0)
     x[OUTLIER] = far

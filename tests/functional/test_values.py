@@ -13,18 +13,20 @@ from benchmarks.measure.sweep.accuracy import relative_error
 from benchmarks.schema.tolerances import LEAST_VALUE
 from tests.agreement import assert_equal_to_the_reference
 from tests.datasets.fetched import real_or_skip
-from tests.inputs import KINDS, N_CELLS, draw, for_reference, search_options
+from tests.inputs import KINDS, N_CELLS, REPEATS, draw, for_reference, search_options
+from tests.tiers import slow_unless
 from tests.tolerances import DTYPES, VALUE
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 CASES = pytest.mark.parametrize("case", CATALOG, ids=lambda case: case.name)
 
 
 def in_every_dtype():
-    """Each case in each dtype; half precision reaches the formulas as float32."""
+    """Each case in each dtype; every formula is quick in double precision alone."""
     for case in CATALOG:
         for dtype in DTYPES:
-            again = case.name.startswith("batch_mixing_") and dtype == "bfloat16"
-            marks = [pytest.mark.slow] if again else []
+            marks = slow_unless(dtype == "float64" or case.name not in REPEATS)
             yield pytest.param(case, dtype, id=f"{dtype}-{case.name}", marks=marks)
 
 

@@ -13,6 +13,7 @@ from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import velocity_consistency_loss
 from reference import velocity as reference
 from tests.inputs import for_reference
+from tests.tiers import tiered
 from tests.tolerances import GRADIENT, VALUE
 
 N_CELLS, N_GENES, DT = 12, 30, 0.1
@@ -85,7 +86,7 @@ def assert_accurate(arrays, weights, where=None):
         assert agree(slopes["dt"] + largest, of_cells.sum() + largest, of_gradient, dtype)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("dtype", tiered(TOLERANCES, quick=["float32"]))
 @pytest.mark.parametrize("weights", WEIGHTS)
 @given(
     seed=st.integers(0, 2**16),
@@ -113,7 +114,7 @@ def test_nothing_cancels_for_nearly_parallel_vectors(
     assert_accurate(arrays, WEIGHTS[weights], where)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("dtype", tiered(TOLERANCES, quick=["float32"]))
 @pytest.mark.parametrize("weights", WEIGHTS)
 @given(
     seed=st.integers(0, 2**16),

@@ -12,7 +12,7 @@ from benchmarks.catalog.cases import CATALOG
 from diffbio import losses
 from diffbio.functional import velocity_consistency_loss, velocity_transition_loss
 from diffbio.losses import singlecell_losses
-from tests.inputs import draw, machinery
+from tests.inputs import draw, every_case
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -23,7 +23,7 @@ MODULES = [
     losses.ShannonDiversityLoss,
     losses.SimpsonDiversityLoss,
 ]
-WITH_MODULE = machinery([c for c in CATALOG if c.module is not None])
+WITH_MODULE = every_case(cases=[c for c in CATALOG if c.module is not None])
 
 
 @WITH_MODULE

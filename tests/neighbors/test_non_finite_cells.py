@@ -9,6 +9,7 @@ from diffbio._platform import Platform
 from diffbio.functional import batch_mixing_loss
 from diffbio.neighbors import nearest_neighbors
 from diffbio.neighbors._bounds import FAR, factor_rows, normalization_of
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -27,7 +28,7 @@ def cells(value, everywhere=True, dtype=np.float64, offset=0.0):
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("everywhere", [True, False])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", tiered([np.float32, np.float64], quick=[np.float32]))
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_the_other_cells_have_the_neighbors_they_have_without_it(value, everywhere, dtype, offset):
     x = cells(value, everywhere, dtype, offset)

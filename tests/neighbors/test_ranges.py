@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffbio.neighbors import approximate_neighbors, nearest_neighbors
+from tests.tiers import tiered
 
 K = 5
 # Squares that float32 holds as normal numbers.
@@ -61,7 +62,7 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("n_cells", [16, 40, 300])
+@pytest.mark.parametrize("n_cells", tiered([16, 40, 300], quick=[300]))
 @pytest.mark.parametrize("name", CELLS)
 def test_the_nearest_cells_are_found_at_every_scale_and_beside_every_outlier(name, n_cells):
     x = CELLS[name](np.random.default_rng(0), n_cells).astype(np.float32)
@@ -98,7 +99,7 @@ def lists(x, **options):
 
 
 @pytest.mark.parametrize("distance", [1e10, 1e20, 1e28])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", tiered([np.float32, np.float64], quick=[np.float32]))
 def test_an_approximate_search_refuses_what_it_cannot_tell_apart(distance, dtype):
     x = outlier(np.random.default_rng(0), 3000, distance).astype(dtype)
     with pytest.raises(ValueError, match=r"x has \d+ cells .*float32.*nearest_neighbors"):

@@ -12,10 +12,13 @@ from diffbio.neighbors._selection import (
     smallest_per_column,
     sorted_columns,
 )
+from tests.tiers import slow_unless, tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 SIZES = [(17, 17), (64, 20), (160, 20), (640, 20), (2560, 20), (3300, 105), (4097, 33), (1200, 150)]
+# No level, one and two of them, and so many that sorting takes the place of passes.
+QUICK = [(160, 20), (640, 20), (2560, 20), (1200, 150)]
 
 
 def near_ties(n_entries):
@@ -42,7 +45,9 @@ def select(platform, values, count):
     return map(np.asarray, smallest_per_column(platform, jnp.asarray(padded), count, groups))
 
 
-@pytest.mark.parametrize(("n_entries", "count"), SIZES)
+@pytest.mark.parametrize(
+    ("n_entries", "count"), [pytest.param(*s, marks=slow_unless(s in QUICK)) for s in SIZES]
+)
 @pytest.mark.parametrize("ties", [near_ties, random_ties])
 @pytest.mark.parametrize("platform", Platform)
 def test_no_entry_outside_of_the_chosen_ones_is_below_the_bound(n_entries, count, ties, platform):
@@ -117,7 +122,7 @@ def near_ties_around_a_cell(n_cells):
     return np.sqrt(squares) * np.where(np.arange(n_cells) % 2, 1, -1)
 
 
-@pytest.mark.parametrize("n_cells", [2559, 2555])
+@pytest.mark.parametrize("n_cells", tiered([2559, 2555], quick=[2555]))
 def test_near_ties_that_a_coarse_level_drops_are_found(n_cells):
     x = near_ties_around_a_cell(n_cells)
     found = nearest_neighbors(jnp.asarray(x[:, None]), 15)

@@ -12,6 +12,7 @@ from benchmarks.schema.files import utf_8
 from tests.reports.written import CALL, PROGRAM, all_records, asv, pytest_benchmark, sweep
 from tests.reports.written_rounds import rounds
 from tests.scratch import ROOT
+from tests.tiers import tiered
 
 # Of a process alone: its locale, and which file of settings matplotlib finds on import.
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -130,8 +131,14 @@ def usual(tmp_path_factory):
     return files(folder)
 
 
-@pytest.mark.parametrize("content", [HOSTILE, b"font.size: \xff"], ids=["hostile", "no text"])
-@pytest.mark.parametrize("place", ["working folder", "variable", "home"])
+@pytest.mark.parametrize(
+    "content",
+    tiered([HOSTILE, b"font.size: \xff"], quick=[HOSTILE]),
+    ids=["hostile", "no text"],
+)
+@pytest.mark.parametrize(
+    "place", tiered(["working folder", "variable", "home"], quick=["working folder"])
+)
 def test_settings_of_matplotlib_that_are_found_change_no_picture(tmp_path, usual, place, content):
     (tmp_path / "matplotlib").mkdir()
     (tmp_path / "matplotlib" / "matplotlibrc").write_bytes(content)

@@ -23,10 +23,14 @@ N = len(CELLS.embeddings)
     ("key", "n_known"),
     [
         ("batch_key", 25),
-        ("label_key", 95),
         *(
             pytest.param(key, n_known, marks=pytest.mark.slow)
-            for key, n_known in [("batch_key", 12), ("batch_key", 95), ("label_key", 12)]
+            for key, n_known in [
+                ("batch_key", 12),
+                ("batch_key", 95),
+                ("label_key", 12),
+                ("label_key", 95),
+            ]
         ),
     ],
 )

@@ -10,6 +10,7 @@ pytest.importorskip("scanpy", reason="needs the extra: data")
 
 from diffbio.scverse import correct_batches, score
 from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, layers_of_velocity, values
+from tests.tiers import tiered
 
 pytestmark = [pytest.mark.usefixtures("only_our_checks", "compiled_quickly"), COMPILED_ONCE]
 
@@ -38,10 +39,7 @@ FORMS = {
 QUICK = (">f8", "masked without a mask", "sparse longdouble", "float and Float")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in FORMS],
-)
+@pytest.mark.parametrize("name", tiered(FORMS, quick=QUICK))
 def test_every_form_of_the_same_numbers_has_the_same_scores(name):
     adata = annotated()
     expected = score(adata, batch_key="batch", label_key="type")["value"]

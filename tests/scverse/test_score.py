@@ -26,6 +26,7 @@ from tests.scverse.objects import (
     values,
     with_neighbors,
 )
+from tests.tiers import tiered
 
 pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
@@ -88,7 +89,9 @@ def test_a_list_of_representations_pivots_to_a_table_of_embeddings_and_metrics()
     np.testing.assert_allclose(table.loc["X_other"], table.loc["X_pca"], rtol=1e-4)
 
 
-@pytest.mark.parametrize(("k", "key_added"), [(7, None), (15, "mine")])
+@pytest.mark.parametrize(
+    ("k", "key_added"), [pytest.param(7, None, marks=pytest.mark.slow), (15, "mine")]
+)
 def test_scanpy_s_neighbours_take_the_place_of_a_search(k, key_added):
     adata = with_neighbors(annotated(), k, key_added=key_added)
     scores = score(adata, neighbors_key=key_added or "neighbors", **KEYS)
@@ -242,7 +245,7 @@ def test_x_is_the_matrix_itself_sparse_or_not():
         assert of(score(whole, use_rep="X", **KEYS), "X") == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize("dtype", tiered([np.float16, np.float64], quick=[np.float64]))
 def test_every_floating_dtype(dtype):
     adata = annotated()
     x = CELLS.embeddings.astype(dtype)

@@ -6,6 +6,7 @@ own, they leave the programs of all other tests as they are.
 
 import os
 
+import jax
 import pytest
 
 from diffbio.functional._edges import blocks, ring, visits
@@ -24,4 +25,6 @@ def small_parts():
         patch.setattr(ring, "_SMALLEST_GROUP", 5)
         for module, rows in {_exact: 4, blocks: 3, visits: 4}.items():
             patch.setattr(module, "rows_for", lambda *_, rows=rows, **__: rows)
+        jax.clear_caches()
         yield
+    jax.clear_caches()

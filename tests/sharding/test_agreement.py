@@ -9,11 +9,11 @@ from benchmarks.catalog.cases import CATALOG, case
 from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss
 from diffbio.sharding import sharded
-from tests.inputs import KINDS, VARIANTS, draw, search_options, split
-from tests.sharding.losses import GRADIENT, VALUE, every_case, mesh_of, program
+from tests.inputs import KINDS, VARIANTS, draw, every_case, search_options, split
+from tests.sharding.losses import GRADIENT, VALUE, mesh_of, program
 from tests.tolerances import DTYPES
 
-pytestmark = pytest.mark.usefixtures("small_parts")
+pytestmark = pytest.mark.usefixtures("small_parts", "compiled_quickly")
 # One less than four shards of 15 cells.
 N_CELLS = 59
 OF_THEIR_OWN = [case for case in CATALOG if case.name not in VARIANTS]

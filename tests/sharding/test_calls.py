@@ -17,6 +17,7 @@ from diffbio.losses import ClusteringCompactnessLoss, ShannonDiversityLoss
 from diffbio.sharding import sharded
 from tests.functional import test_errors
 from tests.sharding.losses import mesh_of
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -146,7 +147,7 @@ def test_arrays_may_lie_anywhere(kind, under_mesh):
 
 
 @pytest.mark.parametrize("under_mesh", [False, True], ids=["", "under set_mesh"])
-@pytest.mark.parametrize("kind", MESHES)
+@pytest.mark.parametrize("kind", tiered(MESHES, quick=["automatic", "two explicit axes"]))
 def test_losses_of_cells_stay_split_and_are_cut_to_the_cells(kind, under_mesh):
     mesh = MESHES[kind]()
     loss = sharded(velocity_consistency_loss, mesh)

@@ -9,8 +9,8 @@ from jax.sharding import PartitionSpec
 from benchmarks.catalog.cases import CATALOG
 from benchmarks.measure.sweep.accuracy import relative_error
 from diffbio.functional import clustering_compactness_loss, shannon_diversity
-from tests.inputs import draw, few_neighbors, search_options, split
-from tests.sharding.losses import every_case, mesh_of
+from tests.inputs import draw, every_case, few_neighbors, search_options, split
+from tests.sharding.losses import mesh_of
 
 pytestmark = pytest.mark.usefixtures("small_parts", "compiled_quickly")
 
@@ -25,7 +25,7 @@ def over_shards(step, in_specs, out_specs, n_shards=4):
     )
 
 
-@every_case(quick=("batch_mixing_precomputed", "compactness", "velocity"))
+@every_case(quick=("batch_mixing_precomputed", "compactness"))
 def test_a_gradient_inside_is_that_of_all_cells(case):
     options = search_options(case)
     differentiated, constant = split(case, draw(case, "masked", 64))
@@ -66,7 +66,7 @@ def test_an_axis_that_is_not_there_is_named():
 WITHOUT_LISTS = [case for case in CATALOG if case.name != "batch_mixing_precomputed"]
 
 
-@every_case(quick=("velocity",), cases=WITHOUT_LISTS)
+@every_case(quick=("compactness",), cases=WITHOUT_LISTS)
 def test_without_an_axis_each_shard_has_its_own_loss(case):
     options = few_neighbors(case, 7)
     differentiated, constant = split(case, draw(case, "masked", 64))

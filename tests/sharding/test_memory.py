@@ -5,8 +5,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from tests.functional.test_memory import shapes
-from tests.inputs import abstract_inputs, split
-from tests.sharding.losses import every_case, mesh_of, program
+from tests.inputs import abstract_inputs, every_case, split
+from tests.sharding.losses import mesh_of, program
 
 N_CELLS = 65536
 
@@ -33,7 +33,7 @@ def bodies(jaxpr):
                 yield from bodies(each)
 
 
-@every_case()
+@every_case(quick=("batch_mixing_recommended", "compactness"))
 def test_no_array_inside_has_a_row_for_every_cell(case):
     found = {shape for body in bodies(lowered(case, 8).jaxpr.jaxpr) for shape in shapes(body)}
     assert found

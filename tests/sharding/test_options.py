@@ -25,6 +25,7 @@ from diffbio.neighbors import nearest_neighbors
 from diffbio.sharding import sharded
 from tests.inputs import neighbor_lists
 from tests.sharding.losses import mesh_of
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("small_parts", "compiled_quickly")
 
@@ -111,10 +112,7 @@ QUICK += ["Simpson of clusters", "module of compactness", "module of Shannon"]
 
 
 def called(names):
-    marks = {True: (), False: pytest.mark.slow}
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=marks[name in QUICK]) for name in names]
-    )
+    return pytest.mark.parametrize("name", tiered(names, quick=QUICK))
 
 
 @called(CALLS)

@@ -13,15 +13,13 @@ from diffbio.training._minibatches import minibatches
 from diffbio.training._placement import placement
 from tests.sharding.losses import mesh_of
 from tests.sharding.trainings import TRAININGS
+from tests.tiers import tiered
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 N_STEPS = 30
 # `make test` takes the model that compiles fastest.
-EVERY_MODEL = pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n == "velocity model" else pytest.mark.slow) for n in TRAININGS],
-)
+EVERY_MODEL = pytest.mark.parametrize("name", tiered(TRAININGS, quick=["velocity model"]))
 
 
 def trained(name, mesh=None, *, mesh_of_losses=None, **changed):
@@ -43,7 +41,7 @@ def assert_same_losses(found, name):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("n_devices", [2, 4])
+@pytest.mark.parametrize("n_devices", tiered([2, 4], quick=[4]))
 @EVERY_MODEL
 def test_the_losses_are_those_of_one_device(name, n_devices):
     mesh = mesh_of(n_devices)
@@ -71,7 +69,7 @@ def test_the_same_arguments_give_the_same_bits_and_the_model_is_back_on_its_devi
         assert leaf.devices() == {jax.devices()[0]}
 
 
-@pytest.mark.parametrize("n_devices", [(1, 2), (2, 1), (4, 2)])
+@pytest.mark.parametrize("n_devices", tiered([(1, 2), (2, 1), (4, 2)], quick=[(4, 2)]))
 def test_a_training_goes_on_on_another_number_of_devices(n_devices, tmp_path):
     name, (first, second) = "velocity model", (n if n > 1 else None for n in n_devices)
     begun, whole = (

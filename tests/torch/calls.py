@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.catalog.cases import CATALOG, case  # noqa: E402
+from benchmarks.catalog.cases import case  # noqa: E402
 from benchmarks.peers import torch_bridge  # noqa: E402
-from tests.inputs import N_CELLS, draw, search_options, split  # noqa: E402
+from tests.inputs import N_CELLS, draw, every_case, search_options, split  # noqa: E402
 
 # One case for every function; other options of batch mixing take the same way.
 ONE_OF_EACH = [
@@ -22,15 +22,9 @@ ONE_OF_EACH = [
         "combined",
     )
 ]
-_REST = [
-    pytest.param(case, id=case.name, marks=pytest.mark.slow)
-    for case in CATALOG
-    if case not in ONE_OF_EACH
-]
-each_case = pytest.mark.parametrize(
-    "case", [*ONE_OF_EACH, *_REST], ids=lambda case: getattr(case, "name", None)
-)
-each_loss = pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
+each_case = every_case(quick=("batch_mixing_recommended", "compactness", "shannon"))
+# What is the same for all functions is quick for those that compile fastest.
+each_loss = every_case(quick=("compactness", "shannon"), cases=ONE_OF_EACH)
 
 
 def function_of(case):

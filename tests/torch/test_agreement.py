@@ -22,6 +22,8 @@ from tests.torch.calls import (  # noqa: E402
     tensors_of,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 LOSSES = diffbio.torch.__all__
 
 

@@ -20,7 +20,7 @@ needs_compiler = pytest.mark.skipif(
 )
 BACKENDS = [
     "eager",
-    "aot_eager",
+    pytest.param("aot_eager", marks=pytest.mark.slow),
     pytest.param("inductor", marks=[needs_compiler, pytest.mark.slow]),
 ]
 

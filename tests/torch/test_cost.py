@@ -24,6 +24,7 @@ def traced():
         if "compile" in event or "trace" in event:
             events.append(event)
 
+    jax.clear_caches()
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield events
     jax.monitoring.unregister_event_duration_listener(listen)

@@ -11,6 +11,7 @@ from diffbio.functional import LossWeights  # noqa: E402
 from tests.options import (  # noqa: E402
     FUNCTIONS,
     LABELS,
+    ONE_OF_EACH_KIND,
     call_of,
     every_option,
     forms,
@@ -47,7 +48,7 @@ def given(name):
 
 
 @pytest.mark.usefixtures("only_our_checks")
-@every_option(FUNCTIONS)
+@every_option(FUNCTIONS, quick=ONE_OF_EACH_KIND | {"batch_mixing_loss": ("n_neighbors", "index")})
 def test_every_form_of_an_option_means_the_same_with_and_without_gradients(name, option):
     annotation = options_of(getattr(diffbio.torch, name))[option]
     loss, x, held, few = given(name)

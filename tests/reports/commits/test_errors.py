@@ -8,9 +8,10 @@ from scipy import stats
 from reports.__main__ import main
 from reports.commits.errors import coverage, error_rates
 from reports.commits.errors.error_rates import MODELS, TABLE, error_rate
+from tests.tiers import tiered
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", tiered(MODELS, quick=["process", "lognormal", "clock ticks"]))
 def test_error_rates_of_a_few_reports(model):
     row = error_rate(model, 16)
     most = stats.binom.ppf(0.99, 16, 0.05)
