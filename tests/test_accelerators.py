@@ -12,13 +12,12 @@ from diffbio.neighbors import nearest_neighbors
 from tests.agreement import assert_equal_to_the_reference, value_and_gradients_of
 from tests.inputs import KINDS, N_CELLS, abstract_inputs, draw, every_case, search_options, split
 from tests.platforms import largest_array, made_for, rounds
-from tests.tiers import tiered
+from tests.tiers import tiered, tiered_rows
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 GIB = 2**30
 SEARCHED_DIMS = (50, 2000)
-SLOW_SEARCHES = [(700, 200), (3000, 30)]
 
 
 def lowered(program, *arrays):
@@ -55,7 +54,7 @@ def test_an_accelerators_program_equals_the_reference(case):
 
 @pytest.mark.parametrize(
     ("n_cells", "n_neighbors"),
-    [(40, 39), (700, 15), *(pytest.param(*s, marks=pytest.mark.slow) for s in SLOW_SEARCHES)],
+    tiered_rows([(40, 39), (700, 15), (700, 200), (3000, 30)], quick=[(40, 39), (700, 15)]),
 )
 @pytest.mark.parametrize("block_size", tiered([None, 64], quick=[None]))
 def test_both_platforms_find_the_same_neighbors(n_cells, n_neighbors, block_size):

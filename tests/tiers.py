@@ -15,3 +15,8 @@ def slow_unless(is_quick):
 def tiered(values, *, quick):
     """The values of a parameter, of which those in ``quick`` belong to the quick tier."""
     return [pytest.param(value, marks=slow_unless(value in quick)) for value in values]
+
+
+def tiered_rows(rows, *, quick):
+    """The same for several parameters at once, whose values are the rows."""
+    return [pytest.param(*row, marks=slow_unless(row in quick)) for row in rows]

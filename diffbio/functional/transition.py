@@ -82,7 +82,8 @@ def velocity_transition_loss(
         the misses, neighbour sets held fixed. The cosine with a zero vector is 0 without
         gradient. Reverse mode only; second derivatives by forward over reverse mode, as
         in ``jax.hessian``. Reverse over reverse fails inside JAX's loops for more than a
-        few hundred cells.
+        few hundred cells. The terms of the gradient by the velocity are of the size of a
+        squared distance over a step: it is not finite where they leave the range of floats.
 
     Example:
         Cells on a line that move to the next one, and then back.

@@ -12,7 +12,7 @@ from diffbio.neighbors._selection import (
     smallest_per_column,
     sorted_columns,
 )
-from tests.tiers import slow_unless, tiered
+from tests.tiers import tiered, tiered_rows
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -45,9 +45,7 @@ def select(platform, values, count):
     return map(np.asarray, smallest_per_column(platform, jnp.asarray(padded), count, groups))
 
 
-@pytest.mark.parametrize(
-    ("n_entries", "count"), [pytest.param(*s, marks=slow_unless(s in QUICK)) for s in SIZES]
-)
+@pytest.mark.parametrize(("n_entries", "count"), tiered_rows(SIZES, quick=QUICK))
 @pytest.mark.parametrize("ties", [near_ties, random_ties])
 @pytest.mark.parametrize("platform", Platform)
 def test_no_entry_outside_of_the_chosen_ones_is_below_the_bound(n_entries, count, ties, platform):

@@ -13,6 +13,7 @@ pytest.importorskip("scanpy", reason="needs the extra: data")
 import diffbio
 from diffbio.scverse import correct_batches, score
 from tests.scverse.objects import CELLS, COMPILED_ONCE, annotated, layers_of_velocity, values
+from tests.tiers import tiered_rows
 
 pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
@@ -21,18 +22,11 @@ N = len(CELLS.embeddings)
 
 @pytest.mark.parametrize(
     ("key", "n_known"),
-    [
-        ("batch_key", 25),
-        *(
-            pytest.param(key, n_known, marks=pytest.mark.slow)
-            for key, n_known in [
-                ("batch_key", 12),
-                ("batch_key", 95),
-                ("label_key", 12),
-                ("label_key", 95),
-            ]
-        ),
-    ],
+    tiered_rows(
+        [(key, n_known) for key in ("batch_key", "label_key") for n_known in (12, 95)]
+        + [("batch_key", 25)],
+        quick=[("batch_key", 25)],
+    ),
 )
 def test_the_cells_that_count_have_the_values_of_an_object_of_them_alone(key, n_known):
     """Numbers of neighbours and perplexities among them."""

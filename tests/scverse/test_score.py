@@ -26,7 +26,7 @@ from tests.scverse.objects import (
     values,
     with_neighbors,
 )
-from tests.tiers import tiered
+from tests.tiers import tiered, tiered_rows
 
 pytestmark = [pytest.mark.usefixtures("compiled_quickly"), COMPILED_ONCE]
 
@@ -90,7 +90,7 @@ def test_a_list_of_representations_pivots_to_a_table_of_embeddings_and_metrics()
 
 
 @pytest.mark.parametrize(
-    ("k", "key_added"), [pytest.param(7, None, marks=pytest.mark.slow), (15, "mine")]
+    ("k", "key_added"), tiered_rows([(7, None), (15, "mine")], quick=[(15, "mine")])
 )
 def test_scanpy_s_neighbours_take_the_place_of_a_search(k, key_added):
     adata = with_neighbors(annotated(), k, key_added=key_added)

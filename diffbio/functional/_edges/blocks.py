@@ -16,7 +16,7 @@ from diffbio.functional._edges.ring import group_size, products_in_ring
 from diffbio.functional._edges.terms import Coefficients, Columns, Points, terms
 from diffbio.functional._edges.units import Units
 
-__all__ = ["Edges", "Indices", "gradients_in_blocks", "over_products", "read_all", "transposed"]
+__all__ = ["Edges", "Indices", "gradients_in_blocks", "over_products", "read_all"]
 
 Tree = TypeVar("Tree")
 Results = TypeVar("Results")
@@ -40,7 +40,7 @@ class Edges(NamedTuple):
 
     def labels_of(self, start: Int[Array, ""], block: int) -> Columns:
         """The labels of a block of cells, with the cells last, and then the constants."""
-        return *read_all(transposed(self.labels), start, block), *self.constants
+        return *read_all(_transposed(self.labels), start, block), *self.constants
 
 
 def over_products(
@@ -120,7 +120,7 @@ def _products(
     """The products of a block's edges."""
     per_unit = 1 / edges.units.squared
     operands = (array * per_unit for array in _vectors(points, edges.indices, start, block))
-    return transposed(sums_over_last_axis(platform, terms, *operands))
+    return _transposed(sums_over_last_axis(platform, terms, *operands))
 
 
 def _own_squares(points: Points, units: Units) -> tuple[Float[Array, " n_cells"], ...]:
@@ -130,7 +130,7 @@ def _own_squares(points: Points, units: Units) -> tuple[Float[Array, " n_cells"]
     return (jnp.sum((points[1] * (1 / units.p)[:, None]) ** 2, axis=1),)
 
 
-def transposed(arrays: Tree) -> Tree:
+def _transposed(arrays: Tree) -> Tree:
     return jax.tree.map(jnp.transpose, arrays)
 
 
